@@ -1,4 +1,4 @@
-"""The one exception for a user's mistake: where, what, how to mend it, and no credentials."""
+"""The exception for user errors: where, what, how to fix it, without credentials."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class CurateError(Exception):
         where: file, row, line or key at which it was found.
         found: what stands there.
         expected: what should stand there.
-        fix: how to mend it.
+        fix: how to fix it.
     """
 
     def __init__(

@@ -81,9 +81,9 @@ def check(
     tokenizer = read_tokenizer(model)
     if not getattr(tokenizer, "chat_template", None):
         raise CurateError(
-            "the tokenizer has no chat template: the trainer cannot write messages",
+            "the tokenizer has no chat template, so the trainer cannot format messages",
             where=f"--model {model.name}",
-            fix="take the instruct model's tokenizer, set one, or export as plain text (trl_text)",
+            fix="use the instruct model's tokenizer, set a template, or export text (trl_text)",
         )
     wrong = []
     if tokenizer.eos_token_id is None:
@@ -91,9 +91,7 @@ def check(
     if tokenizer.pad_token_id is None:
         wrong.append("it has no padding token: set one, such as pad_token = eos_token")
     elif tokenizer.pad_token_id == tokenizer.eos_token_id:
-        wrong.append(
-            "padding and end of text are one token: a collator that masks padding masks the end"
-        )
+        wrong.append("padding and end of text are one token: masking the padding masks the end")
     if holds is None:
         parts = list(parts)
         holds = parts_in(parts)

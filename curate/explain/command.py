@@ -101,7 +101,7 @@ def _require_votes(vote_count: int) -> None:
             "too few pairs to find features",
             where="explain",
             found=f"{vote_count} pairs with a vote",
-            expected=f"{MIN_PAIRS} or more",
+            expected=f"at least {MIN_PAIRS}",
         )
 
 

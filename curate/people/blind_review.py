@@ -94,7 +94,7 @@ class BlindReview:
         """
         at = self._place.get(pair_id)
         if at is None or at > self._first_open():
-            raise CurateError("the pair is not to be judged yet", found=repr(pair_id[:80]))
+            raise CurateError("the pair cannot be reviewed yet", found=repr(pair_id[:80]))
         verdict = _CHOICES.get(choice)
         if choice in ("A", "B"):
             verdict = "keep" if (choice == "A") == self._is_first_chosen(at) else "flip"
@@ -120,7 +120,7 @@ class BlindReview:
             CurateError: nothing is judged.
         """
         if not self.done:
-            raise CurateError("nothing is judged yet", found=f"0 of {len(self._ids)} pairs")
+            raise CurateError("no pair was reviewed yet", found=f"0 of {len(self._ids)} pairs")
         self.log.finish(self._place)
         rows = [self._compared(at) for at, i in enumerate(self._ids) if i in self.log.final]
         return self.state(len(self._ids)) | {"compared": rows, "pair": None}

@@ -79,9 +79,9 @@ def _strata(
 ) -> NDArray[np.int64]:
     if suspicion is None:
         raise CurateError(
-            "no score tells suspicion, so there are no strata",
+            "strata need a score for wrong labels",
             where="--stratified",
-            fix="add the scorer noise_score or label_em to the run, or take --random",
+            fix="add the scorer noise_score or label_em to the run, or use --random",
         )
     if budget < _STRATA * _FEWEST:
         raise CurateError(
@@ -165,8 +165,8 @@ def read_sample(folder: Path) -> pl.DataFrame:
         return sample.select(pl.col(name).cast(dtype) for name, dtype in _COLUMNS.items())
     except (OSError, pl.exceptions.PolarsError) as error:
         raise CurateError(
-            "the draw cannot be read",
+            "cannot read the sample",
             where=str(path),
             found=first_line(error),
-            expected="a folder that 'curate route --random' or '--stratified' wrote",
+            expected="a folder written by 'curate route --random' or '--stratified'",
         ) from None

@@ -185,10 +185,10 @@ def load_draw(folder: Path, run: Path | None = None) -> DrawnPairs:
         pairs = as_pair_table(pl.read_parquet(folder / _PAIRS)).select(list(PAIR_COLUMNS))
     except (OSError, pl.exceptions.PolarsError, KeyError) as error:
         raise CurateError(
-            "the drawn pairs cannot be read",
+            "cannot read the sampled pairs",
             where=str(folder / _PAIRS),
             found=first_line(error),
-            fix="a draw of an older version: name its run, curate review RUN --sample DRAWN",
+            fix="for a sample of an older version, give its run: curate review RUN --sample DRAWN",
         ) from None
     return _complete(DrawnPairs(folder, _in_order(pairs, sample), source), sample, folder)
 
@@ -198,10 +198,10 @@ def _complete(draw_result: DrawnPairs, sample: pl.DataFrame, place: Path) -> Dra
     count = int(sample["drawn"].sum())
     if len(draw_result.pairs) != count:
         raise CurateError(
-            "the drawn pairs are not there",
+            "the sampled pairs are missing",
             where=str(place),
             found=f"{len(draw_result.pairs):,} of {count:,}",
-            fix="name the run from which they were drawn, or draw anew",
+            fix="give the run from which they were sampled, or sample again",
         )
     return draw_result
 
@@ -210,6 +210,6 @@ def _source(folder: Path, facts: Mapping[str, Any]) -> Source:
     """Where a draw came from, by its mark."""
     lists = facts.get("options", []), facts.get("media_folders", [])
     if not all(isinstance(v, list) and all(isinstance(x, str) for x in v) for v in lists):
-        raise CurateError("the draw is damaged", where=str(folder / MARK), fix="draw anew")
+        raise CurateError("the sample is damaged", where=str(folder / MARK), fix="sample again")
     name = str(facts.get("data") or facts.get("run") or "DATA")
     return Source(name, "run" in facts, tuple(lists[0]), tuple(map(Path, lists[1])))

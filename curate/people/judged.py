@@ -61,8 +61,8 @@ def by_people(pairs: pl.DataFrame, model: str) -> pl.Series:
             "no pair has this annotator",
             where="--fit",
             found=repr(model),
-            expected="the name under which the model's votes stand",
-            fix=suggestion(model, names) if names else "the pairs name no annotator",
+            expected="the annotator name of the model's votes",
+            fix=suggestion(model, names) if names else "the pairs have no annotators",
         )
     person = pairs["annotator"].is_not_null() & (pairs["annotator"] != model)
     keys = content_keys(pairs).with_columns(p=person.fill_null(False))
@@ -96,10 +96,10 @@ def judged_by_both(pairs: pl.DataFrame, model: str) -> Both:
     items = items.filter(pl.col("people") != 0.5, pl.col("model") != 0.5)
     if len(items) < FEWEST:
         raise CurateError(
-            "too few pairs were judged by both people and the model",
+            "too few pairs have votes of both people and the model",
             where="--fit",
             found=f"{len(items):,} pairs of answers",
-            expected=f"{FEWEST} or more, with the names of who voted as annotators",
+            expected=f"at least {FEWEST}, with annotator names",
         )
     return Both(
         items["row"].to_numpy().astype(np.int64),

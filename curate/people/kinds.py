@@ -76,7 +76,7 @@ def _tag(pairs: pl.DataFrame, name: str) -> pl.Series:
             "no pair has this tag",
             where="--tag or --gains",
             found=repr(name),
-            expected="a column of texts such as source, or a key of extra",
+            expected="a text column such as source, or a key of extra",
         )
     # Rare values would each be a coefficient that a few pairs decide.
     counts = (

@@ -119,8 +119,8 @@ def priorities(
         signals.append(rank_of(pl.col("gain")))
     if not signals:
         raise CurateError(
-            "nothing tells which pairs people should see",
-            found="no uncertainty score, one vote a pair, no gains",
+            "there is no score to choose pairs for review",
+            found="no uncertainty score, one vote per pair, no gains",
             fix="add a scorer such as label_em, mc_dropout or reward_margin, or give --gains",
         )
     told = told.with_columns(

@@ -40,7 +40,7 @@ def serve(review: ReviewPage, port: int, on_ready: Callable[[str], object]) -> P
             listener.bind(("127.0.0.1", port))
         except OSError as error:
             raise CurateError(
-                "the port is taken", where="--port", found=f"{port}: {error.strerror}"
+                "the port is already in use", where="--port", found=f"{port}: {error.strerror}"
             ) from None
         listener.listen()
         on_ready(f"http://127.0.0.1:{listener.getsockname()[1]}/?token={token}")

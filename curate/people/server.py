@@ -258,9 +258,9 @@ async def _body(request: Request) -> dict[str, Any]:
     try:
         body = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise CurateError("the body is no JSON", found=str(error)[:100]) from None
+        raise CurateError("the body is not JSON", found=str(error)[:100]) from None
     if not isinstance(body, dict):
-        raise CurateError("the body is no object", found=type(body).__name__)
+        raise CurateError("the body is not an object", found=type(body).__name__)
     return body
 
 

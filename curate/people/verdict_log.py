@@ -49,7 +49,7 @@ class VerdictLog:
     def __init__(self, run: Path, reviewer: str, blind: bool = False) -> None:
         if not _NAME.fullmatch(reviewer) or reviewer.startswith("."):
             raise CurateError(
-                "wrong name of a reviewer",
+                "invalid reviewer name",
                 where="--reviewer",
                 found=repr(reviewer),
                 expected="letters, digits, spaces and any of . @ _ -",
@@ -68,7 +68,7 @@ class VerdictLog:
             self._file = self.path.open("ab")
         except OSError as error:
             raise CurateError(
-                "the verdicts cannot be kept", where=str(self.path), found=str(error)
+                "cannot save the verdicts", where=str(self.path), found=str(error)
             ) from None
 
     def _load(self) -> None:
@@ -129,9 +129,9 @@ class VerdictLog:
         """
         if displayed is not None and displayed != current:
             raise CurateError(
-                "the pair was judged in another window",
-                found=current or "the verdict was taken back",
-                fix="look at it again: the page shows it anew",
+                "the pair was reviewed in another window",
+                found=current or "the verdict was undone",
+                fix="check the pair again: the page was updated",
             )
 
     def undo(self, among: Container[str] | None = None) -> str | None:
@@ -164,9 +164,9 @@ class VerdictLog:
     def _check_open(self, pair_id: str) -> None:
         if self.blind and pair_id in self.final:
             raise CurateError(
-                "the verdict can no longer be changed",
+                "the verdict is final",
                 found=repr(pair_id),
-                fix="it has been compared with the label, and would follow it now",
+                fix="the label was already shown, so a new verdict would be biased",
             )
 
     def _write(self, rows: list[dict[str, object]]) -> None:
@@ -194,10 +194,10 @@ class VerdictLog:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CurateError(
-                "this reviewer is judging already",
+                "this reviewer is already active",
                 where=str(self.path),
                 found=f"another 'curate review' of {self.reviewer} is running",
-                fix="go on in its window, stop it (Ctrl+C), or give another --reviewer",
+                fix="continue in its window, stop it (Ctrl+C), or use another --reviewer",
             ) from None
         except OSError:  # a file system without locks
             pass

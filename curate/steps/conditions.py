@@ -273,7 +273,7 @@ def where_true(text: str, pairs: pl.DataFrame, step: str) -> pl.Series:
 
 def _wrong(text: str, found: str, step: str) -> CurateError:
     return CurateError(
-        "the expression is no condition",
+        "the expression does not evaluate to true or false",
         where=f"filter '{step}'",
         found=f"{text}: {found}",
         expected="a comparison that is true or false for each pair",

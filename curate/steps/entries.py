@@ -27,10 +27,10 @@ def check_not_shadowed() -> None:
         )
         if not places or Path(places[0]).resolve() != home / name:
             raise CurateError(
-                f"the package '{name}' of curate is hidden by another module of that name",
+                f"the package '{name}' of curate is shadowed by another module of that name",
                 where=places[0] if places else "not importable",
                 expected=str(home / name),
-                fix="run from another folder, rename that module, or take it off PYTHONPATH",
+                fix="run from another folder, rename that module, or remove it from PYTHONPATH",
             )
 
 

@@ -14,11 +14,13 @@ class ModelSpec(Checked):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(description="Name on the hub, folder, .gguf file, or smollm2.")
-    revision: str | None = Field(None, description="Branch, tag or commit on the hub.")
-    gguf_file: str | None = Field(None, description="File name of the gguf within the place.")
-    adapter: str | None = Field(None, description="PEFT adapter to merge: folder or hub name.")
-    trust_remote_code: bool = Field(False, description="Run model code that the hub brings.")
+    name: str = Field(description="Hub name, folder, .gguf file, or smollm2.")
+    revision: str | None = Field(None, description="Branch, tag or commit on the Hub.")
+    gguf_file: str | None = Field(
+        None, description="Name of the gguf file in the folder or repository."
+    )
+    adapter: str | None = Field(None, description="PEFT adapter to merge: folder or Hub name.")
+    trust_remote_code: bool = Field(False, description="Run code shipped with the model.")
 
 
 def _from_name(value: Any) -> Any:
@@ -36,23 +38,23 @@ class Inference(Checked):
 
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps...")
     devices: tuple[str, ...] = Field(
-        (), description="Several devices, one copy of the model each; goes before device."
+        (), description="Several devices, with a copy of the model on each; overrides device."
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="Of the weights; auto: float32 on cpu, else bfloat16."
+        "auto", description="Type of the weights; auto: float32 on CPU, otherwise bfloat16."
     )
-    batch_tokens: int = Field(2048, ge=1, description="Tokens in a batch, padding included.")
+    batch_tokens: int = Field(2048, ge=1, description="Tokens per batch, including padding.")
     max_prompt_tokens: int = Field(
-        1024, ge=1, description="A longer prompt loses its beginning; the run says how many."
+        1024, ge=1, description="Longer prompts lose their beginning; the run reports how many."
     )
     max_answer_tokens: int = Field(
-        1024, ge=1, description="A longer answer loses its end; the run says how many."
+        1024, ge=1, description="Longer answers lose their end; the run reports how many."
     )
     share_prompts: bool = Field(
-        True, description="Compute a prompt once for all its answers, where the model allows it."
+        True, description="Compute each prompt once for all its answers, if the model allows it."
     )
     compile: bool = Field(False, description="Use torch.compile (first batches are slow).")
     backend: Literal["transformers", "vllm"] = Field(
-        "transformers", description="What computes log-probabilities; vllm is an extra."
+        "transformers", description="Backend for log-probabilities; vllm is an extra."
     )
-    models_in_memory: int = Field(2, ge=1, description="Models that stay loaded at a time.")
+    models_in_memory: int = Field(2, ge=1, description="Maximum number of loaded models.")

@@ -70,10 +70,10 @@ class Permissions:
             )
         if not self.remote_code and '"trust_remote_code":true' in step.params.model_dump_json():
             raise CurateError(
-                "the pipeline would run code that a model brings",
+                "the pipeline would run code shipped with a model",
                 where=f"step '{name}'",
                 found="trust_remote_code: true",
-                fix="read that code; if you trust it: --trust-remote-code",
+                fix="review the code; if you trust it, use --trust-remote-code",
             )
 
     def _may_send(self, use: KeyUse) -> bool:

@@ -69,7 +69,7 @@ def _load(group: str, name: str, kind: type[S], where: str) -> type[S]:
         ) from error
     if not (isinstance(loaded, type) and issubclass(loaded, kind)):
         raise CurateError(
-            f"the entry point is no {what}",
+            f"the entry point is not a {what}",
             where=f"{group}: {name} = {entries[name].value}",
             found=repr(loaded),
             expected=f"a subclass of curate.steps.contracts.{kind.__name__}",

@@ -29,7 +29,7 @@ def check_readable(column: pl.Series, step: str) -> pl.Series:
     """The column as float; raises CurateError unless it holds numbers or bools."""
     if not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null)):
         raise CurateError(
-            "the column holds no numbers",
+            "the column is not numeric",
             where=f"filter '{step}'",
             found=f"{column.name} of {column.dtype}",
             expected="a column of numbers",

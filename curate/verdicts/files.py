@@ -46,7 +46,7 @@ def verdict_paths(paths: Sequence[Path]) -> list[Path]:
                 "there are no verdicts",
                 where=str(path),
                 expected=f"{FOLDER}/NAME.jsonl in the folder",
-                fix=f"judge pairs first: curate review {path}",
+                fix=f"review pairs first: curate review {path}",
             )
         files += within
     return files
@@ -89,7 +89,7 @@ def _exported(path: Path, warnings: list[str] | None) -> Any:
         exported, damaged = parse_export(path.read_bytes())
     except (OSError, ValueError) as error:
         raise CurateError(
-            "the verdicts cannot be read",
+            "cannot read the verdicts",
             where=str(path),
             found=str(error),
             expected="JSON or JSON lines",
@@ -105,7 +105,7 @@ def _verdicts_of(path: Path, exported: Any) -> list[Verdict]:
     tool = next((t for t in TOOLS.values() if t.matches(exported)), None)
     if tool is None:
         raise CurateError(
-            "the verdicts are of no known kind",
+            "unrecognised verdict format",
             where=str(path),
             expected="Label Studio's JSON export, Argilla's records.to_json, or JSON lines of "
             "pair_id, reviewer, verdict",
@@ -115,7 +115,7 @@ def _verdicts_of(path: Path, exported: Any) -> list[Verdict]:
     # A tool's export changes with its version: whatever its reader trips over is told as that.
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise CurateError(
-            "the verdicts are not of the form that their tool exports",
+            "the verdicts do not match the export format of their tool",
             where=str(path),
             found=f"{type(error).__name__}: {error}",
             expected=f"an export of {tool.name}",

@@ -35,13 +35,13 @@ class GoldConfig(Section):
 
     verdicts: tuple[str, ...] = Field(
         (),
-        description="Files of curate review, Label Studio or Argilla, or folders of runs and draws "
-        "for the verdicts within.",
+        description="Verdict files of curate review, Label Studio or Argilla, or folders of "
+        "runs and samples with verdicts.",
     )
     column: str | None = Field(
         None,
-        description="Key of extra (extra.expert) that holds a judgement of some labels: keep or "
-        "flip, right or wrong, chosen or rejected, 1 or -1, true or false; empty: not judged.",
+        description="Key of extra (extra.expert) with reviews of some labels: keep or flip, "
+        "right or wrong, chosen or rejected, 1 or -1, true or false; empty: not reviewed.",
     )
 
     def text(self) -> str:
@@ -145,10 +145,10 @@ def judged_pairs(gold: GoldConfig, pairs: pl.DataFrame) -> JudgedPairs:
     matched = match_verdicts(pairs, gold_verdicts(gold, pairs, warnings))
     if not len(matched.frame):
         raise CurateError(
-            "no verdict belongs to any of these pairs",
+            "no verdict matches any of these pairs",
             where=f"gold: {gold.text()}",
             found=matched.unmatched_text() or "no verdict",
-            fix="name the verdicts on this dataset, or on the run made from it",
+            fix="give verdicts on this dataset, or on a run of it",
         )
     labels = judged_labels(pairs, matched.frame)
     if not labels.any():
@@ -200,7 +200,7 @@ def _check_values(column: str, values: pl.Series) -> None:
     expected = "keep or flip, right or wrong, chosen or rejected, 1 or -1, true or false"
     if not len(values):
         fix = "name a key that 'curate inspect' shows under extra"
-        raise CurateError("no pair has a judgement in the column", where=where, fix=fix)
+        raise CurateError("the column has no reviewed pair", where=where, fix=fix)
     words = (*_RIGHT, *_WRONG, *_NEITHER)
     unknown = values.filter(~values.is_in(words)).unique(maintain_order=True)
     if len(unknown):
@@ -211,9 +211,9 @@ def _check_values(column: str, values: pl.Series) -> None:
     zeros = sum(counts.get(zero, 0) for zero in _ZERO)
     if zeros and not any(counts.get(word) for word in _WRONG):
         raise CurateError(
-            "0 may stand for a wrong label or for none judged",
+            "0 may mean a wrong label or an unreviewed pair",
             where=where,
             found=f"{zeros:,} zeros, and no -1",
             expected=expected,
-            fix="write -1 for a wrong label, and leave pairs that nobody judged empty",
+            fix="use -1 for wrong labels, and leave unreviewed pairs empty",
         )

@@ -66,8 +66,8 @@ class MatchedVerdicts:
     def unmatched_text(self) -> str:
         """How many verdicts belong to none of the pairs, and why."""
         counts = {
-            "on pairs that are not there": self.unknown,
-            "on pairs whose answers have changed": self.changed,
+            "on unknown pairs": self.unknown,
+            "on pairs whose answers changed": self.changed,
         }
         reasons = (f"{n:,} of {self.total:,} verdicts {why}" for why, n in counts.items() if n)
         return "; ".join(reasons)
@@ -79,14 +79,13 @@ class MatchedVerdicts:
             lines.append(f"left out: {self.unmatched_text()}")
         if self.turned:
             lines.append(
-                f"{self.turned:,} of {self.total:,} verdicts were made before the label was "
-                "flipped; they are turned, so that they prefer the same answer"
+                f"{self.turned:,} of {self.total:,} verdicts were given before the label was "
+                "flipped; they were adjusted to prefer the same answer"
             )
         if self.unchecked:
             line = (
                 f"{self.unchecked:,} of {self.total:,} verdicts do not record which answer they "
-                "prefer (a file of an older version): they are taken for verdicts on the label as "
-                "it stands now"
+                "prefer (a file of an older version): they are applied to the current label"
             )
             if self.doubtful:
                 line += f"; a filter has flipped {self.doubtful:,} of these labels: judge them anew"

@@ -72,7 +72,7 @@ def make_card(
         _metadata(written, advice, license, shards, about),
         f"# Curated preference pairs\n\n{rows['kept']:,} of {rows['in']:,} pairs, curated by "
         f"[curate](https://pypi.org/project/curate-preferences/) "
-        f"{manifest['versions']['curate']}. Each row carries the id of its pair.",
+        f"{manifest['versions']['curate']}. Each row has the id of its pair.",
         _source(manifest, license),
         "\n".join(["## Not as published", "", *(f"- {text}" for text in lost)]) if lost else "",
         _by_source(manifest),
@@ -176,7 +176,7 @@ def _source(manifest: dict[str, Any], license: str | None) -> str:
         f"- format: {source['format']}; rows read: {source['rows_read']:,}; rows without a pair: "
         f"{source['rows_rejected']:,}",
         f"- fingerprint of the pairs: `{source['fingerprint']}`",
-        f"- licence of the source: {license or 'not stated; look it up before you share this'}",
+        f"- license of the source: {license or 'not stated; check it before you share this'}",
     ]
     return "\n".join(lines)
 
@@ -240,7 +240,7 @@ def _noise(manifest: dict[str, Any], advice: Advice, weights: WeightCounts | Non
     ]
     if advice.label_smoothing is not None:
         lines.append(
-            "- wrong labels that are left, by the posterior and under the same assumption: "
+            "- remaining wrong labels, by the posterior and under the same assumption: "
             f"{advice.label_smoothing:.1%} (the epsilon of rDPO and cDPO)"
         )
     elif weights is not None and weights.is_soft:

@@ -118,9 +118,9 @@ class Contents:
         """
         if not self._lists or self._is_damaged():
             raise CurateError(
-                "the mark of the folder is damaged",
+                "the list of files is damaged",
                 where=str(self.folder / self._mark),
-                expected=f"what was written, with the files under '{FILES}' and a checksum",
+                expected=f"the list of files under '{FILES}' with its checksum",
                 fix="run the pipeline again",
             )
         if self.files is None:
@@ -134,10 +134,10 @@ class Contents:
         if wrong:
             more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
             raise CurateError(
-                "the folder is not as it was written",
+                "checksum mismatch: files in this folder were changed",
                 where=str(self.folder),
                 found="; ".join(wrong[:3]) + more,
-                expected=f"the files that {self._mark} lists, unchanged",
+                expected=f"the files listed in {self._mark}, unchanged",
                 fix="run the pipeline again, or restore the files",
             )
 

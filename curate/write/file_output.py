@@ -28,13 +28,13 @@ def check_output_file(output: Path, overwrite: bool, inputs: Iterable[str | Path
         return
     if any(_holds(source, output) for source in inputs if source is not None):
         raise CurateError(
-            "the output would replace the input", where=str(output), fix="give another --output"
+            "the output would replace the input", where=str(output), fix="use another --output"
         )
     if not overwrite and not _is_ours(output):
         raise CurateError(
             "the output is a file that curate did not write",
             where=str(output),
-            fix="give another --output, or --overwrite to replace it",
+            fix="use another --output, or --overwrite to replace it",
         )
 
 

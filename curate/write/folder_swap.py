@@ -113,7 +113,7 @@ def keep_aside(stage: Path, folder: Path, reason: CurateError) -> CurateError:
             stage.rename(target)
             break
     return CurateError(
-        f"{reason.problem}, since this command began",
+        f"{reason.problem}, after this command started",
         where=str(folder),
         found=reason.found,
         fix=f"the results of this command are complete, in {target}",

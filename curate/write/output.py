@@ -23,52 +23,52 @@ class OutputConfig(Section):
     format: str = Field("trl", description="Export format of the kept shards.")
     file_type: FileType = Field(
         "parquet",
-        description="Kind of the kept shards; dataset: a DatasetDict as save_to_disk writes it.",
+        description="File type of the kept shards; dataset: a DatasetDict saved to disk.",
     )
     allow_loss: bool = Field(
         False,
-        description="Go on where the format has no place for parts of the data (tool calls, "
-        "images...); what is lost is counted.",
+        description="Export even if the format can't represent some content (tool calls, "
+        "images, ...); the loss is counted.",
     )
     prompt: Prompt | None = Field(
         None,
-        description="explicit: a column of its own; implicit (trl, trl_reward): both answers are "
-        "whole conversations, as open-instruct, RLHFlow, SimPO and Skywork read them.",
+        description="explicit: a separate column; implicit (trl, trl_reward): both answers are "
+        "complete conversations, for open-instruct, RLHFlow, SimPO and Skywork.",
     )
     media: MediaCarrier = Field(
         "paths",
-        description="Images, videos and audios that the data name by files. paths: absolute paths; "
-        "embed: the files are in the shards, as the hub has images.",
+        description="Images, video and audio given as files. paths: absolute paths; embed: the "
+        "files are embedded in the shards.",
     )
     weights: Carrier | None = Field(
         None,
-        description="How training weights and soft labels reach the trainer. rows: each pair as "
-        "often as it weighs, in expectation; column: weight and label_probability, which the "
-        "trainers of curate.trl read; none. Default rows, column for the format pairs.",
+        description="How weights and soft labels reach the trainer. rows: rows in proportion to "
+        "the weight; column: weight and label_probability, for the trainers of curate.trl; none. "
+        "Default: rows, or column for the format pairs.",
     )
     soft_labels: SoftLabels = Field(
         "sampled",
-        description="Rows of a label that is right with probability p. sampled: it with p, the "
-        "other one with 1 - p; signed: the likelier one alone, with weight |2p - 1|.",
+        description="Rows for a label that is right with probability p. sampled: the label with "
+        "p, the opposite one with 1 - p; signed: only the likelier one, with weight |2p - 1|.",
     )
     copies: int = Field(
-        1, ge=1, le=100, description="Draws of weighted rows to train on, one for each epoch."
+        1, ge=1, le=100, description="Random draws of weighted rows, one per epoch."
     )
     splits: dict[str, float] | None = Field(
         None,
-        description="Shares of the prompts by split, the one to train on first, such as {train: "
-        "0.98, test: 0.02}; nearly equal prompts go to the same one.",
+        description="Shares of the prompts by split, training first, such as {train: 0.98, test: "
+        "0.02}; near-duplicate prompts are in the same split.",
     )
     language: list[str] = Field(
         default_factory=list,
-        description="Languages of the texts for the card, ISO 639-1, such as [en]; default what "
-        "the scorer language finds in a tenth of the prompts or more.",
+        description="Languages for the card, ISO 639-1, such as [en]; default: those that the "
+        "scorer language finds in at least 10 % of the prompts.",
     )
-    rows_per_shard: int = Field(100_000, ge=1, description="Rows in one shard at most.")
-    report: bool = Field(True, description="Write report.html, the run as a page to look at.")
+    rows_per_shard: int = Field(100_000, ge=1, description="Maximum rows per shard.")
+    report: bool = Field(True, description="Write report.html.")
     columns: dict[str, str] = Field(
         default_factory=dict,
-        description="Score columns that the shards carry, as a list or as NAME: COLUMN.",
+        description="Score columns to add to the shards, as a list or as NAME: COLUMN.",
     )
 
     @field_validator("path")

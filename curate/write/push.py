@@ -91,14 +91,14 @@ def _as_it_is(folder: Path, target: Target) -> Path:
         contents.data["format"],
     ):
         raise CurateError(
-            "an export is uploaded as it is",
+            "an export is uploaded unchanged",
             where=str(folder),
             found="settings of an export",
-            fix="leave them out, or push the run's folder with them",
+            fix="omit them, or push the run folder with them",
         )
     if contents.data.get(MEDIA_PATHS):
         raise CurateError(
-            "the export names media by paths of this machine",
+            "the export refers to media by local paths",
             where=str(folder),
             found=f"{contents.data[MEDIA_PATHS]:,} paths",
             fix="export again with --media embed, or push the run's folder",

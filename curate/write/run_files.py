@@ -53,7 +53,7 @@ class RunFiles:
         self.folder = Path(folder)
         if not is_run(self.folder):
             raise CurateError(
-                "the folder holds no finished run",
+                "the folder is not a finished run",
                 where=str(folder),
                 expected=f"a folder with {MANIFEST}",
                 fix="give the --output of a 'curate run'",
@@ -70,7 +70,7 @@ class RunFiles:
         self._pairs = self.folder / inside
         if not self._pairs.is_dir():
             raise CurateError(
-                "the run keeps no pair table",
+                "this run has no pairs/ folder",
                 where=str(folder),
                 found="a run of an older version",
                 fix="run the pipeline again",

@@ -63,20 +63,20 @@ def _check_content(folder: Path, overwrite: bool, mark: str) -> None:
     if is_ours(folder, mark):
         if not overwrite:
             raise CurateError(
-                "the output folder holds a finished run",
+                "the output folder already contains a finished run",
                 where=str(folder),
                 found=mark,
-                fix="give another --output, or --overwrite to replace it",
+                fix="use another --output, or --overwrite to replace it",
             )
         return
     # A typing error in --output must not cost somebody's folder.
     others = sorted(p.name for p in folder.iterdir() if not is_ignored(p.name))
     if others:
         raise CurateError(
-            "the output folder holds files that are no run of curate",
+            "the output folder contains files that curate did not write",
             where=str(folder),
             found=", ".join(others[:5]),
-            fix="give another --output",
+            fix="use another --output",
         )
 
 
@@ -91,10 +91,10 @@ def _check_not_inside(folder: Path, reads: str | None) -> None:
         return
     if place.exists() and (place == folder or folder in place.parents):
         raise CurateError(
-            "the input lies inside the output folder",
+            "the input is inside the output folder",
             where=str(folder),
             found=str(place),
-            fix="give another --output, or move the input",
+            fix="use another --output, or move the input",
         )
 
 
@@ -106,7 +106,7 @@ def _real(folder: Path) -> Path:
         return Path(path)
     except (ValueError, OSError) as error:
         raise CurateError(
-            "the output cannot be used", where=str(folder)[:200], found=str(error)
+            "cannot write to the output", where=str(folder)[:200], found=str(error)
         ) from None
 
 

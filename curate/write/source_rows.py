@@ -70,10 +70,10 @@ def export_source(
     # Before anything is written: a label that cannot be exchanged would be written as it was.
     if flipped and fmt.side_suffixes is None:
         raise CurateError(
-            f"the format '{fmt.name}' cannot hold labels that were flipped",
+            f"the format '{fmt.name}' cannot represent flipped labels",
             where=str(folder_of_run),
-            found=f"{len(flipped)} rows with such labels",
-            fix="export to another form, or run without the filter that flips",
+            found=f"{len(flipped)} rows with flipped labels",
+            fix="use another export format, or run without the filter that flips",
         )
     _check_same_input(run, input_)
     with staged(folder, overwrite, MARK) as stage:
@@ -101,7 +101,7 @@ def _check_same_input(run: RunFiles, input_: InputConfig) -> None:
         current = f"no pairs: {error.problem}"
     if current != expected:
         raise CurateError(
-            "the input is not what the run has read",
+            "the input has changed since the run",
             where=str(input_.path or input_.hf),
             found=f"fingerprint of its pairs: {current}",
             expected=expected,
@@ -146,11 +146,11 @@ def _weights_lost(run: RunFiles, target: Target) -> tuple[str, ...]:
     """
     if target.weights not in (None, "none"):
         raise CurateError(
-            "rows as published carry no weights",
+            "source rows cannot have weights",
             where="--weights",
             found=target.weights,
             expected="none",
-            fix="export to another form",
+            fix="use another export format",
         )
     names = [name for name in WEIGHTS if name in run.columns()]
     if not names or target.weights == "none":
@@ -167,15 +167,15 @@ def _input_of(run: RunFiles) -> InputConfig:
     given = run.manifest["config"]["input"]
     if isinstance(given, list):
         raise CurateError(
-            "a mixture has no rows of one source to write",
+            "a mixture has several sources",
             where=str(run.folder),
             found=f"{len(given)} sources",
-            fix="export to another form, or run each source on its own",
+            fix="use another export format, or run each source separately",
         )
     input_ = InputConfig.model_validate(given)
     if is_masked(input_.path or ""):
         raise CurateError(
-            "the run keeps no credentials, so its input cannot be read again",
+            "the run does not store credentials, so its input cannot be read again",
             where=str(input_.path),
             fix="copy the input to a folder, and run the pipeline on it",
         )
@@ -210,9 +210,9 @@ def _wanted(run: RunFiles) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
     origins = run.scores(None)
     if "row" not in origins.columns or run.manifest["config"].get("input") is None:
         raise CurateError(
-            "the run does not know where its pairs came from",
+            "the run has no source files",
             where=str(run.folder),
-            fix="give the pipeline an input; pairs from memory have no source to go back to",
+            fix="use a pipeline with an input: pairs from memory have no source files",
         )
     origins = origins.select("pair_id", "file", "row")
     rows: set[tuple[str, int]] = set()

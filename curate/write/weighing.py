@@ -64,14 +64,14 @@ def weighing_of(
             where=where,
             found=chosen,
             expected=" or ".join(form.carriers),
-            fix="leave it out: rows give the same expected loss; or use a format with such columns",
+            fix="omit the setting (rows give the same expected loss), or use another format",
         )
     if copies > 1 and chosen != "rows":
         raise CurateError(
-            "copies are draws of rows",
+            "copies need weights: rows",
             where=where,
             found=f"{chosen} with copies: {copies}",
-            fix="give weights: rows, or leave out copies",
+            fix="set weights: rows, or omit copies",
         )
     return Weighing(chosen, soft_labels, copies, seed)
 

@@ -48,7 +48,7 @@ def test_its_folder_is_run(tmp_path: Path) -> None:
 def test_an_output_that_is_no_utf8_is_refused_before_reading(name: bytes, tmp_path: Path) -> None:
     (tmp_path / "data.jsonl").write_bytes(lines(rows(3)))
     pipeline = Pipeline({"input": {"path": str(tmp_path / "data.jsonl")}, **CONFIG})
-    with pytest.raises(CurateError, match="the output cannot be used"):
+    with pytest.raises(CurateError, match="cannot write to the output"):
         pipeline.run(output=tmp_path / os.fsdecode(name))
     assert [p.name for p in tmp_path.iterdir()] == ["data.jsonl"]
 

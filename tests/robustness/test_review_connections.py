@@ -151,7 +151,7 @@ def test_two_processes_of_one_reviewer(server: ReviewProcess, tmp_path: Path) ->
     first = ReviewProcess(folder)
     try:
         again = CliRunner().invoke(app, ["review", str(folder), "--reviewer", "ann"])
-        assert "this reviewer is judging already" in str(again.exception)
+        assert "this reviewer is already active" in str(again.exception)
         assert "ann.jsonl" in again.exception.text()  # type: ignore[union-attr]
         assert page(first) == 200
         second = ReviewProcess(folder, reviewer="bob")

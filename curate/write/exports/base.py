@@ -140,8 +140,8 @@ def without_smoothing(form: Export, advice: Advice) -> list[str]:
     if advice.epsilon is None or form.smooths:
         return []
     return [
-        f"{advice.epsilon:.1%} of the labels that are left are estimated to be wrong: the format "
-        f"'{form.name}' has no setting for label smoothing, and the trainer takes all as right"
+        f"{advice.epsilon:.1%} of the remaining labels are estimated to be wrong: the format "
+        f"'{form.name}' has no label smoothing, so the trainer treats all labels as right"
     ]
 
 
@@ -158,9 +158,9 @@ def without_speakers(kept: KeptCounts, name: str) -> list[str]:
     if not kept.dialogues:
         return []
     return [
-        f"{kept.dialogues} of {kept.pairs} kept pairs hold several turns or a text of the system: "
-        f"the format '{name}' has no place for speakers, and writes such turns into one text as "
-        "'system: ...', 'user: ...', which no chat template will see as turns"
+        f"{kept.dialogues} of {kept.pairs} kept pairs have several turns or a system text: "
+        f"the format '{name}' has no roles, and writes such turns into one text as 'system: ...', "
+        "'user: ...', which chat templates do not treat as turns"
     ]
 
 
@@ -217,7 +217,7 @@ class Export(ABC):
         held = pairs.filter(several) if self.single else pairs[:0]
         if len(held):
             raise CurateError(
-                f"the format '{self.name}' cannot hold answers of several messages",
+                f"the format '{self.name}' cannot represent answers of several messages",
                 where=f"pair {held['pair_id'][0]}",
                 found=f"{len(held)} such pairs among {len(pairs)}",
                 fix="drop them with the filter {type: expression, keep: 'ARRAY_LENGTH(chosen) = 1 "
@@ -247,7 +247,7 @@ class Export(ABC):
         if kept.ties:
             found.append(
                 f"{kept.ties} of {kept.pairs} kept pairs are ties, which the format '{self.name}' "
-                "cannot mark: a trainer would take them as votes; drop them with the filter 'ties'"
+                "cannot represent: trainers would use them as votes; use the filter 'ties'"
             )
         if kept.bare:
             found.append(

@@ -66,7 +66,7 @@ def _read(pairs: pl.DataFrame) -> pl.DataFrame:
     lacking = found["label"].is_null()
     if lacking.any():
         raise CurateError(
-            "the format 'classification' is for pairs of texts of one class",
+            "the format 'classification' needs pairs of texts of one class",
             where=f"pair {pairs['pair_id'][int(lacking.arg_max() or 0)]}",
             found=f"no extra.{CLASS_KEY} in {int(lacking.sum()):,} of {len(pairs):,} pairs",
             expected="data that were read with format: annotations, or made by "

@@ -56,10 +56,10 @@ class Diffusers(Export):
                 data.append(medium_bytes(media[0], self.media.folders))
             except UnreadMediumError as error:
                 raise CurateError(
-                    "an image cannot be written",
+                    "cannot write an image",
                     where=f"pair {pair}",
                     found=f"{media[0]['path']}: {error}",
-                    fix="drop such pairs: media_health tells them",
+                    fix="drop such pairs: media_health finds them",
                 ) from None
         return pl.Series(column, data, dtype=pl.Binary)
 
@@ -75,7 +75,7 @@ def _check(pairs: pl.DataFrame) -> None:
     others = pairs.filter(~pl.all_horizontal(one))
     if len(others):
         raise CurateError(
-            "the format 'diffusers' holds pairs whose answers are one image each",
+            "the format 'diffusers' needs pairs whose answers are one image each",
             where=f"pair {others['pair_id'][0]}",
             found=f"{len(others):,} of {len(pairs):,} pairs with other answers",
             fix="drop them, or use another output.format",

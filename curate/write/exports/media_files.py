@@ -84,12 +84,12 @@ class MediaFiles:
         found = []
         if self.paths:
             found.append(
-                f"{self.paths:,} media are paths of this machine; media: embed writes the files "
-                "into the shards"
+                f"{self.paths:,} media are stored as local paths; media: embed embeds the files in "
+                "the shards"
             )
         if self.lost:
             found.append(
-                f"{self.lost:,} media were not found in the data's folders: their paths stay as "
-                "published, and a trainer may not find them"
+                f"{self.lost:,} media files are missing: their paths are kept, and a trainer may "
+                "not find them"
             )
         return found

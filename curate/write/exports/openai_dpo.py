@@ -76,10 +76,10 @@ class AzureDPO(OpenAIDPO):
         others = pairs.filter(~pl.all_horizontal(fits))
         if len(others):
             raise CurateError(
-                f"the format '{self.name}' has no place for such answers",
+                f"the format '{self.name}' cannot represent these answers",
                 where=f"pair {others['pair_id'][0]}",
-                found=f"{len(others):,} of {len(pairs):,} pairs with other speakers in an answer",
-                expected="messages of assistant and tool, one of the assistant at least",
+                found=f"{len(others):,} of {len(pairs):,} pairs with other roles in an answer",
+                expected="messages of assistant and tool, with at least one of the assistant",
                 fix="drop such pairs, or use another output.format",
             )
 

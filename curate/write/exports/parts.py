@@ -60,11 +60,11 @@ def check_held(
     if lost:
         forms = ", ".join(others) or "none in this kind of file (see file_type)"
         raise CurateError(
-            f"the format '{form.name}' has no place for parts of the data",
+            f"the format '{form.name}' cannot represent some content",
             where=where,
             found="; ".join(f"{part} in {n:,} of {pairs:,} pairs" for part, n in lost.items()),
-            expected=f"a format that holds them: {forms}",
-            fix="choose one of these, or lose the parts with allow_loss: true (--allow-loss)",
+            expected=f"a format that supports it: {forms}",
+            fix="choose one of these, or drop the content with allow_loss: true (--allow-loss)",
         )
 
 
@@ -86,7 +86,7 @@ def configure(
     if prompt is not None:
         if prompt not in form.prompts:
             raise CurateError(
-                f"the format '{form.name}' knows no {prompt} prompt",
+                f"the format '{form.name}' does not support an {prompt} prompt",
                 where=where,
                 found=f"prompt: {prompt}",
                 expected=f"prompt: {' or '.join(form.prompts)}, or the format trl or trl_reward",
@@ -94,10 +94,10 @@ def configure(
         form.prompt = prompt
     if media == "embed" and FILE_BYTES not in held_by(form, file_type):
         raise CurateError(
-            "the shards have no place for the files of media",
+            "the shards cannot embed media files",
             where=where,
             found=f"media: embed with the format '{form.name}' as {file_type}",
-            expected="parquet or dataset, in a format that holds bytes of media",
+            expected="parquet or dataset, in a format that can embed media",
             fix="use media: paths, or another format or file_type",
         )
     form.media.carrier = media
@@ -111,7 +111,7 @@ def check_file_type(form: Export, file_type: str) -> None:
     """
     if form.binary and file_type == "jsonl":
         raise CurateError(
-            f"the format '{form.name}' holds bytes, which JSON has no place for",
+            f"the format '{form.name}' contains bytes, which JSON cannot store",
             where="file_type",
             found="jsonl",
             expected="parquet or dataset",

@@ -92,7 +92,7 @@ class SwiftKTO(TRLUnpaired):
         ]
         if odd:
             raise CurateError(
-                f"the format '{self.name}' cannot hold answers that end with a tool call",
+                f"the format '{self.name}' cannot represent answers that end with a tool call",
                 where=f"pair {odd[0]}",
                 found=f"{len(odd):,} such pairs among {len(pairs):,}",
                 fix="drop such pairs, or use another output.format",

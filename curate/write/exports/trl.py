@@ -167,9 +167,9 @@ class TRLUnpaired(Export):
         if not clashes:
             return super().warnings(kept)
         told = (
-            f"{clashes:,} of {rows:,} rows get an answer to their own prompt in batches of "
-            f"{self._spacing.sizes_text}, since there are too few prompts: KTO's estimate of the "
-            "KL divergence is off there; the loss apo_zero_unpaired needs none"
+            f"{clashes:,} of {rows:,} rows are next to an answer to the same prompt in batches of "
+            f"{self._spacing.sizes_text}, because there are too few prompts: KTO's estimate of "
+            "the KL divergence is biased there; the loss apo_zero_unpaired does not need it"
         )
         return [*super().warnings(kept), told]
 

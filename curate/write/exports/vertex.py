@@ -43,10 +43,10 @@ class Vertex(Export):
         odd = pairs.filter(said.list.eval(~roles.is_in(list(_ROLES))).list.any())
         if len(odd):
             raise CurateError(
-                "the format 'vertex' has no place for messages of other roles",
+                "the format 'vertex' cannot represent messages of other roles",
                 where=f"pair {odd['pair_id'][0]}",
                 found=f"{len(odd)} such pairs among {len(pairs)}",
-                expected="turns of user and assistant, behind messages of the system",
+                expected="system messages first, then turns of user and assistant",
                 fix="drop such pairs, or use another output.format",
             )
 

@@ -177,7 +177,7 @@ def test_two_windows_and_a_second_process(
     until(other, "document.getElementById('heading').textContent.includes('A is better')")
     assert "another window" in other.inner_text("#error")
     again = CliRunner().invoke(app, ["review", "my-prefs-drawn", "--reviewer", "ann"])
-    assert "this reviewer is judging already" in str(again.exception)
+    assert "this reviewer is already active" in str(again.exception)
     second = ReviewProcess(folder / "my-prefs-drawn", reviewer="bob")
     second.kill()
     other.close()

@@ -116,7 +116,7 @@ def test_a_comparison_is_final_and_the_others_stay_blind(tmp_path: Path) -> None
     pairs = numbered_pairs(6)
     ids = pairs["pair_id"].to_list()
     review = review_of(pairs, tmp_path)
-    with pytest.raises(CurateError, match="nothing is judged yet"):
+    with pytest.raises(CurateError, match="no pair was reviewed yet"):
         review.compare()
     for pair_id, choice in zip(ids, ("A", "B", "tie", "drop"), strict=False):
         review.judge(pair_id, choice, "", "")

@@ -125,7 +125,7 @@ def test_gains_decide_where_they_are_given(run: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_to_go_by(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(CurateError, match="nothing tells which pairs people should see"):
+    with pytest.raises(CurateError, match="there is no score to choose pairs for review"):
         route(run, tmp_path / "a", choice(by=[]))
     with pytest.raises(CurateError, match="unknown tool"):
         route(run, tmp_path / "a", choice("paper"))

@@ -71,7 +71,7 @@ def test_a_line_that_was_cut_short_is_given_up_and_the_rest_stays(tmp_path: Path
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "x" * 65])
 def test_names_that_are_no_file(name: str, tmp_path: Path) -> None:
-    with pytest.raises(CurateError, match="wrong name of a reviewer"):
+    with pytest.raises(CurateError, match="invalid reviewer name"):
         VerdictLog(tmp_path, name)
 
 

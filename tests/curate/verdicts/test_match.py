@@ -193,7 +193,7 @@ def test_verdicts_carried_over_an_overwrite_do_not_flip_back(tmp_path: Path) -> 
     assert is_flipped == [True, True, True, False, False, False]
     step = RunFiles(tmp_path / "new").manifest["steps"][-2]
     assert step["facts"] == {"verdicts": {"keep": 2, "flip": 2}, "turned": 3, "ignored": 0}
-    assert "3 of 4 verdicts were made before the label was flipped" in step["warnings"][0]
+    assert "3 of 4 verdicts were given before the label was flipped" in step["warnings"][0]
 
 
 def test_apply_refuses_verdicts_on_other_pairs_by_their_count(tmp_path: Path) -> None:

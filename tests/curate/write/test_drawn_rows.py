@@ -184,7 +184,7 @@ def test_a_column_that_nothing_reads_is_refused_before_anything_is_read() -> Non
     with pytest.raises(CurateError, match="no trainer reads weights") as error:
         Pipeline(config | {"output": {"format": "openrlhf", "weights": "column"}})
     assert "output.weights" in str(error.value.where)
-    with pytest.raises(CurateError, match="copies are draws of rows"):
+    with pytest.raises(CurateError, match="copies need weights: rows"):
         Pipeline(config | {"output": {"weights": "none", "copies": 2}})
 
 

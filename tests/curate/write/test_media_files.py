@@ -116,7 +116,7 @@ def test_an_export_is_pushed_as_it_is(tmp_path: Path, uploads: list[Any]) -> Non
     assert uploads[0][1] == tmp_path / "out"
     push(tmp_path / "out", "me/set", Target("axolotl"))
     for settings in ({"format": "trl_kto"}, {"license": "mit"}, {"copies": 2}):
-        with pytest.raises(CurateError, match="an export is uploaded as it is"):
+        with pytest.raises(CurateError, match="an export is uploaded unchanged"):
             push(tmp_path / "out", "me/set", Target(**settings))
     (tmp_path / "out" / "axolotl.yaml").write_text("rl: orpo")
     with pytest.raises(CurateError, match="not as it was written"):

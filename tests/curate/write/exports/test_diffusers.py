@@ -65,7 +65,7 @@ def test_files_of_the_datas_folder_are_read(tmp_path: Path) -> None:
     back = read_pairs(str(tmp_path / "out" / "kept")).frame
     assert back["images"][0][0]["bytes"] == picture(seed=1)
     (tmp_path / "1.png").unlink()
-    with pytest.raises(CurateError, match="an image cannot be written") as error:
+    with pytest.raises(CurateError, match="cannot write an image") as error:
         export(str(source), tmp_path / "again", Target("diffusers"))
     assert "1.png: not found beside the data" in str(error.value)
 

@@ -131,7 +131,9 @@ def test_too_few_prompts_are_told() -> None:
     form = get_export("trl_kto")
     assert len(form.convert(numbered_pairs(4, prompts=1))) == 8
     (told,) = form.warnings(KeptCounts())
-    assert told.startswith("8 of 8 rows get an answer to their own prompt in batches of many")
+    assert told.startswith(
+        "8 of 8 rows are next to an answer to the same prompt in batches of many"
+    )
     form = get_export("trl_kto")
     form.convert(numbered_pairs(12))
     (told,) = form.warnings(KeptCounts())
