@@ -49,7 +49,7 @@ def test_the_surest_are_kept_and_missing_ones_told() -> None:
 
 def test_nothing_texts_and_zeros() -> None:
     assert len(BeeS(margins=("a",)).apply(frame(a=[]), Context()).keep) == 0
-    with pytest.raises(CurateError, match="no numbers"):
+    with pytest.raises(CurateError, match="not numeric"):
         BeeS(margins=("a",)).apply(pl.DataFrame({"a": ["x"]}), Context())
     assert aggregate_margins(np.zeros((3, 2))).tolist() == [0.5] * 3
 

@@ -42,7 +42,7 @@ def test_flip_where() -> None:
     assert set(FlipWhere(condition="`s.x` < 0").reads()) >= {"s.x", "chosen", "rejected"}
     with pytest.raises(ValueError, match="SQL"):
         FlipWhere(condition="`s.x` <")
-    with pytest.raises(CurateError, match="no condition"):
+    with pytest.raises(CurateError, match="does not evaluate"):
         FlipWhere(condition="`s.x` + 1").apply(scored(), Context())
 
 

@@ -102,12 +102,12 @@ def test_odd_verdict_files_are_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "v.json"
     path.write_bytes(content)
     try:
-        caught_error = read_verdicts([path])
+        verdict_table = read_verdicts([path])
     except CurateError as error:
         assert error.where
         return
-    with pytest.raises(CurateError, match="on pairs that are not there"):
-        merge(read_pairs(str(_votes(tmp_path)), on_error="skip").frame, caught_error)
+    with pytest.raises(CurateError, match="on unknown pairs"):
+        merge(read_pairs(str(_votes(tmp_path)), on_error="skip").frame, verdict_table)
 
 
 def test_a_log_with_damaged_lines_is_opened(tmp_path: Path) -> None:

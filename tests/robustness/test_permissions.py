@@ -107,7 +107,7 @@ NESTED = {
 
 @pytest.mark.parametrize("step", [CODE, NESTED], ids=lambda step: step["type"])
 def test_code_of_a_model_needs_a_permission(step: dict[str, Any]) -> None:
-    with pytest.raises(CurateError, match="code that a model brings") as caught:
+    with pytest.raises(CurateError, match="code shipped with a model") as caught:
         Pipeline({"scorers": [step]}).check_permissions()
     assert "--trust-remote-code" in str(caught.value)
     Pipeline({"scorers": [step]}, permissions=Permissions(remote_code=True)).check_permissions()

@@ -141,7 +141,7 @@ def test_no_file_of_a_run_holds_credentials(tmp_path: Path) -> None:
     assert {"README.md", "report.html", "manifest.json"} <= {p.name for p in files}
     for path in files:
         assert SECRET.encode() not in path.read_bytes(), path
-    with pytest.raises(CurateError, match="keeps no credentials"):
+    with pytest.raises(CurateError, match="does not store credentials"):
         export_source(tmp_path / "out", tmp_path / "source", Target(format="source"))
 
 

@@ -80,7 +80,7 @@ def test_strata_are_drawn_by_the_spread_of_their_labels() -> None:
     assert counts["drawn"].sum() <= 100
     assert counts["drawn"].is_sorted()
     assert counts["drawn"].min() >= 5  # type: ignore[operator]
-    with pytest.raises(CurateError, match="no score tells suspicion"):
+    with pytest.raises(CurateError, match="strata need a score"):
         draw(pairs, None, 100, "stratified", 0)
     with pytest.raises(CurateError, match="too small for strata"):
         draw(pairs, pl.Series(suspicion), 10, "stratified", 0)

@@ -99,7 +99,7 @@ def test_pairs_come_in_the_order_of_the_draw_and_none_is_passed_over(tmp_path: P
     ids = pairs["pair_id"].to_list()
     review = review_of(pairs, tmp_path)
     assert review.state(5)["pair"]["at"] == 0
-    with pytest.raises(CurateError, match="not to be judged yet"):
+    with pytest.raises(CurateError, match="cannot be reviewed yet"):
         review.judge(ids[1], "A", "", None)
     for i in range(3):
         assert review.state()["pair"]["id"] == ids[i]
@@ -129,9 +129,9 @@ def test_a_comparison_is_final_and_the_others_stay_blind(tmp_path: Path) -> None
     for opened in (review, review_of(pairs, tmp_path)):
         assert opened.state(0)["pair"]["label"] in ("A", "B")
         assert opened.state()["pair"]["label"] is None
-        with pytest.raises(CurateError, match="can no longer be changed"):
+        with pytest.raises(CurateError, match="the verdict is final"):
             opened.judge(ids[0], "B", "", None)
-        with pytest.raises(CurateError, match="can no longer be changed"):
+        with pytest.raises(CurateError, match="the verdict is final"):
             opened.undo()
     review.judge(ids[4], "A", "", "")
     assert review.state(4)["pair"]["label"] is None
@@ -144,7 +144,7 @@ def test_another_window_is_noticed(tmp_path: Path) -> None:
     review = review_of(pairs, tmp_path)
     first = pairs["pair_id"][0]
     review.judge(first, "A", "", "")
-    with pytest.raises(CurateError, match="judged in another window"):
+    with pytest.raises(CurateError, match="reviewed in another window"):
         review.judge(first, "B", "", "")
     assert review.state(0)["pair"]["choice"] == "A"
     review.judge(first, "B", "", "A")

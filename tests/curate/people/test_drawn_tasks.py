@@ -133,7 +133,7 @@ def test_a_draw_of_an_older_version_needs_its_run(run: Path) -> None:
     (folder / "drawn.parquet").unlink()
     sample = pl.read_parquet(folder / "sample.parquet").drop("order")
     sample.write_parquet(folder / "sample.parquet")
-    with pytest.raises(CurateError, match="drawn pairs cannot be read"):
+    with pytest.raises(CurateError, match="cannot read the sampled pairs"):
         load_draw(folder)
     drawn = load_draw(folder, run)
     assert sorted(drawn.pairs["pair_id"]) == sorted(sample.filter("drawn")["pair_id"])

@@ -158,7 +158,7 @@ def test_wrong_verdicts_say_where(tmp_path: Path) -> None:
     bad = write_jsonl(tmp_path / "v.jsonl", [{"pair_id": "x", "verdict": "kepe"}])
     with pytest.raises(CurateError, match=r"v.jsonl, verdict 1[\s\S]*did you mean 'keep'"):
         read_verdicts([bad])
-    with pytest.raises(CurateError, match="of no known kind"):
+    with pytest.raises(CurateError, match="unrecognised verdict format"):
         read_verdicts([write_jsonl(tmp_path / "w.jsonl", [{"a": 1}])])
     (tmp_path / "n.json").write_text("{oops")
     with pytest.raises(CurateError, match="cannot be read"):

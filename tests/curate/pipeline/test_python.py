@@ -42,7 +42,7 @@ def test_a_data_set_that_would_lose_parts_is_refused() -> None:
     tools = json.dumps([{"type": "function", "function": {"name": "f", "parameters": {}}}])
     rows = [row | {"tools": tools} for row in trl_rows(3)]
     result = curate.Pipeline({}).run(rows)
-    with pytest.raises(CurateError, match="no place for parts"):
+    with pytest.raises(CurateError, match="cannot represent some content"):
         result.kept_dataset("openrlhf")
     assert len(result.kept_dataset("openrlhf", allow_loss=True)) == 3
     assert "tools" in result.kept_dataset("trl").column_names

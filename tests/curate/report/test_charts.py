@@ -154,7 +154,7 @@ def test_a_report_can_be_left_out_and_made_later(tmp_path: Path) -> None:
     Pipeline(config).run(Pairs(numbered_pairs(3)), output=tmp_path / "run")
     assert not (tmp_path / "run" / "report.html").exists()
     assert write_report(tmp_path / "run").exists()
-    with pytest.raises(CurateError, match="no finished run"):
+    with pytest.raises(CurateError, match="not a finished run"):
         write_report(tmp_path)
 
 

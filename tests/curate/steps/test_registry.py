@@ -26,7 +26,7 @@ def test_a_folder_that_shadows_ours_is_named(
     spec = ModuleSpec("scorers", None)
     spec.submodule_search_locations = [str(tmp_path)]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
-    with pytest.raises(CurateError, match="hidden by another module") as caught:
+    with pytest.raises(CurateError, match="shadowed by another module") as caught:
         scorer_class("lengths")
     assert str(tmp_path) in str(caught.value)
 

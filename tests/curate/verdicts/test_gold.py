@@ -126,8 +126,8 @@ def test_a_judgement_of_a_label_that_was_flipped_since_is_turned() -> None:
     ("values", "problem"),
     [
         (["maybe", "right"], "no judgement"),
-        ([1, 0, 1], "0 may stand for a wrong label"),
-        ([None, None], "no pair has a judgement"),
+        ([1, 0, 1], "0 may mean a wrong label"),
+        ([None, None], "the column has no reviewed pair"),
     ],
 )
 def test_a_column_that_is_no_judgement_is_refused(values: list[Any], problem: str) -> None:
@@ -142,7 +142,7 @@ def test_verdicts_on_other_pairs_are_counted_and_refused_where_none_fits(tmp_pat
     found = judged_pairs(gold, pairs()[1:])
     assert found.labels.tolist() == EXPECTED[1:]
     assert "1 of 5 verdicts on pairs that are not there" in found.warnings[0]
-    with pytest.raises(CurateError, match="no verdict belongs to any"):
+    with pytest.raises(CurateError, match="no verdict matches any"):
         judged_pairs(gold, pairs_of([{"prompt": "x", "chosen": "y", "rejected": "z"}]))
 
 
@@ -205,7 +205,7 @@ def test_a_run_marks_judged_pairs_and_counts_them(tmp_path: Path) -> None:
 
 def test_verdicts_are_refused_before_the_pairs_are_read(tmp_path: Path) -> None:
     config = {"input": {"path": str(tmp_path / "none.jsonl")}, "gold": str(tmp_path / "none.json")}
-    with pytest.raises(CurateError, match="verdicts cannot be read"):
+    with pytest.raises(CurateError, match="cannot read the verdicts"):
         Pipeline(config).run()
 
 

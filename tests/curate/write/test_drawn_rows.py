@@ -372,7 +372,7 @@ def test_rows_as_published_lose_weights_with_a_warning(tmp_path: Path) -> None:
     assert found.warnings == (
         "weight and label_probability of the pairs are lost: rows as published carry none",
     )
-    with pytest.raises(CurateError, match="carry no weights"):
+    with pytest.raises(CurateError, match="cannot have weights"):
         export_source(tmp_path / "run", tmp_path / "no", Target(weights="rows"))
     asked = export_source(tmp_path / "run", tmp_path / "yes", Target(weights="none"))
     assert asked.warnings == ()

@@ -116,7 +116,7 @@ def test_an_export_is_not_overwritten_unasked_and_a_run_never(tmp_path: Path) ->
     with pytest.raises(CurateError, match="finished run"):
         export(run, tmp_path / "out", Target())
     export(run, tmp_path / "out", Target("torchtune"), overwrite=True)
-    with pytest.raises(CurateError, match="no run of curate"):
+    with pytest.raises(CurateError, match="files that curate did not write"):
         export(run, run, Target(), overwrite=True)
     assert RunFiles(run).rows_kept == 6
 
@@ -195,7 +195,7 @@ def test_push_without_a_network_or_a_name_says_what_to_do(
     monkeypatch.setattr("huggingface_hub.HfApi.create_repo", _refuse)
     with pytest.raises(CurateError, match="check the name, the network and the login"):
         push(run, "me/set", Target())
-    with pytest.raises(CurateError, match="no finished run"):
+    with pytest.raises(CurateError, match="not a finished run"):
         RunFiles(tmp_path / "nowhere")
 
 

@@ -47,8 +47,8 @@ def test_paths_open_from_everywhere_and_are_told(form: str, data: Path, tmp_path
     found = export(str(data), tmp_path / "out", Target(form))
     paths = {row["images"][0] for row in loaded(tmp_path / "out", tmp_path)}
     assert paths == {str(data.with_name("red.png")), "gone.png"}
-    assert any("media are paths of this machine" in warning for warning in found.warnings)
-    assert any("media were not found" in warning for warning in found.warnings)
+    assert any("media are stored as local paths" in warning for warning in found.warnings)
+    assert any("media files are missing" in warning for warning in found.warnings)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -62,8 +62,8 @@ def test_files_are_embedded_as_the_hub_has_images(form: str, data: Path, tmp_pat
     if form in ("trl", "trl_kto"):
         images = loaded(tmp_path / "out", tmp_path).features["images"]
         assert str(images) == "List(Image(mode=None, decode=True))"
-    assert not any("paths of this machine" in warning for warning in found.warnings)
-    assert any("media were not found" in warning for warning in found.warnings)
+    assert not any("local paths" in warning for warning in found.warnings)
+    assert any("media files are missing" in warning for warning in found.warnings)
 
 
 def test_a_run_embeds_them_too(data: Path, tmp_path: Path) -> None:
@@ -76,10 +76,10 @@ def test_a_run_embeds_them_too(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("target", [Target("trl", "jsonl"), Target("axolotl"), Target("trl_text")])
 def test_what_cannot_hold_files_is_refused(target: Target, data: Path, tmp_path: Path) -> None:
     wanted = Target(target.format, target.file_type, media="embed", allow_loss=True)
-    with pytest.raises(CurateError, match="no place for the files of media"):
+    with pytest.raises(CurateError, match="cannot embed media files"):
         export(str(data), tmp_path / "out", wanted)
     output = {"format": target.format, "file_type": target.file_type, "media": "embed"}
-    with pytest.raises(CurateError, match="no place for the files of media"):
+    with pytest.raises(CurateError, match="cannot embed media files"):
         Pipeline({"input": {"path": str(data)}, "output": output})
 
 
@@ -119,13 +119,13 @@ def test_an_export_is_pushed_as_it_is(tmp_path: Path, uploads: list[Any]) -> Non
         with pytest.raises(CurateError, match="an export is uploaded unchanged"):
             push(tmp_path / "out", "me/set", Target(**settings))
     (tmp_path / "out" / "axolotl.yaml").write_text("rl: orpo")
-    with pytest.raises(CurateError, match="not as it was written"):
+    with pytest.raises(CurateError, match="checksum mismatch"):
         push(tmp_path / "out", "me/set", Target())
 
 
 def test_an_export_that_names_paths_is_not_pushed(data: Path, tmp_path: Path) -> None:
     export(str(data), tmp_path / "out", Target())
-    with pytest.raises(CurateError, match="names media by paths of this machine"):
+    with pytest.raises(CurateError, match="refers to media by local paths"):
         push(tmp_path / "out", "me/set", Target(), dry_run=True)
     export(str(data), tmp_path / "embedded", Target(media="embed"))
     assert push(tmp_path / "embedded", "me/set", Target(), dry_run=True).url is None

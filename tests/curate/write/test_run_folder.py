@@ -47,7 +47,7 @@ def test_a_finished_run_is_refused_and_replaced_only_on_demand(tmp_path: Path) -
 
 def test_a_foreign_folder_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(CurateError, match="no run of curate") as caught:
+    with pytest.raises(CurateError, match="files that curate did not write") as caught:
         check_free(tmp_path, overwrite=True)
     assert "thesis.tex" in str(caught.value)
 
@@ -173,7 +173,7 @@ def test_files_that_appeared_meanwhile_are_not_replaced(tmp_path: Path) -> None:
     (stage / "manifest.json").write_text('{"text": "slow"}')
     out.mkdir()
     (out / "thesis.tex").write_text("x")
-    with pytest.raises(CurateError, match="no run of curate") as caught:
+    with pytest.raises(CurateError, match="files that curate did not write") as caught:
         stack.close()
     assert (out / "thesis.tex").read_text() == "x"
     assert "out-2" in str(caught.value)
@@ -212,9 +212,9 @@ def test_a_foreign_manifest_is_no_run(tmp_path: Path) -> None:
     web.mkdir()
     (web / "manifest.json").write_text('{"name": "an app", "icons": []}')
     (web / "precious.txt").write_text("x")
-    with pytest.raises(CurateError, match="no run of curate"):
+    with pytest.raises(CurateError, match="files that curate did not write"):
         check_free(web, overwrite=True)
-    with pytest.raises(CurateError, match="no run of curate"):
+    with pytest.raises(CurateError, match="files that curate did not write"):
         finish(web, "two", overwrite=True)
     assert (web / "precious.txt").read_text() == "x"
 

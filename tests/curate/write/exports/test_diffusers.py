@@ -78,7 +78,7 @@ def test_pairs_of_texts_are_refused(tmp_path: Path) -> None:
 
 def test_json_lines_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows(2)), tmp_path / "pairs.parquet")
-    with pytest.raises(CurateError, match="JSON has no place for"):
+    with pytest.raises(CurateError, match="JSON cannot store"):
         export(str(tmp_path / "pairs.parquet"), tmp_path / "out", Target("diffusers", "jsonl"))
 
 

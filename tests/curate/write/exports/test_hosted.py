@@ -95,7 +95,7 @@ def test_answers_of_several_messages_go_to_azure_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("answer", [[*published("a"), *published("q", "user")], [RESULT]])
 def test_azure_refuses_other_speakers(answer: list[dict[str, Any]], tmp_path: Path) -> None:
-    with pytest.raises(CurateError, match="no place for such answers"):
+    with pytest.raises(CurateError, match="cannot represent these answers"):
         exported([TALK | {"rejected": answer}], "azure_dpo", tmp_path)
 
 

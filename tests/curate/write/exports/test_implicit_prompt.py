@@ -68,7 +68,7 @@ def test_curate_reads_it_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("form", "prompt"), [("axolotl", "implicit"), ("torchtune", "explicit")])
 def test_other_forms_know_one_prompt(form: str, prompt: Any, tmp_path: Path) -> None:
     source = str(write_jsonl(tmp_path / "rows.jsonl", [PLAIN]))
-    with pytest.raises(CurateError, match=f"knows no {prompt} prompt"):
+    with pytest.raises(CurateError, match=f"does not support an {prompt} prompt"):
         export(source, tmp_path / "out", Target(form, prompt=prompt))
-    with pytest.raises(CurateError, match=f"knows no {prompt} prompt"):
+    with pytest.raises(CurateError, match=f"does not support an {prompt} prompt"):
         Pipeline({"output": {"format": form, "prompt": prompt}})

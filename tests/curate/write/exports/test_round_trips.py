@@ -24,8 +24,8 @@ from tests.curate.write.exports.round_trips import FILE_TYPES, REWRITING, forms,
 from tests.helpers import write_jsonl
 
 UNFIT = (
-    "several messages", "other data", "one image each", "JSON has no place", "one class",
-    "other roles", "end with a tool call", "such answers",
+    "several messages", "other data", "one image each", "JSON cannot store", "one class",
+    "other roles", "end with a tool call", "these answers",
 )  # fmt: skip
 """What a form says that is for other data."""
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
