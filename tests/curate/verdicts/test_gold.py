@@ -85,7 +85,7 @@ def test_verdicts_are_turned_where_the_label_was_flipped_since(kind: str, tmp_pa
     found = judged_pairs(gold, pairs())
     assert found.labels.tolist() == [-1, 1, 0, 0, 1, 0]
     assert found.facts()["verdicts_turned"] == 2
-    assert "turned" in found.warnings[0]
+    assert "adjusted" in found.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_verdicts_on_other_pairs_are_counted_and_refused_where_none_fits(tmp_pat
     assert gold is not None
     found = judged_pairs(gold, pairs()[1:])
     assert found.labels.tolist() == EXPECTED[1:]
-    assert "1 of 5 verdicts on pairs that are not there" in found.warnings[0]
+    assert "1 of 5 verdicts on unknown pairs" in found.warnings[0]
     with pytest.raises(CurateError, match="no verdict matches any"):
         judged_pairs(gold, pairs_of([{"prompt": "x", "chosen": "y", "rejected": "z"}]))
 

@@ -101,8 +101,8 @@ def test_unknown_and_changed_pairs_are_counted_and_refused() -> None:
     assert found.frame["pair_id"].to_list() == [pairs["pair_id"][i] for i in (0, 2, 3)]
     with pytest.raises(CurateError) as error:
         found.require_all("out")
-    assert "1 of 5 verdicts on pairs that are not there" in error.value.text()
-    assert "1 of 5 verdicts on pairs whose answers have changed" in error.value.text()
+    assert "1 of 5 verdicts on unknown pairs" in error.value.text()
+    assert "1 of 5 verdicts on pairs whose answers changed" in error.value.text()
     with pytest.raises(CurateError, match="do not belong to these pairs"):
         merge(changed, judged)
 
@@ -206,7 +206,7 @@ def test_apply_refuses_verdicts_on_other_pairs_by_their_count(tmp_path: Path) ->
     log.close()
     with pytest.raises(CurateError) as error:
         apply_verdicts(run, verdict_files(run), tmp_path / "new", False, SilentProgress())
-    assert "2 of 3 verdicts on pairs that are not there" in error.value.text()
+    assert "2 of 3 verdicts on unknown pairs" in error.value.text()
     assert not (tmp_path / "new").exists()
     result = apply_verdicts(
         run, verdict_files(run), tmp_path / "new", False, SilentProgress(), ignore_unknown=True

@@ -147,7 +147,7 @@ def test_commands(tmp_path: Path) -> None:
     wrong = command.invoke(app, ["export", str(run), "--file-type", "csv", "--output", str(out)])
     assert isinstance(wrong.exception, CurateError)
     shown = command.invoke(app, ["push", str(run), "me/set", "--dry-run"])
-    assert "nothing was sent" in shown.output
+    assert "nothing was uploaded" in shown.output
     assert "kept/part-00000.parquet" in shown.output
 
 
