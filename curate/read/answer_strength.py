@@ -52,5 +52,5 @@ class AnswerStrength:
         if not self._filled:
             return ()
         names = " less ".join(f"'{name}'" for name in self._keys)
-        sign = ", turned to the preferred answer" if self._by_slot else ""
+        sign = ", signed for the preferred answer" if self._by_slot else ""
         return (f"the strength of {self._filled:,} pairs is {names}{sign}",)

@@ -15,26 +15,26 @@ class InputConfig(Section):
     """Where the pairs come from."""
 
     path: str | None = Field(None, description="File, glob, folder or fsspec URL.")
-    hf: str | None = Field(None, description="Data set of the hub: owner/name.")
+    hf: str | None = Field(None, description="Hub dataset: owner/name.")
     format: str = Field("auto", description="Name of the format, or auto.")
     columns: ColumnMapping | None = Field(None, description="Mapping for 'format: columns'.")
     ranking: RankingRule = Field(
         default_factory=RankingRule, description="How rankings of several answers become pairs."
     )
-    config: str | None = Field(None, description="Configuration of the hub's data set.")
-    split: str | None = Field(None, description="Split; default the only one, or train.")
-    revision: str | None = Field(None, description="Revision of the hub's data set.")
+    config: str | None = Field(None, description="Configuration of the hub dataset.")
+    split: str | None = Field(None, description="Split (default: the only one, or train).")
+    revision: str | None = Field(None, description="Revision of the hub dataset.")
     on_error: Literal["stop", "skip"] = Field(
-        "stop", description="What to do with a malformed row: stop, or report it and go on."
+        "stop", description="Stop at a malformed row, or skip and report it."
     )
     limit: int | None = Field(None, ge=1, le=2**63 - 1, description="Read at most this many pairs.")
 
-    max_row_mb: int = Field(256, ge=1, le=1 << 20, description="Bound of one row of a text file.")
+    max_row_mb: int = Field(256, ge=1, le=1 << 20, description="Largest row of a text file, in MB.")
     max_file_mb: int = Field(
         2048,
         ge=1,
         le=1 << 24,
-        description="Bound of a file that is read as a whole: a JSON array, a packed Parquet file.",
+        description="Largest file that is read at once (a JSON array, compressed Parquet), in MB.",
     )
 
     @model_validator(mode="after")

@@ -9,12 +9,12 @@ import polars as pl
 
 from curate.data.row_parts import MEDIA_PARTS, is_url
 
-OUTSIDE = "paths of media lead out of the data's folder: reports do not open them"
-MISSING = "files of media are not found beside the data, where their paths say; the first is {}"
+OUTSIDE = "media paths point outside the data folder: reports do not open them"
+MISSING = "media files are missing from the data folder; the first is {}"
 
 
 class MediaFileCheck:
-    """Counts media that are not where their paths say, over the blocks of a data set."""
+    """Counts missing media files over the blocks of a dataset."""
 
     def __init__(self) -> None:
         self._checked_paths: set[str] = set()

@@ -1,4 +1,4 @@
-"""What the user should know of reading: notes, and rows that held no pair."""
+"""Notes for the user on rows that were skipped or repaired, and on empty files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def rejected_rows_note(count: int, first: pl.DataFrame) -> list[str]:
     rows = first.head(MAX_NAMED_ROWS).iter_rows(named=True)
     named_rows = [f"{row['file']}, row {row['row']}: {row['reason']}" for row in rows]
     remainder = f"; and {count - len(named_rows):,} more" if count > len(named_rows) else ""
-    return [f"{count:,} rows held no pair and are left out: {'; '.join(named_rows)}{remainder}"]
+    return [f"{count:,} rows without a pair were skipped: {'; '.join(named_rows)}{remainder}"]
 
 
 def replaced_text_note(rows: int) -> list[str]:
@@ -30,8 +30,8 @@ def replaced_text_note(rows: int) -> list[str]:
     if not rows:
         return []
     return [
-        f"{rows} rows hold texts that are no valid Unicode (lone surrogates, cut characters): "
-        "U+FFFD stands in their place"
+        f"{rows} rows contain invalid Unicode (lone surrogates, cut characters), which "
+        "was replaced by U+FFFD"
     ]
 
 
@@ -42,4 +42,4 @@ def empty_files_note(files: Sequence[str]) -> list[str]:
     named_files = ", ".join(files[:MAX_NAMED_ROWS]) + (
         ", ..." if len(files) > MAX_NAMED_ROWS else ""
     )
-    return [f"files that hold no row: {len(files):,} ({named_files})"]
+    return [f"files without rows: {len(files):,} ({named_files})"]

@@ -1,4 +1,4 @@
-"""What makes a reading doubtful though every row is well-formed: counted, and told in notes."""
+"""Counts what is suspicious in well-formed rows, and gives notes on it."""
 
 from __future__ import annotations
 
@@ -28,43 +28,44 @@ _PROMPT_COLUMNS = (
     "passage", "document", "article", "background", "messages", "conversation", "conversations",
     "dialogue",
 )  # fmt: skip
-"""Columns whose texts are parts of prompts in many sets."""
+"""Columns whose texts belong to the prompt in many datasets."""
 _TRACES = ("reasoning", "reasoning_content", "thinking", "think", "thought", "trace", "cot")
 _REASONING_COLUMNS = (*(f"chosen_{t}" for t in _TRACES), *(f"rejected_{t}" for t in _TRACES))
-"""Columns of what a model thought before an answer."""
+"""Columns of the reasoning before an answer."""
 _QUOTED_LIST = r"""(?s)^\[\s*(".*"|'.*')\s*\]$"""
-"""A list of quoted texts, as JSON and as Python write it."""
+"""A list of quoted texts, as JSON and Python write it."""
 _JSON_MESSAGES = r"""^\s*\[?\s*\{\s*["'](role|from)["']\s*:"""
-"""A message, or a list of them, that stands as text."""
+"""A message, or a list of messages, that is stored as text."""
 _MIN_SHARE = 0.01
-"""Of pairs with a template's marks, with the prompt in both answers, or with an answer that may be
-none: fewer may well be about such marks, quote, or answer so."""
+"""Share of the pairs from which some notes are given: a few prompts may be about templates, and a
+few answers may quote the prompt or be the word "None"."""
 _NOTES = {
-    "silent": "{n} prompts are empty, or end with an empty message: a model would learn to answer "
-    "nothing",
-    "continued": "{n} prompts end with a turn of the assistant, which the answers then continue: "
-    "if it is an answer of its own, leave it out",
-    "empty": "in {n} pairs an answer is empty: a model would learn to say nothing, or not to",
-    "marked": "{n} prompts hold marks of a chat template (such as <|im_start|> or [INST]): they "
-    "are taken as text, and a trainer's template would wrap them once more; give messages with "
-    "roles instead",
-    "repeated": "in {n} pairs both answers begin with the text of the prompt: a trainer would see "
-    "it twice; cut it off the answers",
-    "missing": "in {n} pairs an answer is the text 'nan', 'None' or 'null', as missing values are "
-    "often written: it is taken as an answer",
-    "listed": 'in {n} pairs both answers are a list written as text, such as ["a", "b"]: each is '
-    "taken as one answer; if they are lists of answers, write them as lists in JSON lines",
-    "json_as_text": "in {n} pairs a text is messages written as JSON: it is taken as a text",
-    "nul": "in {n} pairs a text holds NUL characters, which damaged files hold: look at these rows",
-    "unmatched": "{n} prompts hold another number of marks such as <image> than their row has "
-    "media: the marks stay text, and trainers that count them refuse the row",
-    "systems": "{n} prompts hold several system messages, which most chat templates refuse: see "
-    "curate check",
-    "asking": "in {n} pairs an answer ends with a turn of the user: a trainer would learn to write "
-    "it",
+    "empty_prompt": "{n} prompts are empty or end with an empty message: a model would learn to "
+    "answer nothing",
+    "assistant_last": "{n} prompts end with an assistant turn that the answers continue: if it is "
+    "a separate answer, remove it",
+    "empty_answer": "{n} pairs contain an empty answer: a model would learn to prefer or to avoid "
+    "saying nothing",
+    "template_tokens": "{n} prompts contain chat-template tokens (such as <|im_start|> or [INST]): "
+    "they are read as text, and a trainer's template would be applied on top; provide messages "
+    "with roles instead",
+    "repeated_prompt": "in {n} pairs both answers begin with the text of the prompt: a trainer "
+    "would see it twice; remove it from the answers",
+    "missing_value": "in {n} pairs an answer is the text 'nan', 'None' or 'null', as missing "
+    "values are often written: it is read as an answer",
+    "list_text": 'in {n} pairs both answers are a list written as text, such as ["a", "b"]: each '
+    "is read as one answer; if they are lists of answers, write them as lists in JSON lines",
+    "json_messages": "in {n} pairs a text is messages written as JSON: it is read as text",
+    "nul": "in {n} pairs a text contains NUL characters, a sign of damaged files: check these rows",
+    "placeholder_mismatch": "{n} prompts have a different number of placeholders such as <image> "
+    "than their row has media: the placeholders stay text, and trainers that count them reject "
+    "the row",
+    "several_systems": "{n} prompts contain several system messages, which most chat templates "
+    "reject: see curate check",
+    "user_last": "in {n} pairs an answer ends with a user turn: a model would learn to write it",
 }
-_THRESHOLDED_NOTES = ("marked", "repeated", "missing", "listed")
-"""What is told from `_LEAST_SHARE` of the pairs on; the others are told of a single one."""
+_THRESHOLDED_NOTES = ("template_tokens", "repeated_prompt", "missing_value", "list_text")
+"""Notes given from `_MIN_SHARE` of the pairs on; the others are given for a single pair."""
 _MISSING_TEXTS = ["nan", "none", "null", "<na>", "n/a"]
 _SPEAKERS = (
     *dict.fromkeys(("system", "developer", "user", *ROLES.values())),
@@ -73,12 +74,12 @@ _SPEAKERS = (
 """Roles that chat templates know: these two are names of the tools' role in some."""
 _MAX_NAMED_SPEAKERS = 3
 _HALF = 0.5
-# A greeting may well be answered by itself.
+# A short prompt such as a greeting may be answered by the same words.
 _MIN_PROMPT_BYTES = 20
 
 
 class QualityNotes:
-    """Counts over the blocks of a reading."""
+    """Counts what is suspicious over the blocks of a dataset."""
 
     def __init__(self) -> None:
         self._scores: tuple[str, ...] = ()
@@ -110,7 +111,7 @@ class QualityNotes:
         self._pairs += len(pairs)
         self._count_texts(pairs)
         for attachment in TEXT_PARTS:
-            # Looked into only where the name stands at all.
+            # A search of the text is fast; JSON is parsed only in rows that hold the name.
             named = pl.col("extra").str.contains(f'"{attachment}":', literal=True)
             unplaced = pairs.filter(pl.col(attachment).is_null() & named)
             self._counts[attachment] += int(
@@ -118,8 +119,8 @@ class QualityNotes:
             )
         for side in ("prompt", "chosen", "rejected"):
             roles = pairs[side].explode(empty_as_null=False).struct.field("role")
-            strange = roles.filter(~roles.is_in(_SPEAKERS))
-            self._speakers.update(dict(strange.value_counts().iter_rows()))
+            unknown_roles = roles.filter(~roles.is_in(_SPEAKERS))
+            self._speakers.update(dict(unknown_roles.value_counts().iter_rows()))
         if self._scores:
             self._count_scores(pairs, self._scores)
 
@@ -127,33 +128,35 @@ class QualityNotes:
         """Count what is suspicious in the texts of prompts and answers."""
         last = pl.col("prompt").list.last()
         prompt = last.struct.field("content")
-        marked = prompt.str.contains_any(list(_TEMPLATE_TOKENS)).sum()
-        long = prompt.str.len_bytes() >= _MIN_PROMPT_BYTES
+        has_tokens = prompt.str.contains_any(list(_TEMPLATE_TOKENS)).sum()
+        is_long = prompt.str.len_bytes() >= _MIN_PROMPT_BYTES
         sides = [pl.col(side).list for side in ("chosen", "rejected")]
-        repeated = [side.first().struct.field("content").str.starts_with(prompt) for side in sides]
-        asking = [side.last().struct.field("role") == "user" for side in sides]
+        repeats = [side.first().struct.field("content").str.starts_with(prompt) for side in sides]
+        ends_with_user = [side.last().struct.field("role") == "user" for side in sides]
         answer_texts = [side.last().struct.field("content").str.strip_chars() for side in sides]
         missing = [text.str.to_lowercase().is_in(_MISSING_TEXTS) for text in answer_texts]
-        listed = [text.str.contains(_QUOTED_LIST) for text in answer_texts]
+        quoted_lists = [text.str.contains(_QUOTED_LIST) for text in answer_texts]
         is_system = pl.element().struct.field("role") == "system"
-        systems = pl.col("prompt").list.eval(is_system).list.sum()
+        system_count = pl.col("prompt").list.eval(is_system).list.sum()
         counts = pairs.select(
-            marked=marked,
-            silent=(prompt.is_null() | (prompt.str.strip_chars() == "")).sum(),
-            systems=(systems > 1).sum(),
-            repeated=(long & repeated[0] & repeated[1]).sum(),
-            asking=pl.any_horizontal(asking).sum(),
-            continued=(last.struct.field("role") == "assistant").sum(),
-            empty=pl.any_horizontal(text == "" for text in answer_texts).sum(),
-            missing=pl.any_horizontal(missing).sum(),
-            listed=pl.all_horizontal(listed).sum(),
+            template_tokens=has_tokens,
+            empty_prompt=(prompt.is_null() | (prompt.str.strip_chars() == "")).sum(),
+            several_systems=(system_count > 1).sum(),
+            repeated_prompt=(is_long & repeats[0] & repeats[1]).sum(),
+            user_last=pl.any_horizontal(ends_with_user).sum(),
+            assistant_last=(last.struct.field("role") == "assistant").sum(),
+            empty_answer=pl.any_horizontal(text == "" for text in answer_texts).sum(),
+            missing_value=pl.any_horizontal(missing).sum(),
+            list_text=pl.all_horizontal(quoted_lists).sum(),
             nul=pl.any_horizontal(
                 t.str.contains("\0", literal=True) for t in (prompt, *answer_texts)
             ).sum(),
-            json_as_text=pl.any_horizontal(
+            json_messages=pl.any_horizontal(
                 text.str.contains(_JSON_MESSAGES) for text in (prompt, *answer_texts)
             ).sum(),
-            unmatched=pl.any_horizontal(pl.lit(False), *_placeholder_mismatches(pairs)).sum(),
+            placeholder_mismatch=pl.any_horizontal(
+                pl.lit(False), *_placeholder_mismatches(pairs)
+            ).sum(),
         ).row(0, named=True)
         self._counts.update({name: count or 0 for name, count in counts.items()})
 
@@ -172,8 +175,8 @@ class QualityNotes:
                 notes.append(text.format(n=f"{count:,} of {self._pairs:,}"))
         notes += [
             f"in {self._counts[part]:,} of {self._pairs:,} pairs '{part}' is not of the form that "
-            "trainers take (a list of tools or documents, an object of arguments): it stands in "
-            "extra alone"
+            "trainers take (a list of tools or documents, an object of arguments): it is kept in "
+            "extra only"
             for part in TEXT_PARTS
             if self._counts[part]
         ]
@@ -189,11 +192,11 @@ class QualityNotes:
 
 
 def _placeholder_mismatches(pairs: pl.DataFrame) -> list[pl.Expr]:
-    """Return whether a prompt's text holds marks of media, but not as many as its row has.
+    """Return whether a prompt has placeholders of media, but not as many as its row has media.
 
-    Of media that no row has a mark is a word like others.
+    If no row has media of a kind, its placeholder is a word like any other.
     """
-    # Of a prompt whose marks have become parts the text holds them too, and as many.
+    # The text of a prompt with parts holds a placeholder for each part.
     texts = pl.col("prompt").list.eval(pl.element().struct.field("content")).list.join("")
     media_columns = [name for name in _PLACEHOLDERS if pairs[name].null_count() < len(pairs)]
     counts = {
@@ -215,12 +218,12 @@ def _unknown_speakers_note(speakers: Counter[str]) -> str:
 def _unread_column_note(name: str) -> str:
     if name in _REASONING_COLUMNS:
         return (
-            f"the column '{name}' may be what the model thought before an answer: it is not read, "
-            "and stands in extra alone; give messages with reasoning_content to have it read"
+            f"the column '{name}' may hold the reasoning before an answer: it is not read and is "
+            "kept in extra only; provide messages with reasoning_content to have it read"
         )
     key = "system" if name in SYSTEM else "prompt"
     return (
-        f"the column '{name}' may belong to the prompt: it is not read, and stands in extra alone; "
+        f"the column '{name}' may belong to the prompt: it is not read and is kept in extra only; "
         f"if it does, map it (--columns {key}=...) or join it to the prompt"
     )
 

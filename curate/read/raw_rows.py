@@ -83,7 +83,7 @@ class PublishedRows:
             CurateError: none of them is: `problem` and `expected` say it, beside a row's columns.
         """
         rows = iter(self)
-        # Not by the first row alone: an odd one there, such as a header, is left out like others.
+        # Not only the first row: an odd one, such as a header, is skipped like any other.
         first = list(islice(rows, _SAMPLE_ROWS))
         read = [(raw.file, raw.values) for raw in first if raw.values is not None]
         if read and not any(is_of_kind(row) for _, row in read):
@@ -102,7 +102,7 @@ class PublishedRows:
     def notes(self) -> list[str]:
         """Return the notes on the rows that were read so far."""
         dropped_columns = (
-            f"{count:,} rows hold '{name}': the pairs that are made do not carry it"
+            f"{count:,} rows have '{name}', which the derived pairs do not keep"
             for name, count in sorted(self._dropped_columns.items())
         )
         file_notes = (*empty_files_note(self._empty_files), *replaced_text_note(self._replaced))

@@ -52,18 +52,18 @@ from curate.read.sources.python_block import PythonBlock
 from curate.read.unused_text_check import UnusedTextCheck
 from curate.steps.workers import Workers
 
-# Rows by which the format is known: rare columns may be empty in the first few.
+# Rows by which the format is detected: rare columns may be empty in the first few.
 _SAMPLE_ROWS = 100
-# An error names the first few; rejected_rows.parquet holds all.
+# An error names only the first few; rejected_rows.parquet lists all of them.
 _MAX_NAMED_ERRORS = 5
 _MAX_NAMED_REASONS = 3
 _OTHER_FORMAT_NOTE = (
-    "{file}: its rows are not of the format '{format}', which the first file has: read files of "
-    "another format by themselves, or as a mixture (a list under input)"
+    "{file}: its rows are not of the format '{format}' of the first file: read files of another "
+    "format separately, or as a mixture (a list under input)"
 )
 _SPLIT_PROMPTS_NOTE = (
     "{alone} rows have no partner in their file, and {files} files are read: if rows of one prompt "
-    "stand in several files, put them into one"
+    "are in several files, merge these files"
 )
 
 
@@ -347,6 +347,6 @@ def malformed_rows_error(rejected: pl.DataFrame) -> CurateError:
         "malformed rows",
         where=file,
         found="; ".join(lines),
-        fix="mend the rows, or go on without them with on_error: skip (they are then listed "
-        "in rejected_rows.parquet)",
+        fix="fix the rows, or set on_error: skip to leave them out (rejected_rows.parquet then "
+        "lists them)",
     )

@@ -1,4 +1,4 @@
-"""A guard over all formats: texts of a row that stand nowhere in its pair are told."""
+"""Checks for every format that the texts of a row are found in its pair."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from curate.read.formats.base import ROW, RowSample
 
 # Shorter texts may be labels or names, which a format turns into what they say.
 _MIN_PROSE = 20
-# A line of fewer characters stands in another text by chance.
+# A shorter line occurs in other texts by chance.
 _MIN_LINE = 4
 _HALF = 0.5
 _SPEAKER = re.compile(r"^\W*\w+:\s*")
@@ -27,7 +27,7 @@ class UnusedTextCheck:
     """Looks for the texts of the first rows in the pairs that a format made of them.
 
     A column that a format reads does not go to `extra`; where the format then makes no use of it,
-    its text would be lost without a word.
+    its text would be lost silently.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class UnusedTextCheck:
             return
         self._label, rows_with_prose, rows_without_it = None, Counter[str](), Counter[str]()
         sampled_pairs = pairs.filter(pl.col(ROW).is_in(list(self._rows)))
-        # Of media the paths alone: their bytes may be megabytes a row.
+        # Only the paths of media: their bytes may be megabytes a row.
         paths = [pl.col(c).list.eval(pl.element().struct.field("path")) for c in MEDIA_PARTS]
         text_columns = [name for name in PAIR_COLUMNS if name not in MEDIA_PARTS]
         for pair in sampled_pairs.select(ROW, *text_columns, *paths).iter_rows(named=True):
@@ -72,8 +72,8 @@ class UnusedTextCheck:
     def notes(self) -> list[str]:
         """What was found, a sentence each column."""
         return [
-            f"the text of the column '{column}' stands nowhere in the pairs: the format reads it "
-            "and makes no use of it here; say what the columns hold with --columns, if it matters"
+            f"the text of the column '{column}' is not in the pairs: the format reads the column "
+            "but does not use it here; if it matters, map the columns with --columns"
             for column in self._unused_columns
         ]
 

@@ -420,7 +420,7 @@ def compressed() -> Iterator[Bad]:
     yield Bad(z, "no data among its members", _zip(("a.exe", b"x"), ("b", b"")), ERROR, ERROR)
     yield Bad(z, "a member named without an ending", _zip(("data", a)), 3, 3)
     empty = _zip(("a.jsonl", a), ("b.jsonl", b""))
-    yield Bad(z, "an empty member beside", empty, 3, 3, says="files that hold no row: 1")
+    yield Bad(z, "an empty member beside", empty, 3, 3, says="files without rows: 1")
     yield Bad(
         z, "members of two kinds", _zip(("a.jsonl", a), ("b.csv", b"x,y\n1,2\n")), ERROR, 3, 1
     )

@@ -31,8 +31,8 @@ _WINNERS = {
 _ONE_TEXT = r'^\{"content":\[\{"type":"text","text":"(?:[^"\\]|\\.)*"\}\]\}$'
 """What else is said of a message whose content is a single text part: nothing."""
 _NO_VOTE = "no vote was cast"
-_UNEVEN = "questions and answers are of different numbers: which answers what cannot be told"
-_NULL_ANSWER = "conversations hold answers that are null: they are taken as empty texts"
+_UNEVEN = "there are more questions than answers, or fewer: they cannot be matched"
+_NULL_ANSWER = "conversations contain null answers: they are read as empty texts"
 _TRUE = ("1", "true")
 _JUDGES = ("judge", "judge_hash")
 

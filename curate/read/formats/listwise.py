@@ -82,7 +82,7 @@ class Listwise(Format):
         number = pl.coalesce(*_SCORES, *(pl.col(c).list.eval(-pl.element()) for c in _RANKS))
         # Taken one by one, the numbers of another list would be those of other answers.
         counts = (answers.list.len().fill_null(0), number.list.len().fill_null(0))
-        reason = pl.format("{} answers and {} numbers: which is whose cannot be told", *counts)
+        reason = pl.format("{} answers and {} numbers: they cannot be matched", *counts)
         differ = (counts[0] != counts[1]) & (counts[1] > 0)
         uneven_rows = rows.filter(differ).select(ROW, reason.alias(NO_PAIR))
         rows = rows.filter(~differ)

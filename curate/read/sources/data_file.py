@@ -143,8 +143,8 @@ class DataFile:
             "the file is damaged",
             where=self.name,
             found=f"{damage}; it was read up to {position}",
-            expected="a whole file",
-            fix="fetch or write it again: what is behind the damage cannot be known",
+            expected="a complete file",
+            fix="download or write it again: rows after the damage cannot be read",
         )
 
     def too_large(self, what: str, size: int, limit: int) -> CurateError:
@@ -241,7 +241,7 @@ def check_names(names: list[str], file: DataFile) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise CurateError(
-            "a column is there twice",
+            "duplicate column",
             where=file.name,
             found=", ".join(repr(name[:60]) for name in twice[:5]),
             fix="rename or remove one of them",

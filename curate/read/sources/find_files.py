@@ -175,9 +175,7 @@ def _unreachable_error(path: str, error: Exception) -> CurateError:
         fix = f"install what fsspec needs for '{scheme}' (s3fs, gcsfs, adlfs, aiohttp...)"
     if isinstance(error, ValueError) and "Protocol not known" in str(error):
         fix = "known schemes: file, http, https, s3, gs, az, hf and others of fsspec"
-    return CurateError(
-        "the place cannot be reached", where="input.path", found=first_line(error), fix=fix
-    )
+    return CurateError("location unreachable", where="input.path", found=first_line(error), fix=fix)
 
 
 def _find_data_files(
@@ -252,7 +250,7 @@ def _left_out_note(names: list[str], where: str) -> list[str]:
     if not names:
         return []
     listing = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return [f"{where}: left out, since their ending names no kind of data: {listing}"]
+    return [f"{where}: skipped files whose ending names no kind of data: {listing}"]
 
 
 def _check_data_file(fs: Any, name: str) -> DataFile:

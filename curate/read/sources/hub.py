@@ -29,7 +29,7 @@ def saved_source(path: str, split: str | None) -> RowSource:
         loaded = load_from_disk(path)
     except Exception as error:  # the library raises many kinds for files that are gone or damaged
         raise CurateError(
-            "the saved data set cannot be read", where=path, found=first_line(error)
+            "the saved dataset cannot be read", where=path, found=first_line(error)
         ) from None
     if isinstance(loaded, DatasetDict):
         loaded = select_split(loaded, split, path)
@@ -57,7 +57,7 @@ def hub_source(name: str, config: str | None, split: str | None, revision: str |
         raise
     except Exception as error:  # the library raises many kinds for a wrong name or no network
         raise CurateError(
-            f"the data set could not be loaded: {type(error).__name__}",
+            f"the dataset could not be loaded: {type(error).__name__}",
             where="input.hf",
             found=f"{name}: {str(error).splitlines()[0] if str(error) else ''}",
             fix="check the name, the network and the login (huggingface-cli login), "
@@ -79,5 +79,5 @@ def dataset_blocks(dataset: Dataset) -> Iterator[RowBlock]:
             first += len(table)
     except (pa.ArrowException, OSError) as error:
         raise CurateError(
-            "the data set is damaged", where=f"row {first} and on", found=first_line(error)
+            "the dataset is damaged", where=f"row {first} and on", found=first_line(error)
         ) from None

@@ -108,7 +108,7 @@ def _choose_config(entries: list[dict[str, Any]], config: str | None, where: str
     name = config or (next(iter(by_name)) if len(by_name) == 1 else (*marked, "default")[0])
     if name not in by_name:
         raise CurateError(
-            "no such configuration" if config else "the data set has several configurations",
+            "no such configuration" if config else "the dataset has several configurations",
             where=f"{where}, input.config",
             found=config or ", ".join(by_name),
             fix=suggestion(config, by_name) if config else "name one: input.config",
@@ -170,4 +170,4 @@ def _files_by_name(fs: Any, root: str, split: str | None) -> PublishedFiles | No
 def _describe_choice(config: str, split: str, splits: list[str]) -> str:
     left_out = sorted({*splits} - {split})
     more = f"; not read: {', '.join(left_out)} (input.split)" if left_out else ""
-    return f"read as the data set's card says: {config}split '{split}'{more}"
+    return f"read as the dataset card says: {config}split '{split}'{more}"

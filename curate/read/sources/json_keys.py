@@ -62,7 +62,7 @@ def check_keys(text: str, where: str, start: int | None = None) -> int:
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise CurateError(
-                "a key is there twice",
+                "duplicate key",
                 where=where,
                 found=f"{twice[:60]!r} in one object",
                 fix="rename or remove one of them",

@@ -93,7 +93,7 @@ def _from_pandas(data: Any) -> pa.Table:
             where="read_pairs",
             found=first_line(error),
             expected="columns of different names, each of one kind of values",
-            fix="mend the frame, or pass frame.to_dict('records') to see which row is to blame",
+            fix="fix the frame, or pass frame.to_dict('records') to see which row is wrong",
         ) from None
 
 

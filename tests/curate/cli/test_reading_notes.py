@@ -16,7 +16,7 @@ from curate.steps.context import SilentProgress
 from tests.helpers import trl_rows, write_jsonl
 
 _WRONG = {"prompt": "question", "chosen": "an answer", "rejected": None}
-_TOLD = "1 rows held no pair and are left out: "
+_TOLD = "1 rows without a pair were skipped: "
 _ROW = "row 3: the rejected answer is missing"
 
 
@@ -52,7 +52,7 @@ def test_every_verb_tells_what_is_left_out(tmp_path: Path, verb: list[str]) -> N
     done = CliRunner().invoke(app, [first, str(data), *options])
     assert done.exit_code == 0, (done.output, done.exception)
     result = " ".join(done.output.split())
-    for line in (_TOLD, _ROW, "1 rows hold texts that are no valid Unicode"):
+    for line in (_TOLD, _ROW, "1 rows contain invalid Unicode"):
         assert result.count(line) == 1, result
 
 
@@ -68,7 +68,7 @@ def test_data_of_the_command_line_is_told_once(
     else:
         assert sum(map(len, dataset.stream(SilentProgress(), tmp_path))) == 7
     notes = " ".join(capsys.readouterr().err.split())
-    assert notes.count(_TOLD) == notes.count(_ROW) == notes.count("no valid Unicode") == 1
+    assert notes.count(_TOLD) == notes.count(_ROW) == notes.count("invalid Unicode") == 1
 
 
 def test_many_rows_are_told_by_their_number_and_the_first(
@@ -77,7 +77,7 @@ def test_many_rows_are_told_by_their_number_and_the_first(
     data = write_jsonl(tmp_path / "rows.jsonl", [*trl_rows(4), *[_WRONG] * 1234])
     DatasetOptions(str(data)).read(SilentProgress())
     notes = " ".join(capsys.readouterr().err.split())
-    assert "1,234 rows held no pair" in notes
+    assert "1,234 rows without a pair were skipped" in notes
     assert "row 5: " in notes
     assert "row 7: " in notes
     assert "row 8: " not in notes
@@ -109,7 +109,7 @@ def test_a_round_tells_of_the_pool_and_of_gold_pairs(tmp_path: Path) -> None:
     assert done.exit_code == 0, (done.output, done.exception)
     output = " ".join(done.output.split())
     assert _ROW in output
-    assert "20 rows hold 'tools': the pairs that are made do not carry it" in output
+    assert "20 rows have 'tools', which the derived pairs do not keep" in output
     assert "1 rows without a prompt and answers: row: " in output
 
 

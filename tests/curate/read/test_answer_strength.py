@@ -93,7 +93,7 @@ def test_scores_of_two_slots_are_turned_to_the_preferred_answer(
     row = {"prompt": "q", "response_a": "a", "response_b": "b", first: 3.0, second: 1.0}
     pairs = read(tmp_path, [{**row, "winner": w} for w in ("A", "B", "tie")])
     assert pairs.frame["strength"].to_list() == [2.0, -2.0, None]
-    assert "turned to the preferred answer" in pairs.notes[0]
+    assert "signed for the preferred answer" in pairs.notes[0]
 
 
 @pytest.mark.parametrize("missing", [None, "n/a", float("nan")])

@@ -95,4 +95,4 @@ def test_texts_that_are_no_utf_8_pass_and_are_mended(tmp_path: Path) -> None:
     table = table.set_column(table.column_names.index("rejected"), "rejected", broken)
     outcome = _read(tmp_path / "a.arrow", _bytes(table, stream=False))
     assert outcome.frame["rejected"][0][0]["content"] == "bad \ufffd"
-    assert any("no valid Unicode" in note for note in outcome.notes)
+    assert any("invalid Unicode" in note for note in outcome.notes)

@@ -45,7 +45,7 @@ def test_a_file_without_rows_is_told_wherever_it_stands(
     pairs = read_pairs(str(tmp_path))
     assert len(pairs) == pairs.rows_read == 2
     (note,) = pairs.notes
-    assert note.startswith("files that hold no row: 1 (")
+    assert note.startswith("files without rows: 1 (")
     assert f"{order}{name}" in note
     parts = list(stream_pairs(str(tmp_path)))
     assert sum(len(part) for part in parts) == 2
@@ -60,7 +60,7 @@ def test_many_are_counted_and_the_first_named(tmp_path: Path) -> None:
     for number in range(5):
         (tmp_path / f"{number}.json").write_bytes(b"[]")
     (note,) = read_pairs(str(tmp_path)).notes
-    assert note.startswith("files that hold no row: 5 (")
+    assert note.startswith("files without rows: 5 (")
     assert "0.json" in note
     assert "4.json" not in note
 
@@ -74,6 +74,6 @@ def _archive(path: Path, empty: str) -> str:
 
 def test_an_empty_member_is_told(tmp_path: Path) -> None:
     (note,) = read_pairs(_archive(tmp_path / "x.zip", "more.jsonl")).notes
-    assert note == "files that hold no row: 1 (x.zip/more.jsonl)"
+    assert note == "files without rows: 1 (x.zip/more.jsonl)"
     # A mark of a tool is none.
     assert read_pairs(_archive(tmp_path / "y.zip", "_SUCCESS")).notes == ()

@@ -93,7 +93,7 @@ def test_a_system_text_that_stands_in_the_prompt_already_is_not_doubled(tmp_path
     assert [m["content"] for m in first] == ["Be brief.", "Why?"]
     assert [m["content"] for m in second] == ["Be long.", "Be brief.", "Why?"]
     # Both are kept, and told, since a trainer may refuse them.
-    assert pairs.notes[0].startswith("1 of 2 prompts hold several system messages")
+    assert pairs.notes[0].startswith("1 of 2 prompts contain several system messages")
 
 
 def test_answers_under_other_systems_answer_other_prompts(tmp_path: Path) -> None:
@@ -187,10 +187,10 @@ def test_a_text_that_a_format_reads_and_forgets_is_told(
     monkeypatch.setattr("curate.read.reader.get_format", lambda _: _Careless)
     row = {"prompt": "Why?", "aside": "A text of some length.", **_PAIR}
     (note,) = read_rows(tmp_path, [row] * 3, format="careless").notes
-    assert note.startswith("the text of the column 'aside' stands nowhere")
+    assert note.startswith("the text of the column 'aside' is not in the pairs")
 
 
 def test_no_text_of_the_real_sets_is_lost(data: Path) -> None:
     for name in ("auto-j/slice.json", "llmbar", "hh-rlhf-harmless", "llama-factory-dpo"):
         notes = read_pairs(str(data / name), on_error="skip").notes
-        assert not [note for note in notes if "nowhere" in note or "may belong" in note]
+        assert not [note for note in notes if "is not in the pairs" in note or "may belong" in note]

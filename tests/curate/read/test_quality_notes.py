@@ -28,7 +28,7 @@ def rows(prompt: str, count: int = 10, **more: Any) -> list[dict[str, Any]]:
 def test_marks_of_a_template_are_told(tmp_path: Path, marked: str) -> None:
     result = notes(tmp_path, rows(marked, 4) + rows("Name a beast.", 16))
     assert len(result) == 1
-    assert result[0].startswith("4 of 20 prompts hold marks of a chat template")
+    assert result[0].startswith("4 of 20 prompts contain chat-template tokens")
 
 
 def test_a_few_prompts_may_be_about_templates(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_prompts_that_stand_in_both_answers_are_told(tmp_path: Path) -> None:
     result = notes(tmp_path, [repeated, repeated, one, short])
     assert result == (
         "in 2 of 4 pairs both answers begin with the text of the prompt: a trainer would see it "
-        "twice; cut it off the answers",
+        "twice; remove it from the answers",
     )
 
 
@@ -69,7 +69,7 @@ def test_answers_that_end_with_a_question_of_the_user_are_told(tmp_path: Path) -
     row = {"prompt": prompt, "chosen": [*answer, *prompt], "rejected": answer}
     result = notes(tmp_path, [row, {**row, "chosen": answer}])
     assert result == (
-        "in 1 of 2 pairs an answer ends with a turn of the user: a trainer would learn to write it",
+        "in 1 of 2 pairs an answer ends with a user turn: a model would learn to write it",
     )
 
 
@@ -78,7 +78,7 @@ def test_answers_that_may_be_missing_values_are_told(tmp_path: Path) -> None:
     result = notes(tmp_path, [row, {**row, "chosen": " NaN "}, {**row, "rejected": "None"}])
     assert result == (
         "in 2 of 3 pairs an answer is the text 'nan', 'None' or 'null', as missing values are "
-        "often written: it is taken as an answer",
+        "often written: it is read as an answer",
     )
     few = [{**row, "prompt": f"p{i}"} for i in range(200)]
     assert notes(tmp_path, [*few, {**row, "chosen": "None"}]) == ()
@@ -102,7 +102,9 @@ def test_what_a_model_thought_in_a_column_of_its_own_is_told(tmp_path: Path) -> 
     thought = "Two is even, so it cannot be that."
     result = notes(tmp_path, rows("Name a prime.", 3, chosen_reasoning=thought))
     assert len(result) == 1
-    assert result[0].startswith("the column 'chosen_reasoning' may be what the model thought")
+    assert result[0].startswith(
+        "the column 'chosen_reasoning' may hold the reasoning before an answer"
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_marks_without_their_media_are_told(
     matched = {"prompt": "<image>A?", "images": ["z.png"], "chosen": "a", "rejected": "b"}
     row = {"prompt": prompt, "images": images, "chosen": "a", "rejected": "b"}
     placeholder_notes = [
-        note for note in notes(tmp_path, [matched, row]) if "number of marks" in note
+        note for note in notes(tmp_path, [matched, row]) if "number of placeholders" in note
     ]
     assert bool(placeholder_notes) is is_noted
     # Where no row has media a mark is a word of a text about markup.
@@ -133,13 +135,15 @@ def test_answers_that_continue_an_answer_are_told(tmp_path: Path) -> None:
     continued = {"prompt": turns, "chosen": "one?", "rejected": "none?"}
     result = notes(tmp_path, [continued, {**continued, "prompt": turns[:1]}])
     assert len(result) == 1
-    assert result[0].startswith("1 of 2 prompts end with a turn of the assistant")
+    assert result[0].startswith("1 of 2 prompts end with an assistant turn")
 
 
 def test_empty_answers_are_told(tmp_path: Path) -> None:
     row = {"prompt": "Name a prime.", "chosen": " \n", "rejected": "8"}
     call = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
     prompt = [{"role": "user", "content": "q"}]
-    assert [n for n in notes(tmp_path, [row]) if n.startswith("in 1 of 1 pairs an answer is empty")]
+    assert [
+        n for n in notes(tmp_path, [row]) if n.startswith("1 of 1 pairs contain an empty answer")
+    ]
     answer = [{"role": "assistant", "content": "8"}]
     assert notes(tmp_path, [{"prompt": prompt, "chosen": [call], "rejected": answer}]) == ()

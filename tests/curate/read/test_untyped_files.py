@@ -14,7 +14,7 @@ from tests.curate.read.public_rows import FORMS, Rows
 from tests.helpers import read_rows, turn
 
 _ROWS = 20
-# Which answers are lists cannot be told from texts: curate says that they are listed.
+# Texts do not show which answers are lists: curate notes answers that look like lists.
 _READ = [form for form in FORMS if form != "answer lists"]
 
 

@@ -120,7 +120,7 @@ def test_generations_of_distilabel(kind: str, tmp_path: Path) -> None:
     pairs = read(tmp_path, rows, kind)
     assert (pairs.format, answers(pairs)) == ("listwise", [("a", "c"), ("b", "a")])
     assert pairs.rejected["row"].to_list() == [2, 3, 4]
-    assert pairs.rejected["reason"][0] == "2 answers and 1 numbers: which is whose cannot be told"
+    assert pairs.rejected["reason"][0] == "2 answers and 1 numbers: they cannot be matched"
     assert pairs.frame["prompt"][0][0]["content"] == "hi"
     assert '"model_name":["m","n","o"]' in pairs.frame["extra"][0]
     assert pairs.frame["strength"].to_list() == [2.0, 4.0]

@@ -554,12 +554,10 @@ def test_arena_55k_has_lists_of_texts(tmp_path: Path) -> None:
     assert pairs.frame["rejected"].to_list()[1] == turn("a1") + turn("q2", "user") + turn("")
     assert pairs.frame["is_tie"].to_list() == [False, False, True]
     assert pairs.rejected["row"].to_list() == [4, 5, 6]
-    assert "which answers what cannot be told" in pairs.rejected["reason"][2]
+    assert "they cannot be matched" in pairs.rejected["reason"][2]
     # All six hold it, and the three that make pairs among them.
-    assert pairs.notes[0] == (
-        "6 conversations hold answers that are null: they are taken as empty texts"
-    )
-    assert pairs.notes[1].startswith("in 3 of 3 pairs an answer is empty")
+    assert pairs.notes[0] == ("6 conversations contain null answers: they are read as empty texts")
+    assert pairs.notes[1].startswith("3 of 3 pairs contain an empty answer")
 
 
 def test_wildfeedback_is_sharegpt(tmp_path: Path) -> None:

@@ -124,6 +124,6 @@ def test_margins_against_the_label_are_told(tmp_path: Path) -> None:
 def test_empty_prompts_are_told(tmp_path: Path) -> None:
     rows = [{"prompt": p, "chosen": "a", "rejected": "b"} for p in ("q", " ", "")]
     assert read(tmp_path, rows).notes == (
-        "2 of 3 prompts are empty, or end with an empty message: a model would learn to answer "
+        "2 of 3 prompts are empty or end with an empty message: a model would learn to answer "
         "nothing",
     )
