@@ -186,7 +186,7 @@ class Reader:
 
         blocks = self._counts.count_rows(inspected_blocks())
         for block in blocks:
-            small = small_block(block) if self.format and not self.format.needs_all_rows else None
+            small = small_block(block) if self._groups_blocks() else None
             if small is not None:
                 yield from self._add_to_group(*small, source.label)
                 continue
@@ -194,6 +194,11 @@ class Reader:
             every_block = chain([block], blocks)
             for rows in convert_blocks(lambda: self.format, every_block, source.label):
                 yield rows, partial(locate_in_file, source.label)
+
+    def _groups_blocks(self) -> bool:
+        """Return whether rows of several files may be converted together under new numbers."""
+        fmt = self.format
+        return fmt is not None and not fmt.needs_all_rows and not fmt.draws_by_row
 
     def _add_to_group(
         self, block: PythonBlock, shape: Shape, size: int, label: str

@@ -44,6 +44,7 @@ class AnswerLists(Format):
     summary = "lists of chosen and rejected answers: prompt, chosen, rejected; see input.ranking"
     text_columns = (*_PROMPTS, *SYSTEM)
     json_columns: ClassVar[tuple[str, ...]] = tuple(name for two in _NAMES for name in two)
+    draws_by_row = True
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:

@@ -45,6 +45,7 @@ class AnswerObjects(Format):
     summary = "rankings: prompt, responses (a list of objects of text and score or rank)"
     text_columns = (*_PROMPTS, *SYSTEM)
     json_columns: ClassVar[tuple[str, ...]] = _LISTS
+    draws_by_row = True
     priority = 1
 
     def matches(self, rows: RowSample) -> bool:

@@ -67,6 +67,9 @@ class Format(ABC):
     """Whether an answer may begin with a turn of the user; elsewhere that is the prompt's."""
     holds_pair_messages: ClassVar[bool] = False
     """Whether messages are those of the pair table itself, with `more`."""
+    draws_by_row: ClassVar[bool] = False
+    """Whether row numbers decide which pairs are made, as in draws among equal scores: rows of
+    several files are then never renumbered."""
     priority: ClassVar[int] = 0
     """Formats of higher priority are tried first in automatic detection."""
     ranking: RankingRule = RankingRule()

@@ -44,6 +44,7 @@ class HPDv2(Format):
         **dict.fromkeys(("human_preference", "rank"), pl.List(pl.Float64())),
     }
     json_columns = ("raw_annotations",)
+    draws_by_row = True
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:

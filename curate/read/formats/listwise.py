@@ -52,6 +52,7 @@ class Listwise(Format):
         **dict.fromkeys(ANSWERS, pl.List(pl.String)),
         **dict.fromkeys((*_SCORES, *_RANKS), pl.List(pl.String)),
     }
+    draws_by_row = True
     priority = 5
 
     def matches(self, rows: RowSample) -> bool:

@@ -31,6 +31,7 @@ class Nectar(Format):
     summary = "Nectar: prompt, answers (answer, rank); see input.ranking"
     text_columns = ("prompt",)
     nested_columns: ClassVar[Mapping[str, pl.DataType]] = {"answers": pl.List(_ANSWER)}
+    draws_by_row = True
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:

@@ -36,6 +36,7 @@ class PRISM(Format):
     summary = "PRISM conversations: conversation_history with scored answers; see input.ranking"
     value_columns = ("user_id",)
     nested_columns: ClassVar[Mapping[str, pl.DataType]] = {"conversation_history": pl.List(_ENTRY)}
+    draws_by_row = True
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:

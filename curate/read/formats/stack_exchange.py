@@ -44,6 +44,7 @@ class StackExchange(Format):
     summary = "Stack Exchange: question, answers with text and pm_score; see input.ranking"
     text_columns = ("question",)
     nested_columns: ClassVar[Mapping[str, pl.DataType]] = {"answers": pl.List(_ANSWER)}
+    draws_by_row = True
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:

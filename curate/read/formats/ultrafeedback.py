@@ -45,6 +45,7 @@ class UltraFeedback(Format):
     nested_columns: ClassVar[Mapping[str, pl.DataType]] = {
         "completions": _completions_type(_ASPECTS)
     }
+    draws_by_row = True
     priority = 10
     prompt_column: ClassVar[str] = "instruction"
     aspects: ClassVar[Sequence[str]] = _ASPECTS

@@ -28,6 +28,7 @@ class VertexFormat(Format):
     name = "vertex"
     summary = "Vertex AI preference tuning: contents, completions (completion, score)"
     json_columns: ClassVar[tuple[str, ...]] = ("contents", "completions", *_SYSTEM)
+    draws_by_row = True
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:

@@ -133,7 +133,7 @@ def test_derive_tells_what_it_reads(tmp_path: Path, source: str) -> None:
         assert _ROW in " ".join(done.output.split())
         return
     assert done.exit_code == 0, (done.output, done.exception)
-    assert "1 rows hold 'images'" in " ".join(done.output.split())
+    assert "1 rows have 'images'" in " ".join(done.output.split())
     assert "1 without a pair: row: " in done.output
     output = CliRunner().invoke(app, ["inspect", str(out / "pairs"), "--json"])
     assert json.loads(output.output)["first_pair"]["prompt"].startswith("system: Be kind.")

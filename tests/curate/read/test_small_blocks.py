@@ -47,6 +47,11 @@ FILES: dict[str, list[list[Any]]] = {
     "a large file between small ones": [
         [row_of(i * 1000 + n) for n in range(300 if i == 3 else 2)] for i in range(6)
     ],
+    # Ties are drawn by row numbers.
+    "rankings with ties": [
+        [{"prompt": f"p {i}", "responses": ["a", "b", "c", "d"], "scores": [1, 1, 1, 1]}] * 2
+        for i in range(12)
+    ],
     "surrogates": [
         [f'{{"prompt": "\\ud800{i}", "chosen": "b", "rejected": "c"}}'] for i in range(4)
     ],
