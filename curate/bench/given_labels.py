@@ -73,14 +73,15 @@ def label_truth(data: BenchData, context: Context) -> tuple[LabelTruth, GivenLab
     # The scorer's own, which the context holds.
     posterior = label_posterior(data.pairs, step_context)
     averaged = posterior.averaged
-    other_log_odds = posterior.heads + posterior.votes + posterior.evidence
     right = scores["label_em.posterior"].fill_null(0.5).to_numpy()
+    right_log_odds = logit(np.clip(right, _MIN_PROBABILITY, 1.0 - _MIN_PROBABILITY))
     low, high = (averaged.rate_quantile(share) for share in (0.025, 0.975))
     rates = np.clip([low, averaged.rate, high], _MIN_PROBABILITY, 0.5 - _MIN_PROBABILITY)
-    # What the label itself says, at the limits of the flip rate as at its mean.
-    odds = logit(np.clip(right, _MIN_PROBABILITY, 1.0 - _MIN_PROBABILITY)) - other_log_odds
-    means = -logit(rates)
-    truth = LabelTruth(other_log_odds, odds[:, None] + (means - means[1]), posterior.judged)
+    label_log_odds = np.tile(-logit(rates), (len(right), 1))
+    # Terms at mean scales are surer than their average: what the label does not say is the rest.
+    terms = posterior.heads + posterior.votes + posterior.evidence
+    others = np.where(posterior.judged == 0, right_log_odds - label_log_odds[:, 1], terms)
+    truth = LabelTruth(others, label_log_odds, posterior.judged)
     text = record.facts[NOISE_FACT]["text"]
     judged_count = int((posterior.judged != 0).sum())
     return truth, GivenLabelNoise(text, averaged.rate, low, high, judged_count)

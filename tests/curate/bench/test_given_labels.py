@@ -77,6 +77,8 @@ def test_what_is_known_of_the_truth() -> None:
     assert truth.label_log_odds.shape == (1200, 3)
     # The lower the flip rate, the more a label is worth.
     assert (np.diff(truth.label_log_odds, axis=1) < 0).all()
+    # And worth the same in each pair: one that all else contradicts says no more than others.
+    np.testing.assert_array_equal(np.ptp(truth.label_log_odds, axis=0), 0.0)
     assert truth.other_log_odds[~flipped].mean() > 0.5 > truth.other_log_odds[flipped].mean()
 
 
