@@ -59,23 +59,9 @@ def embed_frame(
     started = time.perf_counter()
     settings, choice_note = choose_embedder(settings, pairs)
     opened_store = open_store(store) if store is None or isinstance(store, str) else store
-    # Answers that are media decide: a text embedder would see their marks alone.
-    media_columns = answer_media(pairs) if settings.media else []
-    if media_columns:
-        features, facts = _embed_media(pairs, settings, opened_store, progress, workspace, media)
-    elif settings.pooling == "last_token":
-        features, facts = _embed_with_hidden_states(
-            pairs, settings, opened_store, progress, inference or Inference()
-        )
-    else:
-        features, facts = _embed_with_text_model(
-            pairs,
-            (load or text_embedder)(settings),
-            settings.dtype,
-            opened_store,
-            progress,
-            workspace,
-        )
+    features, facts = _embed_by_kind(
+        pairs, settings, opened_store, progress, inference, workspace, load, media
+    )
     facts |= {
         "texts": len(features.vectors),
         "dimensions": features.vectors.shape[1],
@@ -83,6 +69,26 @@ def embed_frame(
         "seconds": time.perf_counter() - started,
     }
     return features, facts | ({"choice": choice_note} if choice_note else {})
+
+
+def _embed_by_kind(
+    pairs: pl.DataFrame,
+    settings: EmbedderConfig,
+    store: Store | None,
+    progress: Progress,
+    inference: Inference | None,
+    workspace: Workspace | None,
+    load: Callable[[EmbedderConfig], TextEmbedder] | None,
+    media: Callable[[str], MediaSet] | Sequence[Path],
+) -> tuple[Features, dict[str, Any]]:
+    """Embed by the kind of model that the settings and the answers ask for."""
+    # Answers that are media decide: a text embedder would see their marks alone.
+    if settings.media and answer_media(pairs):
+        return _embed_media(pairs, settings, store, progress, workspace, media)
+    if settings.pooling == "last_token":
+        return _embed_with_hidden_states(pairs, settings, store, progress, inference or Inference())
+    embedder = (load or text_embedder)(settings)
+    return _embed_with_text_model(pairs, embedder, settings.dtype, store, progress, workspace)
 
 
 def embed_texts(

@@ -85,6 +85,19 @@ def nearest_others(
         flat.add(vectors)
         _search_into(flat, vectors, k, table)
         return NeighbourSearchResult(*table, {"index": "exact"})
+    facts = _search_inverted_file(vectors, k, table, seed, workers, scratch)
+    return NeighbourSearchResult(*table, facts)
+
+
+def _search_inverted_file(
+    vectors: NDArray[np.floating],
+    k: int,
+    table: NeighbourTable,
+    seed: int,
+    workers: Workers | None,
+    scratch: Workspace,
+) -> dict[str, Any]:
+    """Fill the table by an approximate search, and return facts about the index."""
     lists = int(_LISTS_PER_ROOT * np.sqrt(len(vectors)))
     rng = np.random.default_rng(seed)
     trained = _train_index(vectors, lists, rng, scratch)
@@ -95,9 +108,8 @@ def nearest_others(
     else:
         index = PartitionedInvertedFile(trained, vectors, workers)
     probes, recall = _tune_probes(index, sample.astype(np.float32), k, lists)
-    facts = {"index": "ivf", "lists": lists, "probes": probes, f"recall@{k}": round(recall, 4)}
     index.fill_table(k, probes, table)
-    return NeighbourSearchResult(*table, facts)
+    return {"index": "ivf", "lists": lists, "probes": probes, f"recall@{k}": round(recall, 4)}
 
 
 class InvertedFile(Protocol):

@@ -151,37 +151,30 @@ def embed_pairs(
     vectors = scratch.array("vectors", (len(first), embedder.dim), dtype)
     style = scratch.array("style", (len(first), len(STYLE_FEATURES)), "float32")
     opened = nullcontext() if store is None else closing(store.vectors(embedder.fingerprint, dtype))
-    stored_count = 0
+    keys = scratch.array("text keys", (0 if store is None else len(first),), f"S{KEY_BYTES}")
+    stored = np.zeros(len(first), dtype=bool)
     with opened as opened_store, progress.task("embed", len(first)) as task:
-        keys = scratch.array(
-            "text keys", (0 if opened_store is None else len(first),), f"S{KEY_BYTES}"
-        )
 
         def unknown() -> Iterator[Texts]:
-            nonlocal stored_count
-            styled = (
-                (batch_slice, t, text_style(t)) for batch_slice, t in distinct_batches(pairs, first)
-            )
+            styled = ((rows, t, text_style(t)) for rows, t in distinct_batches(pairs, first))
             # Texts of the next batch are read and counted while the model works on this one.
-            for batch_slice, texts, found_style in read_ahead(styled):
-                style[batch_slice] = found_style
-                numbers = np.arange(batch_slice.start, batch_slice.stop)
+            for rows, texts, batch_style in read_ahead(styled):
+                style[rows], numbers = batch_style, np.arange(rows.start, rows.stop)
                 if opened_store is not None:
-                    keys[batch_slice] = text_keys(texts)
-                    stored_mask = opened_store.find(keys[batch_slice], vectors[batch_slice])
-                    stored_count += int(stored_mask.sum())
-                    task.advance(int(stored_mask.sum()))
-                    numbers = numbers[~stored_mask]
-                # A batch that the store knows whole never reaches the model.
+                    keys[rows] = text_keys(texts)
+                    stored[rows] = opened_store.find(keys[rows], vectors[rows])
+                    task.advance(int(stored[rows].sum()))
+                    numbers = numbers[~stored[rows]]
+                # A batch whose texts are all stored never reaches the model.
                 if len(numbers):
-                    yield numbers, [texts[i] for i in numbers - batch_slice.start]
+                    yield numbers, [texts[i] for i in numbers - rows.start]
 
         for numbers, new_vectors in embedder.stream(unknown()):
             vectors[numbers] = new_vectors
             if opened_store is not None:
                 opened_store.append(keys[numbers], new_vectors)
             task.advance(len(numbers))
-    return Features(vectors, style, index, cached=len(first) > 0 and stored_count == len(first))
+    return Features(vectors, style, index, cached=len(first) > 0 and bool(stored.all()))
 
 
 def text_keys(texts: list[str]) -> NDArray[np.bytes_]:

@@ -274,8 +274,7 @@ def fit_heads(
     loss = make_loss(spec.loss, spec.loss_parameter)
     generator = torch.Generator().manual_seed(seed)
     total = len(chosen)
-    per_epoch = math.ceil(total / spec.batch)
-    steps = max(spec.steps, per_epoch * spec.min_epochs)
+    steps = max(spec.steps, math.ceil(total / spec.batch) * spec.min_epochs)
     optimiser = Optimiser(heads, spec, total, steps)
     order = torch.empty(0, dtype=torch.long)
     with threads_for(spec.kind):

@@ -230,13 +230,9 @@ def classify_answers(
     labels = len(model.labels)
 
     def compute(rows: list[int]) -> Computed:
-        written: dict[int, RenderedConversation] = {}
-        for row in rows:
-            rendered = model.render(texts.prompts[row], texts.answers[row])
-            if isinstance(rendered, str):
-                refused[row] = rendered
-            else:
-                written[row] = rendered
+        rendered = {row: model.render(texts.prompts[row], texts.answers[row]) for row in rows}
+        refused.update({row: text for row, text in rendered.items() if isinstance(text, str)})
+        written = {row: text for row, text in rendered.items() if not isinstance(text, str)}
         encoded, names = model.encode(list(written.values())), list(written)
         with context.progress.task(f"{spec.name}: answers", len(names)) as task:
             for at, values in model.outputs(encoded):

@@ -24,6 +24,7 @@ from curate.models.lm.language_model import Measure, TokenUsage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from curate.models.lm.tokens import EncodedConversation
     from curate.steps.context import Context
     from curate.steps.models import ModelSpec
 
@@ -62,13 +63,9 @@ def measure_pairs(
         encoded = [encoded_rows[side] for r in complete_rows for side in distinct[r]]
         with context.progress.task(f"{spec.name}: pairs", len(complete_rows)) as task:
             for measured_rows, values in model.measure_pairs(encoded, of):
-                # Of both answers of each pair together.
-                cut = [(e.prompt_cut, e.answer_cut) for e in (encoded[i] for i in measured_rows)]
-                most = np.array(cut, dtype=np.float64).reshape(-1, 2, 2).max(axis=1)
-                yield (
-                    [complete_rows[i // 2] for i in measured_rows[::2]],
-                    np.hstack([values[::2], most]),
-                )
+                cut = _largest_cuts([encoded[i] for i in measured_rows])
+                pair_rows = [complete_rows[i // 2] for i in measured_rows[::2]]
+                yield pair_rows, np.hstack([values[::2], cut])
                 task.advance(len(measured_rows) // 2)
 
     name = (kind, "cut", *model.identity)
@@ -76,15 +73,22 @@ def measure_pairs(
     values = stored_values[:, :width]
     missing = [r for r in range(len(distinct)) if np.isnan(values[r]).any()]
     rendered.encode(sorted({side for r in missing for side in distinct[r]}))
-    counts = {"pairs": len(distinct)} | truncation_counts(
-        stored_values[:, width], stored_values[:, width + 1]
-    )
-    record_usage(context, spec, model.usage, before, counts)
-    why = {pair: OK for pair in distinct}
-    for r in missing:
-        why[distinct[r]] = next(
-            (rendered.why(s) for s in distinct[r] if s in rendered.refused), rendered.why(-1)
-        )
+    counts = truncation_counts(stored_values[:, width], stored_values[:, width + 1])
+    record_usage(context, spec, model.usage, before, {"pairs": len(distinct)} | counts)
+    why = {distinct[r]: _refusal_reason(rendered, distinct[r]) for r in missing}
     number = {pair: r for r, pair in enumerate(distinct)}
-    status = pl.Series("status", [why[s] for s in sides], dtype=pl.String)
+    status = pl.Series("status", [why.get(s, OK) for s in sides], dtype=pl.String)
     return values[[number[s] for s in sides]], status
+
+
+def _largest_cuts(encoded: list[EncodedConversation]) -> NDArray[np.float64]:
+    """Return the tokens cut off prompt and answer, the larger of both answers; (pairs, 2)."""
+    cut = [(e.prompt_cut, e.answer_cut) for e in encoded]
+    largest: NDArray[np.float64] = np.array(cut, dtype=np.float64).reshape(-1, 2, 2).max(axis=1)
+    return largest
+
+
+def _refusal_reason(rendered: ConversationRenderer, pair: tuple[int, int]) -> str:
+    """Return why a pair has no values: the first of its conversations that was refused."""
+    refused = (side for side in pair if side in rendered.refused)
+    return rendered.why(next(refused, -1))

@@ -62,16 +62,13 @@ def embed_media_pairs(
     for column in answer_media(pairs):
         media_set = media(column)
         answers = _media_answers(media_set, are_media(pairs, column))
-        # Only media that are answers are embedded, not those that prompts hold.
-        numbers = np.unique([n for _, *both in answers for answer in both for n in answer])
-        vectors = media_set.embed(numbers.astype(np.int64), embedder, store, progress, dtype)
+        numbers = _answer_media_numbers(answers)
+        vectors = media_set.embed(numbers, embedder, store, progress, dtype)
         answer_vectors, chosen, rejected = _answer_vectors(answers, numbers, vectors)
         rows = [row for row, *_ in answers]
         # The rows of texts stay as they are; a pair with media points behind them instead.
-        index["chosen"][rows], index["rejected"][rows] = (
-            vector_count + chosen,
-            vector_count + rejected,
-        )
+        index["chosen"][rows] = vector_count + chosen
+        index["rejected"][rows] = vector_count + rejected
         blocks.append(answer_vectors)
         vector_count += len(answer_vectors)
         facts["media"] += len(numbers)
@@ -79,13 +76,30 @@ def embed_media_pairs(
         facts["pairs_not_seen"] += int((chosen == len(answer_vectors) - 1).sum())
     if facts["media"] and facts["media_not_seen"] == facts["media"]:
         raise _no_medium_error(pairs, media)
-    scratch = workspace or Workspace()
-    all_vectors = scratch.array("vectors", (vector_count, embedder.dim), dtype)
-    np.concatenate(blocks, out=all_vectors, casting="same_kind")
+    return _join_features(texts, blocks, index, workspace or Workspace(), dtype), facts
+
+
+def _answer_media_numbers(answers: MediaAnswers) -> NDArray[np.int64]:
+    """Return the numbers of the media that are answers: those in prompts are not embedded."""
+    numbers = [n for _, *sides in answers for answer in sides for n in answer]
+    return np.unique(numbers).astype(np.int64)
+
+
+def _join_features(
+    texts: Features,
+    blocks: list[NDArray[Any]],
+    index: dict[str, NDArray[np.int64]],
+    scratch: Workspace,
+    dtype: str,
+) -> Features:
+    """Return the features of texts and media, the vectors of media below those of texts."""
+    count = sum(len(block) for block in blocks)
+    vectors = scratch.array("vectors", (count, blocks[0].shape[1]), dtype)
+    np.concatenate(blocks, out=vectors, casting="same_kind")
     # A medium has no style: zeros on both sides make no difference between answers.
-    style = scratch.array("style", (vector_count, texts.style.shape[1]), "float32")
+    style = scratch.array("style", (count, texts.style.shape[1]), "float32")
     style[: len(texts.style)] = texts.style
-    return Features(all_vectors, style, index), facts
+    return Features(vectors, style, index)
 
 
 def _no_medium_error(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> CurateError:

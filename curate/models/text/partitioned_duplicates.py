@@ -6,7 +6,7 @@ Only items that share a key come back with their shingles, to be judged one afte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -57,19 +57,21 @@ def find_duplicates_partitioned(
     )
     # All that went to one receiver are the arguments of one task.
     received = list(workers.map(_receive_keys, *zip(*sent_keys, strict=True)))
-    bucket_offsets = np.cumsum([0, *(count for _, _, count in received)])
-    item = np.concatenate([item for item, _, _ in received])
-    bucket = np.concatenate(
-        [
-            item_numbers + t
-            for (_, item_numbers, _), t in zip(received, bucket_offsets, strict=False)
-        ]
-    )
+    item, bucket = _join_buckets(received)
     shared, number = np.unique(item, return_inverse=True)
     shingles = _gather_shingles(shared, sketched, [*starts, items], parts, workspace, workers)
     near = first_near_duplicate(CandidatePairs(number, bucket), shingles, len(shared), threshold)
     earlier[shared[near >= 0]] = shared[near[near >= 0]]
     return earlier
+
+
+def _join_buckets(
+    received: Sequence[tuple[NDArray[np.int64], NDArray[np.int64], int]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the items of all receivers, and their buckets numbered across receivers."""
+    offsets = np.cumsum([0, *(count for _, _, count in received)])
+    buckets = [bucket + offset for (_, bucket, _), offset in zip(received, offsets, strict=False)]
+    return np.concatenate([item for item, _, _ in received]), np.concatenate(buckets)
 
 
 def _record_starts(texts: Iterable[Texts], starts: list[int]) -> Iterator[Texts]:

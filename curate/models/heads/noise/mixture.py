@@ -150,15 +150,11 @@ def fit_annotators(
     while change > tolerance and rounds < max_rounds:
         right = np.zeros(len(votes))
         for rows in batches(len(p), _BLOCK):
-            annotator_rows = annotator[rows]
-            right += np.bincount(
-                annotator_rows,
-                label_posterior_given_reliability(p[rows], eta[annotator_rows]),
-                minlength=len(votes),
-            )
+            names = annotator[rows]
+            weight = label_posterior_given_reliability(p[rows], eta[names])
+            right += np.bincount(names, weight, minlength=len(votes))
         new = (right + prior * pooled.reliability) / (votes + prior)
-        # Below one half an annotator would say the opposite on purpose, and EM could turn all
-        # labels.
+        # Below one half an annotator would lie on purpose, and EM could turn all labels.
         new = np.clip(new, *RELIABILITY_BOUNDS)
         change, eta, rounds = float(np.abs(new - eta).max()), new, rounds + 1
     return AnnotatorNoise(pooled, eta, rounds)
