@@ -174,7 +174,7 @@ class LocalInvertedFile:
             self._index.add(vectors[rows].astype(np.float32))
 
     def nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-        """As `InvertedFile.nearest`."""
+        """Return exact inner products; see `InvertedFile.nearest`."""
         blocks = batches(len(self._vectors), _BLOCK_ROWS)
         similarity_blocks = (
             nearest_similarities(queries, self._vectors[rows].astype(np.float32), count)
@@ -185,13 +185,13 @@ class LocalInvertedFile:
     def probed_similarities(
         self, queries: NDArray[np.float32], count: int, probes: int
     ) -> NDArray[np.float32]:
-        """As `InvertedFile.probed_similarities`."""
+        """Search the lists; see `InvertedFile.probed_similarities`."""
         self._index.nprobe = probes
         similarity: NDArray[np.float32] = self._index.search(queries, count)[0]
         return similarity
 
     def fill_table(self, k: int, probes: int, table: NeighbourTable) -> None:
-        """As `InvertedFile.fill_table`."""
+        """Search all vectors; see `InvertedFile.fill_table`."""
         self._index.nprobe = probes
         _search_into(self._index, self._vectors, k, table)
 

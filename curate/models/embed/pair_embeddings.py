@@ -42,7 +42,7 @@ class TextEmbedder(Protocol):
 
     @property
     def max_tokens(self) -> int | None:
-        """Of a text; longer ones lose their end. None: whole texts are seen."""
+        """Return the most tokens that the model sees of a text; None: no limit."""
 
     @property
     def fingerprint(self) -> str:

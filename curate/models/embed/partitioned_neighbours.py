@@ -62,7 +62,7 @@ class PartitionedInvertedFile:
         )
 
     def nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-        """As `InvertedFile.nearest`."""
+        """Return exact inner products; see `InvertedFile.nearest`."""
         similarity_blocks = self._workers.map(
             partial(_partition_similarities, queries, count), self._vectors
         )
@@ -71,7 +71,7 @@ class PartitionedInvertedFile:
     def probed_similarities(
         self, queries: NDArray[np.float32], count: int, probes: int
     ) -> NDArray[np.float32]:
-        """As `InvertedFile.probed_similarities`."""
+        """Search the lists; see `InvertedFile.probed_similarities`."""
         search = partial(_probed_similarities, queries, count, probes)
         similarity_blocks = self._workers.map(
             search, self._each(self._trained), self._vectors, self._lists
@@ -79,7 +79,7 @@ class PartitionedInvertedFile:
         return merge_top_k(similarity_blocks, len(queries), count)
 
     def fill_table(self, k: int, probes: int, table: NeighbourTable) -> None:
-        """As `InvertedFile.fill_table`."""
+        """Search all vectors; see `InvertedFile.fill_table`."""
         has_few_probes = probes <= _MAX_LISTS
         list_numbers = self._coarse(probes) if has_few_probes else self._each(None)
         # Every part of the vectors is sought in every part of the file: a grid of tasks.

@@ -108,7 +108,7 @@ class RowLosses:
         return torch.zeros(shape, dtype=self._sum, device=self._chosen.device)
 
     def sums(self) -> tuple[Tensor, Tensor]:
-        """As `HeadLosses.sums`."""
+        """Return the sums over all rows; see `HeadLosses.sums`."""
         gram, cross = self._empty(self._chosen.shape[1]), self._empty(self._weights.shape[1])
         for difference, weights in self._each():
             # The largest weight of any head bounds the curvature of all of them.
@@ -118,7 +118,7 @@ class RowLosses:
         return gram, cross
 
     def slope(self, coefficients: Tensor) -> Tensor:
-        """As `Losses.slope`."""
+        """Return the slope over all rows; see `HeadLosses.slope`."""
         total = self._empty(self._weights.shape[1])
         for difference, weights in self._each():
             margins = difference @ coefficients.to(difference)

@@ -44,7 +44,7 @@ class PartitionedLosses:
         self._columns = parts.differences, place(fold_parts), place(voting_parts)
 
     def sums(self) -> tuple[Tensor, Tensor]:
-        """As `HeadLosses.sums`."""
+        """Return the sums over all partitions; see `HeadLosses.sums`."""
         each = self._map(partial(_sums, self._features, self._folds), *self._columns)
         gram, cross = next(each)
         for more_gram, more_cross in each:
@@ -52,7 +52,7 @@ class PartitionedLosses:
         return torch.from_numpy(gram), torch.from_numpy(cross)
 
     def slope(self, coefficients: Tensor) -> Tensor:
-        """As `HeadLosses.slope`."""
+        """Return the slope over all partitions; see `HeadLosses.slope`."""
         slope_of_partition = partial(_slope, self._features, self._folds, coefficients.numpy())
         return torch.from_numpy(sum(self._map(slope_of_partition, *self._columns)))
 
@@ -71,7 +71,7 @@ class PartitionedAnswerFeatures:
     def held_out_values(
         self, compute_values: HeadValues, head_index: Tensor
     ) -> NDArray[np.float64]:
-        """As `curate.models.heads.held_out_values.gather_held_out_values`."""
+        """Return the values from all partitions; see `gather_held_out_values`."""
         parts = self._parts
         each = partial(_values, self._columns, compute_values)
         wanted_parts = parts.split(head_index.numpy())

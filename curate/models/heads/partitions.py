@@ -59,7 +59,7 @@ class PairPartitions:
 
     @property
     def dim(self) -> int:
-        """Of the embeddings."""
+        """Return the number of embedding columns."""
         return embedded_columns(len(self.squares))
 
     def split(self, values: NDArray[Any]) -> Iterator[NDArray[Any]]:

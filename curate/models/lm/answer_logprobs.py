@@ -127,7 +127,7 @@ def measure_answers(
     of: Measure | None = None,
     write: Write | None = None,
 ) -> AnswerLogprobs:
-    """As `answer_logprobs`, of conversations that are written or measured in another way.
+    """Measure answers as `answer_logprobs` does, with another rendering or another measure.
 
     Args:
         pairs: the pair table.

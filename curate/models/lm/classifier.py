@@ -61,7 +61,7 @@ class TextLayout:
 
     @classmethod
     def of(cls, tokenizer: Any, texts: int) -> TextLayout:
-        """As the tokenizer writes `texts` (1 or 2) short texts."""
+        """Return the layout in which the tokenizer writes one or two short texts."""
         encoding = tokenizer(*["a", "b"][:texts])
         ids, owner = encoding["input_ids"], encoding.sequence_ids()
         text_positions = [t for t, o in enumerate(owner) if o is not None]

@@ -104,7 +104,7 @@ class LanguageModel:
         return self._measure([[tree] for tree in trees], encoded, of)
 
     def measure_pairs(self, encoded: Sequence[EncodedConversation], of: Measure) -> Values:
-        """As `measure`, of rows 2 i and 2 i + 1 always in one batch and beside each other."""
+        """Measure rows as `measure` does, rows 2 i and 2 i + 1 always side by side in one batch."""
         sharing = self.settings.share_prompts and self.networks[0].shares
         groups = []
         for row in range(0, len(encoded), 2):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TokenLogprobs:
-    """Of each conversation the tokens of its answer.
+    """The answer tokens of each conversation.
 
     Attributes:
         ids: (conversations, width) token ids, -1 behind the end.

@@ -155,7 +155,7 @@ class ConversationEncoder:
         ]
 
     def apart(self, texts: Sequence[RenderedConversation]) -> list[EncodedConversation]:
-        """As `encode`, without BOS: for a layout that brings its own special tokens."""
+        """Encode without BOS, for a layout that brings its own special tokens."""
         prompts = self.ids([t.prompt for t in texts])
         answers = self.ids([t.answer for t in texts])
         return [self._cut(prompts[t.prompt], answers[t.answer], []) for t in texts]

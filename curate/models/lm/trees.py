@@ -164,7 +164,7 @@ class _AnswerPositions:
 def _answer_positions(
     row: int, start: int, begin: int, answer: tuple[int, ...], number: int
 ) -> _AnswerPositions:
-    """Of an answer at `begin`, in the flat row at `row`, to a prompt of `start` tokens."""
+    """Return the positions of an answer that begins at `begin` of the flat row at `row`."""
     end = begin + len(answer)
     # The first token of an answer is predicted by the last one of the prompt, which is not beside
     # it in a tree.

@@ -31,7 +31,7 @@ def embedded_answers_mask(features: Features) -> NDArray[np.bool_]:
 
 
 def media_status(pairs: pl.DataFrame, features: Features) -> pl.Series:
-    """Of each pair: ok, that its answers are texts, or that one of its media was not seen."""
+    """Return the status of each pair: ok, answers are texts, or a medium was not decoded."""
     kinds = pl.DataFrame({c: are_media(pairs, c) for c in REJECTED_MEDIA})
     media = kinds.select(m=pl.any_horizontal(pl.all()))["m"].to_numpy()
     status = np.where(media, np.where(embedded_answers_mask(features), DECODED, NOT_DECODED), TEXTS)

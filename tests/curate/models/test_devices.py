@@ -63,10 +63,10 @@ def test_held_out_values_come_back_in_one_piece() -> None:
     chosen, rejected = rows_on(DEVICE, 20_000)
     heads = initialise_heads(HeadSpec(), chosen.shape[1], 2, 0).to(DEVICE)
     with Crossings() as gpu:
-        found = gather_held_out_values(
+        values = gather_held_out_values(
             heads.margins, chosen, rejected, torch.zeros(20_000, 1, dtype=torch.long)
         )
-    assert found.shape == (20_000, 1)
+    assert values.shape == (20_000, 1)
     assert (gpu.waits, gpu.down, gpu.up) == (0, 1, 1)
 
 
@@ -75,15 +75,15 @@ class _Words(nn.Module):
 
     max_seq_length = 16
 
-    def __init__(self, told: Any) -> None:
+    def __init__(self, record: Any) -> None:
         super().__init__()
-        self._told = told
+        self._record = record
 
     def preprocess(self, texts: list[str]) -> dict[str, Tensor]:
         return {"input_ids": torch.ones(len(texts), 3, dtype=torch.long)}
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        self._told("run")
+        self._record("run")
         return {"sentence_embedding": inputs["input_ids"].float()}
 
     def get_embedding_dimension(self) -> int:
@@ -91,16 +91,16 @@ class _Words(nn.Module):
 
 
 def embedder(model: nn.Module, device: str) -> Embedder:
-    made = Embedder.__new__(Embedder)
-    made.name, made.backend, made.device = "words", "torch", device
-    made.batch_tokens, made.max_tokens, made._model = 16, 16, model  # type: ignore[assignment]
-    return made
+    instance = Embedder.__new__(Embedder)
+    instance.name, instance.backend, instance.device = "words", "torch", device
+    instance.batch_tokens, instance.max_tokens, instance._model = 16, 16, model  # type: ignore[assignment]
+    return instance
 
 
 def test_vectors_of_a_batch_come_back_while_the_next_one_is_at_work() -> None:
     with Crossings() as gpu:
-        found = embedder(_Words(gpu.note), DEVICE).encode(["a text"] * 12)
-    assert found.shape == (12, 3)
+        vectors = embedder(_Words(gpu.note), DEVICE).encode(["a text"] * 12)
+    assert vectors.shape == (12, 3)
     work = [e for e in gpu.events if e in ("run", "down")]
     batches = work.count("run")
     assert batches > 2
@@ -109,11 +109,11 @@ def test_vectors_of_a_batch_come_back_while_the_next_one_is_at_work() -> None:
 
 
 def test_embedders_use_mixed_precision_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
+    autocasts: list[Any] = []
     real = torch.autocast
 
     def autocast(device: str, dtype: torch.dtype) -> Any:
-        asked.append((device, dtype))
+        autocasts.append((device, dtype))
         return real("cpu", dtype=dtype)
 
     monkeypatch.setattr(torch, "autocast", autocast)
@@ -121,9 +121,9 @@ def test_embedders_use_mixed_precision_on_cuda(monkeypatch: pytest.MonkeyPatch) 
         "curate.models.embed.embedder.move_to_device", lambda values, device: values
     )
     embedder(_Words(lambda event: None), "cuda:0").encode(["a"])
-    assert asked == [("cuda", torch.bfloat16)]
+    assert autocasts == [("cuda", torch.bfloat16)]
     embedder(_Words(lambda event: None), "cpu").encode(["a"])
-    assert len(asked) == 1
+    assert len(autocasts) == 1
 
 
 def test_what_goes_to_a_gpu_is_pinned_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,14 +143,14 @@ class _Net:
 
     device, shares, longest_tree, pad = DEVICE, False, 10_000, 0
 
-    def __init__(self, told: Any) -> None:
-        self._told = told
+    def __init__(self, record: Any) -> None:
+        self._record = record
 
     def batch(self, trees: Any) -> Any:
         return CausalNetwork.batch(self, trees)  # type: ignore[arg-type]
 
     def hidden(self, batch: Any) -> Tensor:
-        self._told("run")
+        self._record("run")
         return batch.ids.float()
 
     def token_logprobs(self, batch: Any, hidden: Tensor) -> Tensor:
@@ -162,7 +162,7 @@ def test_log_probabilities_come_back_one_batch_behind() -> None:
     texts = [EncodedConversation(prompt=(1, 2), answer=tuple(range(5))) for _ in range(60)]
     with Crossings() as gpu:
         model.networks = [_Net(gpu.note)]  # type: ignore[list-item]
-        rows = [row for found, _ in model.measure(texts, answer_sums) for row in found]
+        rows = [row for batch_rows, _ in model.measure(texts, answer_sums) for row in batch_rows]
     assert sorted(rows) == list(range(60))
     work = [e for e in gpu.events if e in ("run", "down")]
     batches = work.count("run")

@@ -69,7 +69,7 @@ class LabelRule:
         return f"{self.short}, so label noise can't be estimated from them"
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the fields as plain data for JSON."""
         return asdict(self) | {"text": self.text}
 
 

@@ -60,7 +60,7 @@ class LearnabilityTest:
         )
 
     def facts(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the fields as plain data for JSON."""
         return asdict(self) | {
             "agreement": self.agreement.to_json(),
             "ok": self.ok,

@@ -24,7 +24,7 @@ class MeanDifference:
 
     @classmethod
     def of(cls, gains: NDArray[np.float64]) -> MeanDifference:
-        """Of (n,) gains; that of a single one, or of none, is not sure."""
+        """Return the mean of (n,) gains; the mean of fewer than two is never sure."""
         if len(gains) < 2:
             return cls(float(gains.mean()) if len(gains) else 0.0, float("inf"), False)
         mean, error = gains.mean(), gains.std(ddof=1) / np.sqrt(len(gains))

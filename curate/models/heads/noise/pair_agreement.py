@@ -43,7 +43,7 @@ class PairAgreement:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the fields as plain data for JSON."""
         return asdict(self) | {"text": self.text}
 
 

@@ -62,7 +62,7 @@ class NoiseEstimate:
     rule: LabelRule | None = None
 
     def facts(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the fields as plain data for JSON."""
         return asdict(self)
 
 

@@ -78,14 +78,14 @@ class LocalRidgeData:
         self.widths = self._blocks.widths()
 
     def sums(self) -> SufficientStatistics:
-        """As `RidgeData.sums`."""
+        """Return the statistics of all pairs; see `RidgeData.sums`."""
         rows, width = slice(0, len(self._weights)), sum(self.widths)
         return sufficient_statistics(
             self._blocks, rows, self._order.groups, self._weights, self._targets, width
         )
 
     def left_out(self, ridge: Ridge) -> NDArray[np.float64]:
-        """As `RidgeData.left_out`."""
+        """Return the margins of all pairs; see `RidgeData.left_out`."""
         rows = slice(0, len(self._weights))
         margins = np.empty(len(self._weights))
         margins[self._order.rows] = leave_prompt_out_margins(

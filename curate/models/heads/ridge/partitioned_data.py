@@ -102,11 +102,11 @@ class PartitionedRidgeData:
         return self._map(each, *self._columns, *more)
 
     def sums(self) -> SufficientStatistics:
-        """As `RidgeData.sums`."""
+        """Return the statistics of all partitions; see `RidgeData.sums`."""
         return add_statistics(list(self._each(_partition_statistics)))
 
     def left_out(self, ridge: Ridge) -> NDArray[np.float64]:
-        """As `RidgeData.left_out`."""
+        """Return the margins of all partitions; see `RidgeData.left_out`."""
         # Once for all parts: a ridge holds a matrix of all features.
         placed = self._parts.workers.place([ridge])
         return self._parts.joined(

@@ -28,40 +28,40 @@ def planted(pairs: int = 4000, dim: int = 24, directions: int = 6) -> tuple[np.n
 def fitted(differences: np.ndarray, seed: int = 0, **settings: object):  # type: ignore[no-untyped-def]
     chosen = torch.from_numpy(differences.astype(np.float32))
     chosen = chosen / chosen.square().sum(1).mean().sqrt()
-    given = SAESettings(**{"features": 6, "active": 2, "prefixes": (6,)} | settings)  # type: ignore[arg-type]
+    sae_settings = SAESettings(**{"features": 6, "active": 2, "prefixes": (6,)} | settings)  # type: ignore[arg-type]
     used = torch.ones(len(chosen), dtype=torch.bool)
     return fit_autoencoder(
-        chosen, torch.zeros_like(chosen), used.nonzero()[:, 0], given, seed, SilentProgress()
+        chosen, torch.zeros_like(chosen), used.nonzero()[:, 0], sae_settings, seed, SilentProgress()
     )
 
 
 @pytest.mark.slow
 def test_planted_directions_are_found() -> None:
     differences, basis = planted()
-    found = fitted(differences, learning_rate=5e-3)
-    decoder = found.model.decoder.detach().numpy()
+    trained = fitted(differences, learning_rate=5e-3)
+    decoder = trained.model.decoder.detach().numpy()
     cosines = np.abs(decoder @ basis.T)
     assert (cosines.max(axis=0) > 0.95).sum() >= 5
-    assert found.explained > 0.85
-    fires = (found.features != 0).float().sum(1).mean().item()
+    assert trained.explained > 0.85
+    fires = (trained.features != 0).float().sum(1).mean().item()
     assert 1.5 < fires < 2.5
 
 
 def test_a_swap_negates_the_features_exactly() -> None:
     differences, _ = planted(600)
-    found = fitted(differences)
+    trained = fitted(differences)
     chosen = torch.from_numpy(differences.astype(np.float32))
     zero = torch.zeros_like(chosen)
-    straight = autoencoder_features(found.model, chosen, zero)
-    assert torch.equal(autoencoder_features(found.model, zero, chosen), -straight)
+    straight = autoencoder_features(trained.model, chosen, zero)
+    assert torch.equal(autoencoder_features(trained.model, zero, chosen), -straight)
     assert (straight != 0).any()
 
 
 def test_a_batch_keeps_its_largest_activations_by_size() -> None:
     model = SparseAutoencoder(3, SAESettings(features=3, active=1), torch.Generator())
     activations = torch.tensor([[0.1, -5.0, 0.2], [3.0, -4.0, 0.0], [0.3, 0.1, -0.2]])
-    kept = model.sparse(activations)
-    assert kept.tolist() == [[0.0, -5.0, 0.0], [3.0, -4.0, 0.0], [0.0, 0.0, 0.0]]
+    sparse_codes = model.sparse(activations)
+    assert sparse_codes.tolist() == [[0.0, -5.0, 0.0], [3.0, -4.0, 0.0], [0.0, 0.0, 0.0]]
     assert float(model.threshold) == 3.0
 
 

@@ -27,14 +27,14 @@ def test_static_from_a_number_of_distinct_texts_on(
 ) -> None:
     pytest.importorskip("wordllama")
     monkeypatch.setattr(choice, "MANY_TEXTS", most)
-    settings, told = choose_embedder(EmbedderConfig(max_tokens=64), PAIRS)
+    settings, note = choose_embedder(EmbedderConfig(max_tokens=64), PAIRS)
     assert (settings.name, settings.max_tokens) == (name, 64)
     if name == "static":
-        assert told is not None
-        assert "100 texts are embedded by static vectors (about 1 seconds)" in told
-        assert "MiniLM takes about 3 seconds" in told
+        assert note is not None
+        assert "100 texts are embedded by static vectors (about 1 seconds)" in note
+        assert "MiniLM takes about 3 seconds" in note
     else:
-        assert told is None
+        assert note is None
 
 
 def test_a_gpu_a_name_and_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,10 +42,10 @@ def test_a_gpu_a_name_and_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> 
     named = EmbedderConfig(name="minilm")
     assert choose_embedder(named, PAIRS) == (named, None)
     monkeypatch.setattr("curate.models.embed.static.static_folder", lambda: None)
-    settings, told = choose_embedder(EmbedderConfig(), PAIRS)
+    settings, note = choose_embedder(EmbedderConfig(), PAIRS)
     assert settings.name == "minilm"
-    assert told is not None
-    assert "curate-preferences[static]" in told
+    assert note is not None
+    assert "curate-preferences[static]" in note
     monkeypatch.setattr(choice, "_runs_on_gpu", lambda _: True)
     assert choose_embedder(EmbedderConfig(), PAIRS)[0].name == "minilm"
     with pytest.raises(CurateError, match="hidden states need a model"):
@@ -63,8 +63,8 @@ def test_a_run_tells_its_choice_and_takes_it(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_times_are_round() -> None:
-    told = [choice._rounded_duration(s) for s in (0.2, 45, 600, 7200)]
-    assert told == ["1 seconds", "45 seconds", "10 minutes", "2.0 hours"]
+    durations = [choice._rounded_duration(s) for s in (0.2, 45, 600, 7200)]
+    assert durations == ["1 seconds", "45 seconds", "10 minutes", "2.0 hours"]
 
 
 def test_a_name_alone_is_an_embedder() -> None:

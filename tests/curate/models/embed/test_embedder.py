@@ -163,20 +163,20 @@ def test_whole_numbers_give_near_vectors_and_tell_how_near(
 ) -> None:
     pytest.importorskip("nncf")
     # Its first layer and few texts: two seconds in the place of ten.
-    whole = Embedder(device="cpu")._model
-    whole[0].auto_model.encoder.layer = whole[0].auto_model.encoder.layer[:1]
-    whole[0].auto_model.config.num_hidden_layers = 1
-    whole.save(str(tmp_path))
+    float_model = Embedder(device="cpu")._model
+    float_model[0].auto_model.encoder.layer = float_model[0].auto_model.encoder.layer[:1]
+    float_model[0].auto_model.config.num_hidden_layers = 1
+    float_model.save(str(tmp_path))
     monkeypatch.setattr(int8, "_CALIBRATION", 12)
     settings = EmbedderConfig(name=str(tmp_path), backend="openvino-int8")
     embedder, fast = Embedder(str(tmp_path), device="cpu"), text_embedder(settings)
-    told = fast.encoder_facts["int8"]
-    assert 0.95 < told["least_cosine"] < told["mean_cosine"] < 1.0
+    cosines = fast.encoder_facts["int8"]
+    assert 0.95 < cosines["least_cosine"] < cosines["mean_cosine"] < 1.0
     texts = ["a cat sat on the mat", "tax law " * 90]
     assert (embedder.encode(texts) * fast.encode(texts)).sum(axis=1).min() > 0.95
     pairs = pairs_of([{"prompt": texts[0], "chosen": texts[1], "rejected": "a dog"}])
     _, facts = embed_frame(pairs, settings, None, SilentProgress(), load=lambda _: fast)
-    assert facts["int8"] == told
+    assert facts["int8"] == cosines
     assert (
         len({e.fingerprint for e in (fast, embedder, Embedder(str(tmp_path), backend="openvino"))})
         == 3
@@ -184,10 +184,10 @@ def test_whole_numbers_give_near_vectors_and_tell_how_near(
 
 
 def test_texts_that_set_ranges_are_not_those_that_are_tried() -> None:
-    found = int8.sample_texts()
-    assert len(set(found)) == len(found) == 150
-    assert found == int8.sample_texts()
-    lengths = np.array([len(text) for text in found])
+    texts = int8.sample_texts()
+    assert len(set(texts)) == len(texts) == 150
+    assert texts == int8.sample_texts()
+    lengths = np.array([len(text) for text in texts])
     assert (lengths < 150).any()
     assert (lengths > 800).any()
 
@@ -201,17 +201,17 @@ def test_without_nncf_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
 def test_a_book_is_cut_before_it_is_tokenised(monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = Embedder()
     page = "the cat sat on the mat and looked at the dog. " * 60
-    seen: list[int] = []
+    lengths: list[int] = []
     real = embedder._model.preprocess
 
     def preprocess(texts: list[str]) -> object:
-        seen.extend(map(len, texts))
+        lengths.extend(map(len, texts))
         return real(texts)
 
     monkeypatch.setattr(embedder._model, "preprocess", preprocess)
-    whole, book = embedder.encode([page]), embedder.encode([page * 1000])
-    assert max(seen) == 32 * embedder.max_tokens
-    np.testing.assert_allclose(whole, book, atol=1e-6)
+    page_vector, book = embedder.encode([page]), embedder.encode([page * 1000])
+    assert max(lengths) == 32 * embedder.max_tokens
+    np.testing.assert_allclose(page_vector, book, atol=1e-6)
 
 
 def test_texts_that_are_seen_in_part_are_counted(embedder: Embedder) -> None:
@@ -223,9 +223,9 @@ def test_texts_that_are_seen_in_part_are_counted(embedder: Embedder) -> None:
 def test_a_run_says_that_texts_are_seen_in_part(tmp_path: Path) -> None:
     rows = [{"prompt": f"p{i}", "chosen": "one " * 300, "rejected": f"two {i}"} for i in range(60)]
     config = {"scorers": [{"type": "reward_margin"}], "store": str(tmp_path)}
-    for model, told in (("minilm", True), ("static", False)):
+    for model, is_reported in (("minilm", True), ("static", False)):
         result = Pipeline(config | {"embedder": {"name": model}}).run(rows)
-        assert any("256 tokens" in warning for warning in result.warnings) == told
+        assert any("256 tokens" in warning for warning in result.warnings) == is_reported
     # Of 121 texts one is long; a run that takes all from the store says so too.
     again = Pipeline(config | {"embedder": {"name": "minilm"}}).run(rows)
     step = next(step for step in again.steps if step.name == "embed")

@@ -17,14 +17,14 @@ def unit(count: int, dim: int = 6) -> np.ndarray:
 def test_distances_equal_a_naive_loop_without_the_row_itself() -> None:
     vectors = unit(40)
     vectors[7] = vectors[3]  # another prompt at the same point is a neighbour at distance 0
-    found = nearest_others(vectors, 5).distances
+    nearest = nearest_others(vectors, 5).distances
     for i in range(40):
-        others = sorted(
+        distances = sorted(
             float(np.linalg.norm(vectors[i].astype(float) - vectors[j]))
             for j in range(40)
             if j != i
         )
-        np.testing.assert_allclose(found[i], others[:5], atol=1e-3)
+        np.testing.assert_allclose(nearest[i], distances[:5], atol=1e-3)
 
 
 def test_more_copies_than_neighbours() -> None:
@@ -45,12 +45,12 @@ def test_an_inverted_file_reaches_the_recall_that_it_tells() -> None:
     near = nearest_others(vectors, 5, exact_below=1000)
     assert exact.facts == {"index": "exact"}
     assert near.facts["lists"] == int(4 * np.sqrt(3000))
-    told = near.facts["recall@5"]
-    assert told >= neighbours.RECALL
+    recall = near.facts["recall@5"]
+    assert recall >= neighbours.RECALL
     # Of what is found all is true: no distance is smaller than the exact one.
     assert (near.distances >= exact.distances - 1e-4).all()
     real = (near.distances <= exact.distances[:, -1:] + 1e-4).mean()
-    assert real >= told - 0.05
+    assert real >= recall - 0.05
 
 
 def test_probes_grow_until_the_recall_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,21 +76,21 @@ def test_the_index_goes_to_the_gpus_where_there_are_some(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_file_in_parts_finds_what_one_file_finds(count: int) -> None:
     vectors = unit(3000)
-    whole = nearest_others(vectors, 5, exact_below=1000)
+    on_one_machine = nearest_others(vectors, 5, exact_below=1000)
     parts = nearest_others(vectors, 5, exact_below=1000, workers=PickledWorkers(count))
-    assert parts.facts == whole.facts
-    np.testing.assert_allclose(parts.distances, whole.distances, atol=1e-3)
-    assert (parts.row_numbers == whole.row_numbers).mean() > 0.99
+    assert parts.facts == on_one_machine.facts
+    np.testing.assert_allclose(parts.distances, on_one_machine.distances, atol=1e-3)
+    assert (parts.row_numbers == on_one_machine.row_numbers).mean() > 0.99
 
 
 def test_copies_in_other_parts_are_found_and_no_row_is_its_own_neighbour() -> None:
     vectors = np.tile(unit(700), (2, 1))
-    found = nearest_others(vectors, 1, exact_below=1000, workers=PickledWorkers())
-    np.testing.assert_array_equal(found.row_numbers[:, 0], (np.arange(1400) + 700) % 1400)
+    nearest = nearest_others(vectors, 1, exact_below=1000, workers=PickledWorkers())
+    np.testing.assert_array_equal(nearest.row_numbers[:, 0], (np.arange(1400) + 700) % 1400)
 
 
 def test_half_precision_lies_with_the_workers_as_it_is() -> None:
     vectors = unit(2000).astype(np.float16)
-    whole = nearest_others(vectors, 3, exact_below=1000)
+    on_one_machine = nearest_others(vectors, 3, exact_below=1000)
     parts = nearest_others(vectors, 3, exact_below=1000, workers=PickledWorkers())
-    np.testing.assert_allclose(parts.distances, whole.distances, atol=1e-3)
+    np.testing.assert_allclose(parts.distances, on_one_machine.distances, atol=1e-3)

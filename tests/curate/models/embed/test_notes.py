@@ -48,8 +48,8 @@ def test_ends_that_do_not_count_are_told(tmp_path: Path, verb: str) -> None:
     }
     done = CliRunner().invoke(app, [verb, data, "--embedder", "minilm", *more[verb]])
     assert done.exit_code == 0, (done.output, done.exception)
-    told = "what stands behind does not count"
-    assert told in " ".join(done.output.split())
+    note = "what stands behind does not count"
+    assert note in " ".join(done.output.split())
     name = {"bench": "bench.json", "explain": "explanation.json", "worth": "worth.json"}.get(verb)
     if name is not None:
-        assert told in json.dumps(json.loads((tmp_path / "out" / name).read_text()))
+        assert note in json.dumps(json.loads((tmp_path / "out" / name).read_text()))

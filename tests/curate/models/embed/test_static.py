@@ -22,14 +22,14 @@ def test_vectors_equal_those_of_the_package(embedder: StaticEmbedder) -> None:
 
     folder = static_folder()
     theirs = WordLlama.load(cache_dir=folder, disable_download=True)
-    wanted = [text for text in TEXTS if text]
-    found = embedder.encode(wanted)
-    np.testing.assert_allclose(found, theirs.embed(wanted, norm=True), atol=1e-5)
+    nonempty_texts = [text for text in TEXTS if text]
+    vectors = embedder.encode(nonempty_texts)
+    np.testing.assert_allclose(vectors, theirs.embed(nonempty_texts, norm=True), atol=1e-5)
 
 
 def test_means_of_token_vectors_by_a_loop(embedder: StaticEmbedder) -> None:
-    found = embedder.encode(TEXTS)
-    for text, vector in zip(TEXTS, found, strict=True):
+    vectors = embedder.encode(TEXTS)
+    for text, vector in zip(TEXTS, vectors, strict=True):
         ids = embedder._tokenizer.encode(text, add_special_tokens=False).ids
         if not ids:
             assert not vector.any()
@@ -39,9 +39,9 @@ def test_means_of_token_vectors_by_a_loop(embedder: StaticEmbedder) -> None:
 
 
 def test_batches_and_cuts(embedder: StaticEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = embedder.encode(TEXTS)
+    untruncated = embedder.encode(TEXTS)
     monkeypatch.setattr(static, "_BATCH", 2)
-    np.testing.assert_allclose(embedder.encode(TEXTS), whole, atol=1e-6)
+    np.testing.assert_allclose(embedder.encode(TEXTS), untruncated, atol=1e-6)
     short = StaticEmbedder(max_tokens=3)
     assert short.fingerprint != embedder.fingerprint
     first = short.encode(["one two three four five six"])

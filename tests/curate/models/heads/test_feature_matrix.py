@@ -39,11 +39,11 @@ def test_rows_equal_the_naive_table(kind: str, dtype: str) -> None:
     features = simulate(60).context.features
     features = Features(features.vectors.astype(dtype), features.style, features.index)
     expected = naive(features, kind)
-    wanted = torch.tensor([3, 3, 59, 0])
+    row_index = torch.tensor([3, 3, 59, 0])
     for rows, table in zip(answer_feature_matrices(features, kind), expected, strict=True):  # type: ignore[arg-type]
         assert (len(rows), tuple(rows.shape)) == (60, table.shape)
         np.testing.assert_allclose(rows[:].numpy(), table, rtol=2e-4, atol=1e-5)
-        np.testing.assert_array_equal(rows[wanted].numpy(), rows[:].numpy()[wanted])
+        np.testing.assert_array_equal(rows[row_index].numpy(), rows[:].numpy()[row_index])
         np.testing.assert_array_equal(rows[10:20].numpy(), rows[:].numpy()[10:20])
 
 

@@ -56,8 +56,8 @@ def test_output_layer_norms_are_those_of_the_gradient(kind: str) -> None:
         for head in range(3):
             (gradient,) = torch.autograd.grad(margin[head], weight, retain_graph=True)
             torch.testing.assert_close(norms[row, head], gradient.norm())
-    own = weight.norm(dim=0) if kind == "linear" else weight.norm(dim=1)
-    torch.testing.assert_close(heads.output_norm(), own)
+    head_norms = weight.norm(dim=0) if kind == "linear" else weight.norm(dim=1)
+    torch.testing.assert_close(heads.output_norm(), head_norms)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -98,8 +98,8 @@ def test_the_batched_fit_reaches_the_optimum_of_each_head() -> None:
             return float((use * np.logaddexp(0, -signed @ w)).sum() + 1.0 * w @ w)
 
         best = minimize(objective, np.zeros(5)).x
-        found = heads.get_parameter("weight")[:, head].detach().double().numpy()
-        np.testing.assert_allclose(found, best, atol=0.02)
+        solution = heads.get_parameter("weight")[:, head].detach().double().numpy()
+        np.testing.assert_allclose(solution, best, atol=0.02)
 
 
 def test_a_pair_of_weight_zero_teaches_nothing() -> None:

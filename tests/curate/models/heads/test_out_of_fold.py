@@ -33,9 +33,9 @@ def test_the_head_that_scores_a_pair_never_trains_on_its_prompt() -> None:
         for row in range(200):
             head = int(scorer_of[row, repeat])
             assert head // 4 == repeat
-            seen = weights[:, head].numpy() > 0
-            assert not (seen & (groups == groups[row])).any()
-            assert seen.sum() > 100
+            is_trained_on = weights[:, head].numpy() > 0
+            assert not (is_trained_on & (groups == groups[row])).any()
+            assert is_trained_on.sum() > 100
 
 
 def test_held_out_margins_do_not_depend_on_the_pairs_own_label() -> None:

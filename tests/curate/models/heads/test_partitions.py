@@ -40,8 +40,8 @@ def test_all_pairs_of_a_prompt_lie_in_one_part(sim: Simulation) -> None:
     rows = [parts.order.rows[r] for r in parts.ranges]
     assert sorted(np.concatenate(rows).tolist()) == list(range(COUNT))
     prompts = sim.context.prompt_groups(sim.pairs)
-    seen = [set(prompts[r].tolist()) for r in rows]
-    assert sum(map(len, seen)) == len(set.union(*seen))
+    prompt_sets = [set(prompts[r].tolist()) for r in rows]
+    assert sum(map(len, prompt_sets)) == len(set.union(*prompt_sets))
 
 
 def test_a_prompt_of_many_pairs_is_not_cut() -> None:
@@ -59,26 +59,28 @@ def test_what_is_split_is_joined_again(sim: Simulation) -> None:
 
 @pytest.mark.parametrize("kind", ["embedding", "both", "length"])
 def test_solved_heads_are_those_of_one_machine(sim: Simulation, kind: str) -> None:
-    found = []
+    coefficients = []
     for context in (replace(sim.context, _shared={}), with_workers(sim)):
         trained = train_out_of_fold(sim.pairs, context, HeadSpec(), 2, 3, kind)  # type: ignore[arg-type]
-        found.append(trained.margins())
-    np.testing.assert_allclose(found[1], found[0], atol=2e-3 * np.abs(found[0]).max())
+        coefficients.append(trained.margins())
+    np.testing.assert_allclose(
+        coefficients[1], coefficients[0], atol=2e-3 * np.abs(coefficients[0]).max()
+    )
 
 
 @pytest.mark.parametrize("style", [True, False])
 def test_held_out_margins_are_those_of_one_machine(sim: Simulation, style: bool) -> None:
-    here = held_out_margins(sim.pairs, replace(sim.context, _shared={}), style)
+    local_result = held_out_margins(sim.pairs, replace(sim.context, _shared={}), style)
     there = held_out_margins(sim.pairs, with_workers(sim), style)
-    np.testing.assert_allclose(there.margin, here.margin, atol=1e-3)
-    assert there.strengths == pytest.approx(here.strengths, rel=0.02)
+    np.testing.assert_allclose(there.margin, local_result.margin, atol=1e-3)
+    assert there.strengths == pytest.approx(local_result.strengths, rel=0.02)
 
 
 @pytest.mark.parametrize("name", SCORERS)
 def test_scores_are_those_of_one_machine(sim: Simulation, name: str) -> None:
     scorer = scorer_class(name)()
-    here = scorer.score(sim.pairs, replace(sim.context, _shared={}))
+    local_result = scorer.score(sim.pairs, replace(sim.context, _shared={}))
     context = with_workers(sim)
-    assert_frame_equal(scorer.score(sim.pairs, context), here, abs_tol=2e-3, rel_tol=2e-3)
+    assert_frame_equal(scorer.score(sim.pairs, context), local_result, abs_tol=2e-3, rel_tol=2e-3)
     assert scorer.in_parts
     assert context.workers.calls > 0  # type: ignore[union-attr]

@@ -23,12 +23,12 @@ def test_small_loss_equals_a_loop_over_heads() -> None:
     generator = torch.Generator().manual_seed(0)
     loss = torch.rand(12, 4, generator=generator)
     weights = (torch.rand(12, 4, generator=generator) < 0.7).float()
-    found = smallest_losses(loss, weights, 0.6)
+    selected = smallest_losses(loss, weights, 0.6)
     for head in range(4):
         rows = [i for i in range(12) if weights[i, head]]
         rows.sort(key=lambda i, j=head: loss[i, j].item())
-        wanted = set(rows[: int(np.ceil(0.6 * len(rows) - 1e-6))])
-        assert {i for i in range(12) if found[i, head]} == wanted
+        expected = set(rows[: int(np.ceil(0.6 * len(rows) - 1e-6))])
+        assert {i for i in range(12) if selected[i, head]} == expected
 
 
 def test_keep_schedule_is_that_of_co_teaching() -> None:
@@ -41,20 +41,20 @@ def test_keep_schedule_is_that_of_co_teaching() -> None:
 @pytest.mark.parametrize(("curriculum", "gap"), [(False, 0.3), (True, 0.1)])
 def test_flipped_pairs_have_larger_loss_and_are_selected_less(curriculum: bool, gap: float) -> None:
     sim = simulate(900, flips=0.3)
-    seen = run(sim, Schedule(8, 0.3, 4, curriculum))
-    loss = seen.losses.mean(dim=(1, 2)).numpy()
+    reviewed = run(sim, Schedule(8, 0.3, 4, curriculum))
+    loss = reviewed.losses.mean(dim=(1, 2)).numpy()
     assert loss[sim.flipped].mean() > loss[~sim.flipped].mean() + 0.3
-    selected = seen.selected.numpy()
+    selected = reviewed.selected.numpy()
     assert selected[sim.flipped].mean() < selected[~sim.flipped].mean() - gap
-    assert seen.losses.shape == (900, 8, 2)
+    assert reviewed.losses.shape == (900, 8, 2)
 
 
 def test_without_noise_all_is_selected() -> None:
-    seen = run(simulate(200), Schedule(3, 0.0, 1, False))
-    assert torch.equal(seen.selected, torch.ones(200))
-    assert torch.equal(seen.overlap, torch.ones(3))
+    reviewed = run(simulate(200), Schedule(3, 0.0, 1, False))
+    assert torch.equal(reviewed.selected, torch.ones(200))
+    assert torch.equal(reviewed.overlap, torch.ones(3))
 
 
 def test_peers_start_apart_and_come_to_agree() -> None:
-    seen = run(simulate(900, flips=0.3), Schedule(8, 0.3, 0, False))
-    assert seen.overlap[1] < seen.overlap[-1] <= 1.0
+    reviewed = run(simulate(900, flips=0.3), Schedule(8, 0.3, 0, False))
+    assert reviewed.overlap[1] < reviewed.overlap[-1] <= 1.0

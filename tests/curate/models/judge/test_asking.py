@@ -31,11 +31,11 @@ def params(stub: Stub, **settings: Any) -> EndpointParams:
 
 
 def test_replies_keep_the_order_and_equal_questions_are_asked_once() -> None:
-    asked = [*questions(20), *questions(5)]
+    all_questions = [*questions(20), *questions(5)]
     with stub_endpoint(echo) as stub:
         context = Context()
-        replies = ask_endpoint(asked, context, params(stub))
-    assert [r.text for r in replies] == [f"re: {q[0]['content']}" for q in asked]
+        replies = ask_endpoint(all_questions, context, params(stub))
+    assert [r.text for r in replies] == [f"re: {q[0]['content']}" for q in all_questions]
     assert len(stub.bodies) == 20
     assert context.facts[FACTS]["requests"] == 20
     assert context.facts[FACTS]["tokens_in"] == 200
@@ -43,8 +43,8 @@ def test_replies_keep_the_order_and_equal_questions_are_asked_once() -> None:
 
 def test_the_request_is_what_the_settings_say() -> None:
     with stub_endpoint(echo) as stub:
-        own = params(stub, temperature=0.5, reply_tokens=None, request={"top_k": 3})
-        ask_endpoint(questions(1), Context(), own)
+        custom_params = params(stub, temperature=0.5, reply_tokens=None, request={"top_k": 3})
+        ask_endpoint(questions(1), Context(), custom_params)
     body = stub.bodies[0]
     assert (body["temperature"], body["top_k"]) == (0.5, 3)
     assert "max_tokens" not in body
@@ -87,9 +87,9 @@ def test_the_budget_is_a_ceiling_and_a_rerun_goes_on(tmp_path: Path) -> None:
         assert "7 not asked" in context.warnings[0]
         # Prices: 10 tokens in and 5 out cost 0.00002 a question.
         price = params(stub, concurrency=1, price_in=1.0, price_out=2.0, budget_cost=0.00004)
-        own = Context(store=Store(tmp_path))
-        replies = ask_endpoint(questions(10), own, price)
-        assert own.facts[FACTS]["cost"] == pytest.approx(0.00004)
+        stored_context = Context(store=Store(tmp_path))
+        replies = ask_endpoint(questions(10), stored_context, price)
+        assert stored_context.facts[FACTS]["cost"] == pytest.approx(0.00004)
         assert [r.status for r in replies] == [OK] * 5 + [BUDGET] * 5
 
 
@@ -108,12 +108,12 @@ def test_a_failing_server_stops_the_run_and_loses_nothing(tmp_path: Path) -> Non
 
     alive = False
     with stub_endpoint(dies) as stub:
-        own = params(stub, concurrency=1, retries=0)
+        custom_params = params(stub, concurrency=1, retries=0)
         with pytest.raises(CurateError, match="10 questions in a row failed"):
-            ask_endpoint(questions(40), Context(store=Store(tmp_path)), own)
+            ask_endpoint(questions(40), Context(store=Store(tmp_path)), custom_params)
         alive, before = True, len(stub.bodies)
         assert before == 15
-        replies = ask_endpoint(questions(40), Context(store=Store(tmp_path)), own)
+        replies = ask_endpoint(questions(40), Context(store=Store(tmp_path)), custom_params)
         assert len(stub.bodies) - before == 35
     assert [r.status for r in replies] == [OK] * 40
 
@@ -128,15 +128,15 @@ def test_replies_under_way_are_kept_when_a_run_stops(tmp_path: Path) -> None:
 
     with stub_endpoint(answer, pause=0.2) as stub:
         context = Context(store=Store(tmp_path))
-        own = params(stub, concurrency=4)
+        custom_params = params(stub, concurrency=4)
         with pytest.raises(CurateError):
-            ask_endpoint(questions(4), context, own)
+            ask_endpoint(questions(4), context, custom_params)
         time.sleep(0.3)
-        asked = len(stub.bodies)
+        request_count = len(stub.bodies)
         again = Context(store=Store(tmp_path))
-        replies = ask_endpoint(questions(4)[1:], again, own)
+        replies = ask_endpoint(questions(4)[1:], again, custom_params)
     assert [r.text for r in replies] == [f"re: question {i}" for i in (1, 2, 3)]
-    assert len(stub.bodies) == asked == 4
+    assert len(stub.bodies) == request_count == 4
 
 
 def test_one_refused_question_does_not_stop_the_others() -> None:
@@ -183,8 +183,8 @@ def test_names_of_features() -> None:
         return '"Bulleted lists."\nBecause.'
 
     with stub_endpoint(call_it) as stub:
-        found = name_features([(["lists"], ["prose"])], Context(), params(stub))
-    assert found == ["Bulleted lists"]
+        names = name_features([(["lists"], ["prose"])], Context(), params(stub))
+    assert names == ["Bulleted lists"]
 
 
 def test_templates_say_what_is_wrong(tmp_path: Path) -> None:

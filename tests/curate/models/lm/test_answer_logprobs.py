@@ -50,9 +50,9 @@ def plain_loop(folder: Path, pairs: pl.DataFrame, alone: bool = False) -> np.nda
 
     def one(prompt: list[dict[str, str]], answer: list[dict[str, str]]) -> tuple[float, int]:
         text = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
-        whole = tokenizer.apply_chat_template([*prompt, *answer], tokenize=False)
+        conversation = tokenizer.apply_chat_template([*prompt, *answer], tokenize=False)
         start = tokenizer(text)["input_ids"]
-        ids = start + tokenizer(whole[len(text) :])["input_ids"]
+        ids = start + tokenizer(conversation[len(text) :])["input_ids"]
         if alone:
             ids, start = [1, *ids[len(start) :]], [1]
         with torch.no_grad():
@@ -66,9 +66,9 @@ def plain_loop(folder: Path, pairs: pl.DataFrame, alone: bool = False) -> np.nda
 
 def scored(folder: Path, pairs: pl.DataFrame, alone: bool = False, **settings: Any) -> np.ndarray:
     context = Context(inference=Inference(device="cpu", **settings))
-    found = answer_logprobs(pairs, context, ModelSpec(name=str(folder)), alone=alone)
-    sums = np.stack([found.chosen, found.rejected], axis=1)
-    tokens = np.stack([found.chosen_tokens, found.rejected_tokens], axis=1)
+    result = answer_logprobs(pairs, context, ModelSpec(name=str(folder)), alone=alone)
+    sums = np.stack([result.chosen, result.rejected], axis=1)
+    tokens = np.stack([result.chosen_tokens, result.rejected_tokens], axis=1)
     return np.stack([sums, tokens], axis=2)
 
 
@@ -78,14 +78,14 @@ def test_equal_to_a_plain_loop_whatever_the_batch(
     tiny: Path, batch_tokens: int, share: bool
 ) -> None:
     pairs = random_pairs()
-    found = scored(tiny, pairs, batch_tokens=batch_tokens, share_prompts=share)
-    np.testing.assert_allclose(found, plain_loop(tiny, pairs), atol=1e-4, rtol=1e-6)
+    result = scored(tiny, pairs, batch_tokens=batch_tokens, share_prompts=share)
+    np.testing.assert_allclose(result, plain_loop(tiny, pairs), atol=1e-4, rtol=1e-6)
 
 
 def test_answers_alone(tiny: Path) -> None:
     pairs = random_pairs(4)
-    found = scored(tiny, pairs, alone=True)
-    np.testing.assert_allclose(found, plain_loop(tiny, pairs, alone=True), atol=1e-4, rtol=1e-6)
+    result = scored(tiny, pairs, alone=True)
+    np.testing.assert_allclose(result, plain_loop(tiny, pairs, alone=True), atol=1e-4, rtol=1e-6)
 
 
 def test_several_devices_give_the_same(tiny: Path) -> None:
@@ -113,13 +113,13 @@ def test_truncation_keeps_the_end_of_the_prompt_and_is_counted(tiny: Path) -> No
     long, short = "cat " * 50 + "dog sat", "dog sat"
     rows = [{"prompt": p, "chosen": "a cat", "rejected": "slept " * 30} for p in (long, short)]
     context = Context(inference=Inference(device="cpu", max_prompt_tokens=8, max_answer_tokens=9))
-    found = answer_logprobs(pairs_of(rows), context, ModelSpec(name=str(tiny)))
+    result = answer_logprobs(pairs_of(rows), context, ModelSpec(name=str(tiny)))
     facts = context.facts["models"][str(tiny)]
     assert facts["prompts_truncated"] >= 2
     assert facts["answers_truncated"] == 2
-    assert found.rejected_tokens.tolist() == [9, 9]
+    assert result.rejected_tokens.tolist() == [9, 9]
     # With nothing but the same end of the prompt left, both pairs are the same.
-    assert found.chosen[0] == pytest.approx(found.chosen[1], abs=1e-5)
+    assert result.chosen[0] == pytest.approx(result.chosen[1], abs=1e-5)
 
 
 def test_bos_stands_once(tmp_path: Path) -> None:
@@ -170,22 +170,22 @@ def test_what_a_template_refuses_is_said_pair_by_pair(tmp_path: Path) -> None:
     pairs = random_pairs(3)
     system = [turn("be kind", "system") + turn("a cat", "user"), *pairs["prompt"].to_list()[1:]]
     pairs = pairs.with_columns(prompt=pl.Series(system, dtype=PAIR_COLUMNS["prompt"]))
-    found = answer_logprobs(pairs, Context(), ModelSpec(name=str(tmp_path)))
-    assert found.status.to_list() == ["chat template: no system", "ok", "ok"]
-    assert np.isnan(found.chosen).tolist() == [True, False, False]
+    result = answer_logprobs(pairs, Context(), ModelSpec(name=str(tmp_path)))
+    assert result.status.to_list() == ["chat template: no system", "ok", "ok"]
+    assert np.isnan(result.chosen).tolist() == [True, False, False]
 
 
 def test_an_answer_without_tokens(tmp_path: Path) -> None:
     tiny_causal(tmp_path)
     tiny_tokenizer(tmp_path, template=None)
     settings = tmp_path / "tokenizer_config.json"
-    given = json.loads(settings.read_text())
-    del given["eos_token"]
-    settings.write_text(json.dumps(given))
+    config = json.loads(settings.read_text())
+    del config["eos_token"]
+    settings.write_text(json.dumps(config))
     pairs = pairs_of([{"prompt": "a", "chosen": "", "rejected": "cat"}])
-    found = answer_logprobs(pairs, Context(), ModelSpec(name=str(tmp_path)))
-    assert found.status.to_list() == [NO_TOKENS]
-    assert np.isfinite(found.rejected).all()
+    result = answer_logprobs(pairs, Context(), ModelSpec(name=str(tmp_path)))
+    assert result.status.to_list() == [NO_TOKENS]
+    assert np.isfinite(result.rejected).all()
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_vectors_are_the_states_after_the_last_tokens(tiny: Path) -> None:
 
     pairs = random_pairs(5, prompts=3)
     config = EmbedderConfig(name=str(tiny), pooling="last_token")
-    found, facts = embed_frame(pairs, config, None, SilentProgress(), SETTINGS)
+    features, facts = embed_frame(pairs, config, None, SilentProgress(), SETTINGS)
     assert facts["dimensions"] == 32
     model = AutoModelForCausalLM.from_pretrained(tiny).eval()
     tokenizer = AutoTokenizer.from_pretrained(tiny)
@@ -45,31 +45,31 @@ def test_vectors_are_the_states_after_the_last_tokens(tiny: Path) -> None:
         start = written(r["prompt"], False)
         prompts[start] = state(start)
         for side in ("chosen", "rejected"):
-            whole = written(r["prompt"] + r[side], True)
-            answers[whole] = state(start, whole[len(start) :])
+            token_ids = written(r["prompt"] + r[side], True)
+            answers[token_ids] = state(start, token_ids[len(start) :])
     raw = np.stack([*prompts.values(), *answers.values()])
     raw = (raw - raw.mean(0)) / raw.std(0)
     raw /= np.linalg.norm(raw, axis=1, keepdims=True)
     first = raw[len(prompts)]
-    np.testing.assert_allclose(found.of("chosen")[0], first, atol=1e-4)
-    np.testing.assert_allclose(found.of("prompt")[0], raw[0], atol=1e-4)
-    np.testing.assert_allclose(found.of("rejected")[0], raw[len(prompts) + 1], atol=1e-4)
+    np.testing.assert_allclose(features.of("chosen")[0], first, atol=1e-4)
+    np.testing.assert_allclose(features.of("prompt")[0], raw[0], atol=1e-4)
+    np.testing.assert_allclose(features.of("rejected")[0], raw[len(prompts) + 1], atol=1e-4)
 
 
 def test_they_are_kept(tiny: Path, tmp_path: Path) -> None:
     pairs, config = random_pairs(4), EmbedderConfig(name=str(tiny), pooling="last_token")
     first, facts = embed_frame(pairs, config, str(tmp_path), SilentProgress(), SETTINGS)
-    again, known = embed_frame(pairs, config, str(tmp_path), SilentProgress(), SETTINGS)
-    assert (facts["cached"], known["cached"]) == (False, True)
+    again, cached_facts = embed_frame(pairs, config, str(tmp_path), SilentProgress(), SETTINGS)
+    assert (facts["cached"], cached_facts["cached"]) == (False, True)
     np.testing.assert_array_equal(first.of("chosen"), again.of("chosen"))
 
 
 def test_conversations_that_are_seen_in_part_are_told(tiny: Path, tmp_path: Path) -> None:
     pairs, config = random_pairs(4), EmbedderConfig(name=str(tiny), pooling="last_token")
     short = Inference(device="cpu", max_answer_tokens=1)
-    for inference, told in ((SETTINGS, False), (short, True), (short, True)):
+    for inference, is_reported in ((SETTINGS, False), (short, True), (short, True)):
         facts = embed_frame(pairs, config, str(tmp_path), SilentProgress(), inference)[1]
-        assert ("first 1 of an answer: 8 of 8" in facts.get("cut", "")) == told
+        assert ("first 1 of an answer: 8 of 8" in facts.get("cut", "")) == is_reported
 
 
 @pytest.mark.slow
@@ -77,6 +77,6 @@ def test_conversations_that_are_seen_in_part_are_told(tiny: Path, tmp_path: Path
 def test_heads_are_trained_on_them(tiny: Path, scorer: MCDropout | CRM) -> None:
     pairs, config = random_pairs(30), EmbedderConfig(name=str(tiny), pooling="last_token")
     features, _ = embed_frame(pairs, config, None, SilentProgress(), SETTINGS)
-    found = scorer.score(pairs, Context(features_of=lambda: features))
-    assert len(found) == 30
-    assert found["margin" if "margin" in found.columns else found.columns[0]].is_finite().all()
+    scores = scorer.score(pairs, Context(features_of=lambda: features))
+    assert len(scores) == 30
+    assert scores["margin" if "margin" in scores.columns else scores.columns[0]].is_finite().all()

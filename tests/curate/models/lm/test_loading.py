@@ -36,9 +36,9 @@ def test_an_adapter_is_merged(tiny: Path, tmp_path: Path) -> None:
     AutoTokenizer.from_pretrained(tiny).save_pretrained(tmp_path / "merged")
     pairs = random_pairs(4)
     spec = ModelSpec(name=str(tiny), adapter=str(adapter))
-    found = answer_logprobs(pairs, Context(inference=Inference(device="cpu")), spec)
+    merged = answer_logprobs(pairs, Context(inference=Inference(device="cpu")), spec)
     truth = plain_loop(tmp_path / "merged", pairs)[:, :, 0]
-    np.testing.assert_allclose(np.stack([found.chosen, found.rejected], 1), truth, atol=1e-3)
+    np.testing.assert_allclose(np.stack([merged.chosen, merged.rejected], 1), truth, atol=1e-3)
     assert np.abs(truth - plain_loop(tiny, pairs)[:, :, 0]).max() > 0.01
 
 

@@ -27,7 +27,9 @@ from tests.helpers import context_of, pairs_of
 RANK, HEADS = 3, 4
 
 
-def made(tiny: Path, batch_tokens: int = 2048) -> tuple[LoRAHeads, torch.Tensor, torch.Tensor]:
+def make_heads(
+    tiny: Path, batch_tokens: int = 2048
+) -> tuple[LoRAHeads, torch.Tensor, torch.Tensor]:
     """Heads whose adapters are not zero, and tokens of a few pairs."""
     context = Context(inference=Inference(device="cpu", batch_tokens=batch_tokens))
     network, chosen, rejected = lora_inputs(random_pairs(9), context, ModelSpec(name=str(tiny)))
@@ -57,7 +59,7 @@ def merged_rewards(heads: LoRAHeads, ids: torch.Tensor, head: int) -> torch.Tens
 
 @pytest.mark.parametrize("batch_tokens", [2048, 100])
 def test_equal_to_adapters_merged_into_the_weights(tiny: Path, batch_tokens: int) -> None:
-    heads, chosen, rejected = made(tiny, batch_tokens)
+    heads, chosen, rejected = make_heads(tiny, batch_tokens)
     truth = torch.stack(
         [
             merged_rewards(heads, chosen, m) - merged_rewards(heads, rejected, m)
@@ -65,27 +67,27 @@ def test_equal_to_adapters_merged_into_the_weights(tiny: Path, batch_tokens: int
         ]
     ).T
     with torch.no_grad():
-        found = heads.margins(chosen, rejected)
-        torch.testing.assert_close(heads.margins(rejected, chosen), -found)
+        margins = heads.margins(chosen, rejected)
+        torch.testing.assert_close(heads.margins(rejected, chosen), -margins)
         one = heads.masked_margins(chosen, rejected, 2, torch.ones(1, heads.units()))
     assert truth.std() > 0.1
-    torch.testing.assert_close(found.double(), truth, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(one[:, 0], found[:, 2], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(margins.double(), truth, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(one[:, 0], margins[:, 2], rtol=1e-4, atol=1e-5)
 
 
 def test_a_heads_gradient_is_its_own(tiny: Path) -> None:
-    heads, chosen, rejected = made(tiny)
+    heads, chosen, rejected = make_heads(tiny)
     heads.margins(chosen, rejected)[:, 1].sum().backward()
     for parameter in heads.parameters():
         assert parameter.grad is not None
-        others = [m for m in range(HEADS) if m != 1]
-        assert parameter.grad[others].abs().max() == 0
+        other_heads = [m for m in range(HEADS) if m != 1]
+        assert parameter.grad[other_heads].abs().max() == 0
         assert parameter.grad[1].abs().max() > 0
     assert not any(p.requires_grad for p in heads._frozen[0].model.parameters())
 
 
 def test_the_model_is_left_as_it_was(tiny: Path) -> None:
-    heads, chosen, _ = made(tiny)
+    heads, chosen, _ = make_heads(tiny)
     network = heads._frozen[0]
     ids, real = chosen.clamp_min(0), chosen >= 0
     with torch.no_grad():

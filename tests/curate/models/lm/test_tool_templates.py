@@ -68,10 +68,10 @@ def trl_ids(tokenizer: Any, row: dict[str, Any], side: str) -> tuple[list[int], 
     """Prompt and whole conversation as DPOTrainer tokenises them."""
     from trl.data_utils import _tokenize
 
-    given = {"tools": row.get("tools"), **(row.get("chat_template_kwargs") or {})}
-    before = _tokenize(tokenizer, row["prompt"], add_generation_prompt=True, **given)
-    whole = _tokenize(tokenizer, row["prompt"] + row[side], **given)
-    return before["input_ids"], whole["input_ids"]
+    template_arguments = {"tools": row.get("tools"), **(row.get("chat_template_kwargs") or {})}
+    before = _tokenize(tokenizer, row["prompt"], add_generation_prompt=True, **template_arguments)
+    full_ids = _tokenize(tokenizer, row["prompt"] + row[side], **template_arguments)
+    return before["input_ids"], full_ids["input_ids"]
 
 
 @pytest.mark.parametrize("name", ["qwen2_5", "qwen3", "glm4moe"])
@@ -90,10 +90,10 @@ def test_token_ids_are_those_of_trl(name: str, kind: str, tmp_path: Path) -> Non
             at = int(places[number])
             rendered = encoder.render(texts.prompts[at], texts.answers[at])
             assert isinstance(rendered, RenderedConversation), rendered
-            (found,) = encoder.encode([rendered])
-            before, whole = trl_ids(tokenizer, row, side)
-            assert [*found.prompt, *found.answer] == whole
-            assert list(found.prompt) == before[: len(found.prompt)]
+            (encoded,) = encoder.encode([rendered])
+            before, full_ids = trl_ids(tokenizer, row, side)
+            assert [*encoded.prompt, *encoded.answer] == full_ids
+            assert list(encoded.prompt) == before[: len(encoded.prompt)]
 
 
 def loaded(folder: Path, kind: str) -> list[dict[str, Any]]:
@@ -101,8 +101,8 @@ def loaded(folder: Path, kind: str) -> list[dict[str, Any]]:
     from datasets import load_dataset
 
     loader = {"jsonl": "json", "parquet": "parquet"}[kind]
-    found = load_dataset(loader, data_files=str(folder / f"*.{kind}"), split="train")
-    return [dict(row) for row in found]
+    dataset = load_dataset(loader, data_files=str(folder / f"*.{kind}"), split="train")
+    return [dict(row) for row in dataset]
 
 
 def test_scores_depend_on_tools_and_arguments(tmp_path: Path) -> None:
@@ -111,8 +111,8 @@ def test_scores_depend_on_tools_and_arguments(tmp_path: Path) -> None:
     bare = [{k: v for k, v in row.items() if k in ("prompt", "chosen", "rejected")} for row in ROWS]
     paths = [write_jsonl(tmp_path / f"{i}.jsonl", rows) for i, rows in enumerate((ROWS, bare))]
     spec, context = ModelSpec(name=str(folder)), Context(inference=Inference(device="cpu"))
-    found = [answer_logprobs(read_pairs(str(p)).frame, context, spec).chosen for p in paths]
-    assert (found[0] != found[1]).all()
+    logprobs = [answer_logprobs(read_pairs(str(p)).frame, context, spec).chosen for p in paths]
+    assert (logprobs[0] != logprobs[1]).all()
 
 
 def test_documents_are_arguments_of_the_template(tmp_path: Path) -> None:

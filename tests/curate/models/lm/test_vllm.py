@@ -90,8 +90,8 @@ def vllm(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("vllm")
 def test_sums_of_the_answers_tokens(tiny: Path) -> None:
     pairs = random_pairs(6)
-    found = scored(tiny, pairs, backend="vllm")
-    np.testing.assert_allclose(found, plain_loop(tiny, pairs), atol=1e-4)
+    result = scored(tiny, pairs, backend="vllm")
+    np.testing.assert_allclose(result, plain_loop(tiny, pairs), atol=1e-4)
 
 
 @pytest.mark.usefixtures("vllm")

@@ -57,9 +57,9 @@ def test_vectors_are_the_models_own(clip: Path) -> None:
     model = SentenceTransformer(str(clip), device="cpu")
     from curate.models.media.decoding import decode_image
 
-    own = model.encode([decode_image(i).value for i in images], normalize_embeddings=True)
-    np.testing.assert_allclose(features.of("chosen"), own[[0, 1]], atol=1e-5)
-    np.testing.assert_allclose(features.of("rejected"), own[[1, 2]], atol=1e-5)
+    model_vectors = model.encode([decode_image(i).value for i in images], normalize_embeddings=True)
+    np.testing.assert_allclose(features.of("chosen"), model_vectors[[0, 1]], atol=1e-5)
+    np.testing.assert_allclose(features.of("rejected"), model_vectors[[1, 2]], atol=1e-5)
     prompts = model.encode(["prompt 0", "prompt 1"], normalize_embeddings=True)
     np.testing.assert_allclose(features.of("prompt"), prompts, atol=1e-5)
 
@@ -87,8 +87,8 @@ def test_texts_and_media_in_one_table(clip: Path) -> None:
     features, _ = embedded(pairs, clip)
     model = SentenceTransformer(str(clip), device="cpu")
     text = pairs["chosen"][0][0]["content"]
-    own = model.encode([text], normalize_embeddings=True)[0]
-    np.testing.assert_allclose(features.of("chosen")[0], own, atol=1e-5)
+    model_vectors = model.encode([text], normalize_embeddings=True)[0]
+    np.testing.assert_allclose(features.of("chosen")[0], model_vectors, atol=1e-5)
 
 
 def test_texts_about_images_of_their_own_are_texts(clip: Path) -> None:
@@ -124,17 +124,17 @@ def test_each_image_is_decoded_once(clip: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(media_set.DECODERS, "images", lambda d: calls.append(1) or real(d))
     images = [picture(seed=i) for i in range(5)]
     pairs = pairs_of_media([[i] for i in images], [[i] for i in images[::-1]])
-    whole = MediaSet(pairs, "images")
+    all_media = MediaSet(pairs, "images")
     embed_frame(
         pairs,
         EmbedderConfig(name=str(clip), device="cpu"),
         None,
         SilentProgress(),
-        media=lambda _: whole,
+        media=lambda _: all_media,
     )
-    whole.look(SilentProgress())
+    all_media.look(SilentProgress())
     assert len(calls) == 5
-    assert whole.looked.all()
+    assert all_media.looked.all()
 
 
 def test_the_store_knows_vectors_by_the_files_content(

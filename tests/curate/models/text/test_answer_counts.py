@@ -40,7 +40,7 @@ ANSWERS = [
 
 def naive(text: str, prompt: str) -> dict[str, float]:
     words = WORD.findall(text.lower())
-    asked, said = set(WORD.findall(prompt.lower())) - STOP, set(words) - STOP
+    prompt_words, answer_words = set(WORD.findall(prompt.lower())) - STOP, set(words) - STOP
     bigrams = list(pairwise(words))
     sentences = [s for s in re.split(r"[.!?。！？\n]+", text) if s.strip()]
     size, end, first = len(text), text.strip()[-1:], words[0] if words else ""
@@ -53,9 +53,9 @@ def naive(text: str, prompt: str) -> dict[str, float]:
         "word length": sum(map(len, words)) / (len(words) + 1),
         "distinct words": len(set(words)) / (len(words) + 1),
         "distinct bigrams": len(set(bigrams)) / (len(bigrams) + 1),
-        "recall": len(asked & said) / (len(asked) + 1),
-        "precision": len(asked & said) / (len(said) + 1),
-        "new words": math.log1p(len(said - asked)),
+        "recall": len(prompt_words & answer_words) / (len(prompt_words) + 1),
+        "precision": len(prompt_words & answer_words) / (len(answer_words) + 1),
+        "new words": math.log1p(len(answer_words - prompt_words)),
         "upper": sum(c.isupper() for c in text) / (size + 1),
         "digits": sum(c.isdigit() for c in text) / (size + 1),
         "punctuation": sum(not c.isalnum() and not c.isspace() for c in text) / (size + 1),
@@ -88,10 +88,10 @@ def naive(text: str, prompt: str) -> dict[str, float]:
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_counts_are_those_of_a_plain_loop(prompt: str) -> None:
     frame = pl.DataFrame({"prompt": [prompt] * len(ANSWERS), "answer": ANSWERS})
-    found = answer_counts(frame)
-    assert found.shape == (len(ANSWERS), len(COUNTS))
-    wanted = [[naive(text, prompt)[name] for name in COUNTS] for text in ANSWERS]
-    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    counts = answer_counts(frame)
+    assert counts.shape == (len(ANSWERS), len(COUNTS))
+    expected = [[naive(text, prompt)[name] for name in COUNTS] for text in ANSWERS]
+    np.testing.assert_allclose(counts, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_prior_has_no_sign_and_leaves_out_the_sources_of_the_data() -> None:

@@ -33,20 +33,20 @@ def edited(text: str, word: str = "other") -> str:
 
 
 def table(*texts: str) -> ShingleTable:
-    made = ShingleTable(Workspace())
-    made.add(pl.Series(texts))
-    return made
+    shingle_table = ShingleTable(Workspace())
+    shingle_table.add(pl.Series(texts))
+    return shingle_table
 
 
 def sketched(*rows: tuple[str, ...], parts: tuple[str, ...] = ("prompt",)) -> MinHashSketches:
-    made = MinHashSketches(parts, len(rows), Workspace())
-    made.add(pl.DataFrame(rows, schema=list(parts), orient="row"))
-    return made
+    sketches = MinHashSketches(parts, len(rows), Workspace())
+    sketches.add(pl.DataFrame(rows, schema=list(parts), orient="row"))
+    return sketches
 
 
-def earlier(made: MinHashSketches, threshold: float) -> np.ndarray:
-    candidates = CandidatePairs.of(made, threshold)
-    return first_near_duplicate(candidates, made.shingles, made.items, threshold)
+def earlier(sketches: MinHashSketches, threshold: float) -> np.ndarray:
+    candidates = CandidatePairs.of(sketches, threshold)
+    return first_near_duplicate(candidates, sketches.shingles, sketches.items, threshold)
 
 
 def test_shingles_are_runs_of_three_words_without_case() -> None:
@@ -67,38 +67,38 @@ def test_shingles_of_many_texts_equal_those_of_one_at_a_time(rows: list[list[str
     texts = [" ".join(row) for row in rows]
     hashes, ends = shingle_hashes(pl.Series(texts, dtype=pl.String))
     sets = [set(hashes[ends[i] : ends[i + 1]].tolist()) for i in range(len(texts))]
-    known = [text_shingles(text) for text in texts]
+    expected = [text_shingles(text) for text in texts]
     for i in range(len(texts)):
-        assert len(sets[i]) == len(known[i])
+        assert len(sets[i]) == len(expected[i])
         for j in range(len(texts)):
-            assert len(sets[i] & sets[j]) == len(known[i] & known[j])
+            assert len(sets[i] & sets[j]) == len(expected[i] & expected[j])
 
 
 def test_parts_of_several_batches_are_found_again(tmp_path: Path) -> None:
-    made = ShingleTable(Workspace(tmp_path))
-    made.add(pl.Series(["a b c d", "x"]))
-    made.add(pl.Series(["a b c d e"]))
-    assert len(made) == 3
-    assert jaccard_similarity(made.of(0), made.of(2)) == pytest.approx(2 / 3)
-    assert jaccard_similarity(made.of(1), made.of(2)) == 0.0
+    shingle_table = ShingleTable(Workspace(tmp_path))
+    shingle_table.add(pl.Series(["a b c d", "x"]))
+    shingle_table.add(pl.Series(["a b c d e"]))
+    assert len(shingle_table) == 3
+    assert jaccard_similarity(shingle_table.of(0), shingle_table.of(2)) == pytest.approx(2 / 3)
+    assert jaccard_similarity(shingle_table.of(1), shingle_table.of(2)) == 0.0
 
 
 def test_similarity_takes_the_least_part_and_the_better_order() -> None:
-    found = sketched(
+    duplicates = sketched(
         ("p q r s", LONG, "x y z"),
         ("p q r s", "x y z", LONG),
         ("p q r s", LONG, "no way out"),
         parts=ALL,
     )
-    assert found.shingles.similarity(0, 1) == 1.0
-    assert found.shingles.similarity(0, 2) == 0.0
+    assert duplicates.shingles.similarity(0, 1) == 1.0
+    assert duplicates.shingles.similarity(0, 2) == 0.0
 
 
 def test_a_near_copy_is_found_and_a_chain_is_judged_by_what_was_kept() -> None:
     texts = [LONG, edited(LONG), "something else entirely here", edited(LONG, "third")]
-    found = sketched(*((text,) for text in texts))
-    assert earlier(found, 0.9).tolist() == [-1, 0, -1, 0]
-    assert earlier(found, 1.0).tolist() == [-1] * 4
+    duplicates = sketched(*((text,) for text in texts))
+    assert earlier(duplicates, 0.9).tolist() == [-1, 0, -1, 0]
+    assert earlier(duplicates, 1.0).tolist() == [-1] * 4
 
 
 def test_what_is_found_is_near_and_nearly_all_that_is_near_is_found() -> None:
@@ -111,9 +111,9 @@ def test_what_is_found_is_near_and_nearly_all_that_is_near_is_found() -> None:
         for place in rng.integers(0, 40, size=rng.integers(0, 3)):
             copy[place] = "changed"
         texts += [" ".join(words), " ".join(copy)]
-    found = sketched(*((text,) for text in texts))
-    near_earlier = earlier(found, 0.8)
-    near = {i for i in range(1, 400, 2) if found.shingles.similarity(i - 1, i) >= 0.8}
+    duplicates = sketched(*((text,) for text in texts))
+    near_earlier = earlier(duplicates, 0.8)
+    near = {i for i in range(1, 400, 2) if duplicates.shingles.similarity(i - 1, i) >= 0.8}
     reported = set(np.flatnonzero(near_earlier >= 0).tolist())
     assert reported <= near
     assert len(reported) >= 0.95 * len(near) > 50
@@ -141,15 +141,17 @@ def test_exact_repeats_share_one_fate() -> None:
 
 
 def test_equal_texts_about_other_images_are_other_pairs() -> None:
-    asked = {"prompt": "what is in this picture", "chosen": "a cat on a mat", "rejected": "a dog"}
-    nearly = [asked | {"chosen": "a cat on a mat ."}, asked | {"rejected": "a dog ."}]
-    pairs = pairs_of([asked, *nearly])
+    row = {"prompt": "what is in this picture", "chosen": "a cat on a mat", "rejected": "a dog"}
+    nearly = [row | {"chosen": "a cat on a mat ."}, row | {"rejected": "a dog ."}]
+    pairs = pairs_of([row, *nearly])
     same = near_duplicate_of(pairs, ("prompt", "chosen", "rejected"), 0.5, SilentProgress())
     assert same.null_count() == 1
     images = [[{"path": name, "bytes": None}] for name in ("a.png", "b.png", "a.png")]
     pictured = pairs.with_columns(pl.Series("images", images, dtype=MEDIA))
-    found = near_duplicate_of(pictured, ("prompt", "chosen", "rejected"), 0.5, SilentProgress())
-    assert found.to_list() == [None, None, pairs["pair_id"][0]]
+    duplicates = near_duplicate_of(
+        pictured, ("prompt", "chosen", "rejected"), 0.5, SilentProgress()
+    )
+    assert duplicates.to_list() == [None, None, pairs["pair_id"][0]]
 
 
 def test_answers_that_are_images_are_matched_in_either_order() -> None:
@@ -160,8 +162,8 @@ def test_answers_that_are_images_are_matched_in_either_order() -> None:
     pairs = pairs.with_columns(
         pl.Series("images", first, dtype=MEDIA), pl.Series("rejected_images", second, dtype=MEDIA)
     )
-    found = near_duplicate_of(pairs, ("prompt", "chosen", "rejected"), 0.4, SilentProgress())
-    assert found.to_list() == [None, pairs["pair_id"][0], None]
+    duplicates = near_duplicate_of(pairs, ("prompt", "chosen", "rejected"), 0.4, SilentProgress())
+    assert duplicates.to_list() == [None, pairs["pair_id"][0], None]
     prompts = near_duplicate_of(pairs, ("prompt",), 0.4, SilentProgress())
     assert prompts.to_list() == [None, *[pairs["pair_id"][0]] * 2]
 
@@ -186,12 +188,12 @@ def test_workers_find_what_is_found_here(
 ) -> None:
     monkeypatch.setattr(pair_table, "BATCH_ROWS", 64)
     pairs = scraped(600)
-    here = near_duplicate_of(pairs, parts, 0.8, SilentProgress())
+    local_result = near_duplicate_of(pairs, parts, 0.8, SilentProgress())
     for receivers in (1, 4):
         workers = PickledWorkers(receivers)
         there = near_duplicate_of(pairs, parts, 0.8, SilentProgress(), workers=workers)
-        assert there.to_list() == here.to_list()
-    assert 200 < here.null_count() < 400
+        assert there.to_list() == local_result.to_list()
+    assert 200 < local_result.null_count() < 400
 
 
 def test_workers_know_pairs_of_other_images_apart() -> None:
@@ -199,8 +201,8 @@ def test_workers_know_pairs_of_other_images_apart() -> None:
     pairs = pairs_of([texts, texts | {"prompt": edited(LONG)}])
     images = pl.Series("images", [[{"path": p, "bytes": None}] for p in "ab"], dtype=MEDIA)
     for frame, near in ((pairs, 1), (pairs.with_columns(images), 0)):
-        found = near_duplicate_of(frame, ALL, 0.5, SilentProgress(), workers=PickledWorkers())
-        assert len(found) - found.null_count() == near
+        duplicates = near_duplicate_of(frame, ALL, 0.5, SilentProgress(), workers=PickledWorkers())
+        assert len(duplicates) - duplicates.null_count() == near
 
 
 def test_no_pairs_have_no_near_duplicates() -> None:

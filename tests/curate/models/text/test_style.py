@@ -38,9 +38,9 @@ _WORDS = "aAbÉß \t\n\x0b\x0c\r\x1c\x85\xa0\u1680\u2003\u200b\u2028\u3000"
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.text(alphabet=_WORDS, max_size=20)))
 def test_words_are_those_of_a_pattern(texts: list[str]) -> None:
-    found = text_style(texts)
+    style = text_style(texts)
     frame = pl.DataFrame({"t": pl.Series(texts, dtype=pl.String)})
     words = frame.select(w=pl.col("t").str.to_lowercase().str.extract_all(r"\S+"))["w"].to_list()
-    wanted = np.array([[np.log1p(len(w)), len(set(w)) / (len(w) + 1)] for w in words])
+    expected = np.array([[np.log1p(len(w)), len(set(w)) / (len(w) + 1)] for w in words])
     columns = [STYLE_FEATURES.index(n) for n in ("log words", "distinct words per word")]
-    np.testing.assert_allclose(found[:, columns], wanted.reshape(-1, 2), rtol=1e-6)
+    np.testing.assert_allclose(style[:, columns], expected.reshape(-1, 2), rtol=1e-6)

@@ -27,8 +27,8 @@ def test_the_scale_undoes_the_temperature(temperature: float) -> None:
 def test_error_is_small_when_calibrated_and_large_when_overconfident() -> None:
     assert calibration_error(margins(1.0)) < 0.015
     assert calibration_error(margins(4.0)) > 0.1
-    found = calibrate(margins(4.0))
-    assert found.error < 0.015 < found.error_before
+    result = calibrate(margins(4.0))
+    assert result.error < 0.015 < result.error_before
 
 
 def test_error_equals_a_naive_loop() -> None:

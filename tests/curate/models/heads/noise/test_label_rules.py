@@ -62,18 +62,18 @@ def test_labels_of_a_coin_follow_nothing() -> None:
 
 
 def test_the_stronger_model_is_always_chosen() -> None:
-    found = rule_of(labelled(author=0.95))
-    assert (found.name, found.pairs) == ("author", COUNT)
-    assert found.accuracy == pytest.approx(0.975, abs=0.02)
-    assert "can't be estimated" in found.text
+    rule = rule_of(labelled(author=0.95))
+    assert (rule.name, rule.pairs) == ("author", COUNT)
+    assert rule.accuracy == pytest.approx(0.975, abs=0.02)
+    assert "can't be estimated" in rule.text
 
 
 @pytest.mark.parametrize("share", [0.7, 1.0])
 def test_the_longer_answer_is_chosen(share: float) -> None:
-    found = rule_of(labelled(length=share))
-    assert found.name == "length"
-    assert found.accuracy == pytest.approx((1 + share) / 2, abs=0.04)
-    assert "the longer answer is chosen" in found.text
+    rule = rule_of(labelled(length=share))
+    assert rule.name == "length"
+    assert rule.accuracy == pytest.approx((1 + share) / 2, abs=0.04)
+    assert "the longer answer is chosen" in rule.text
 
 
 def test_a_mild_taste_for_length_is_no_rule() -> None:
@@ -102,8 +102,8 @@ def test_authors_are_found_where_formats_keep_them(form: str) -> None:
         sizes = rng.integers(3, 50, size=2)
         row = {"prompt": f"p{i}", "chosen": "a" * sizes[0], "rejected": "b" * sizes[1]}
         rows.append(row | {"extra": json.dumps(names | {"chosen_slot": slot})})
-    found = rule_of(pairs_of(rows))
-    assert (found.name, found.accuracy) == ("author", 1.0)
+    rule = rule_of(pairs_of(rows))
+    assert (rule.name, rule.accuracy) == ("author", 1.0)
 
 
 @pytest.mark.parametrize(
@@ -128,12 +128,12 @@ def test_what_names_no_author_is_no_rule(extra: str | None) -> None:
 
 
 def test_one_source_that_follows_length() -> None:
-    made = labelled(2, length=1.0).with_columns(source=pl.lit("made"))
-    pairs = pl.concat([labelled(0), labelled(1), made])
-    found = find_label_rule(pairs, np.arange(len(pairs)))
-    assert found is not None
-    assert (found.name, found.pairs) == ("source", COUNT)
-    assert "in source 'made'" in found.text
+    sampled = labelled(2, length=1.0).with_columns(source=pl.lit("made"))
+    pairs = pl.concat([labelled(0), labelled(1), sampled])
+    rule = find_label_rule(pairs, np.arange(len(pairs)))
+    assert rule is not None
+    assert (rule.name, rule.pairs) == ("source", COUNT)
+    assert "in source 'made'" in rule.text
 
 
 def test_sources_that_follow_opposite_lengths() -> None:
@@ -141,9 +141,9 @@ def test_sources_that_follow_opposite_lengths() -> None:
     shorter = labelled(2, length=1.0).with_columns(
         source=pl.lit("y"), chosen="rejected", rejected="chosen"
     )
-    found = find_label_rule(pl.concat([longer, shorter]), np.arange(2 * COUNT))
-    assert found is not None
-    assert found.name == "source"
+    rule = find_label_rule(pl.concat([longer, shorter]), np.arange(2 * COUNT))
+    assert rule is not None
+    assert rule.name == "source"
 
 
 def test_a_rule_leaves_no_bound_and_says_why() -> None:
@@ -151,9 +151,9 @@ def test_a_rule_leaves_no_bound_and_says_why() -> None:
     margins = np.abs(rng.normal(size=COUNT)) * np.where(rng.random(COUNT) < 0.75, 1.0, -1.0)
     groups = np.arange(COUNT) // 2
     assert estimate_noise_rate(margins, labelled(), groups).high is not None
-    told = estimate_noise_rate(margins, labelled(author=1.0), groups)
-    assert (told.rate, told.low, told.high) == (None, None, None)
-    assert told.text == (
+    estimate = estimate_noise_rate(margins, labelled(author=1.0), groups)
+    assert (estimate.rate, estimate.low, estimate.high) == (None, None, None)
+    assert estimate.text == (
         "no estimate: labels follow the answer's author (model) in 100%, so label noise can't be "
         "estimated from them"
     )
@@ -176,6 +176,6 @@ def test_people_who_go_by_the_same_rule_agree_and_are_no_evidence() -> None:
         one = labelled(length=share)
         votes = pl.concat([one.with_columns(annotator=pl.lit(name)) for name in "abc"])
         margins = np.random.default_rng(0).normal(0.5, 1.0, len(votes))
-        told = estimate_noise_rate(margins, votes, np.tile(np.arange(COUNT) // 2, 3))
-        assert (told.rule is not None) == is_rule
-        assert ("annotators err independently" in told.text) != is_rule
+        estimate = estimate_noise_rate(margins, votes, np.tile(np.arange(COUNT) // 2, 3))
+        assert (estimate.rule is not None) == is_rule
+        assert ("annotators err independently" in estimate.text) != is_rule

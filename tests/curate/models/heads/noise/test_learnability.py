@@ -10,18 +10,18 @@ from curate.models.heads.noise.learnability import NOTHING_LEARNT, assess_learna
 
 def test_chance_is_taken_for_learning_in_one_trial_of_twenty() -> None:
     rng = np.random.default_rng(0)
-    found = [assess_learnability(rng.normal(size=400)).ok for _ in range(1000)]
-    assert 0.02 <= np.mean(found) <= 0.065
+    verdicts = [assess_learnability(rng.normal(size=400)).ok for _ in range(1000)]
+    assert 0.02 <= np.mean(verdicts) <= 0.065
 
 
 def test_agreement_beyond_chance() -> None:
     signs = np.array([1.0] * 60 + [-1.0] * 40)
-    found = assess_learnability(signs)
-    assert found.ok
-    assert found.agreement.share == pytest.approx(0.6)
+    result = assess_learnability(signs)
+    assert result.ok
+    assert result.agreement.share == pytest.approx(0.6)
     # One-sided binomial test for 60 of 100.
-    assert found.p_value == pytest.approx(0.0284, abs=1e-4)
-    assert "60.0% of 100 labels" in found.text
+    assert result.p_value == pytest.approx(0.0284, abs=1e-4)
+    assert "60.0% of 100 labels" in result.text
     few = assess_learnability(signs[::10])
     assert not few.ok
     assert NOTHING_LEARNT in few.warning
@@ -30,18 +30,18 @@ def test_agreement_beyond_chance() -> None:
 def test_votes_on_one_prompt_count_once() -> None:
     margins = np.array([1.0] * 50 + [-1.0, 1.0, -1.0])
     groups = np.array([0] * 50 + [1, 2, 3])
-    found = assess_learnability(margins, groups)
-    assert (found.with_labels, found.against_labels) == (2, 2)
+    result = assess_learnability(margins, groups)
+    assert (result.with_labels, result.against_labels) == (2, 2)
     # Pairs are counted as pairs.
-    assert found.agreement.share == pytest.approx(51 / 53)
-    assert "96.2% of 53 labels" in found.text
-    assert "4 prompts" in found.text
+    assert result.agreement.share == pytest.approx(51 / 53)
+    assert "96.2% of 53 labels" in result.text
+    assert "4 prompts" in result.text
     assert assess_learnability(margins).ok
-    assert not found.ok
+    assert not result.ok
 
 
 def test_nothing_to_judge() -> None:
     for margins in (np.array([]), np.zeros(5), np.array([np.nan])):
-        found = assess_learnability(margins)
-        assert (found.with_labels, found.against_labels, found.ok) == (0, 0, False)
-        assert "no label" in found.text
+        result = assess_learnability(margins)
+        assert (result.with_labels, result.against_labels, result.ok) == (0, 0, False)
+        assert "no label" in result.text

@@ -18,26 +18,26 @@ def clustered(prompts: int, pairs: int, spread: float, seed: int) -> tuple[np.nd
 
 @pytest.mark.parametrize("prompts", [60, 2500])
 def test_the_interval_holds_where_pairs_of_a_prompt_agree_alike(prompts: int) -> None:
-    held, naive = [], []
+    covered, naive = [], []
     for seed in range(60):
         margins, groups = clustered(prompts, 20, 0.15, seed)
-        for found, hits in (
-            (pair_agreement(margins, groups), held),
+        for interval, hits in (
+            (pair_agreement(margins, groups), covered),
             (pair_agreement(margins), naive),
         ):
-            hits.append(found.low <= 0.6 <= found.high)
-    assert np.mean(held) >= 0.88
-    assert np.mean(naive) < np.mean(held)
+            hits.append(interval.low <= 0.6 <= interval.high)
+    assert np.mean(covered) >= 0.88
+    assert np.mean(naive) < np.mean(covered)
 
 
 def test_pairs_and_prompts_are_named_as_what_they_are() -> None:
     margins = np.array([1.0, 1.0, -1.0, 0.0, np.nan])
-    found = pair_agreement(margins, np.array([0, 0, 1, 1, 2]))
-    assert (found.pairs, found.prompts, found.share) == (4, 2, 0.625)
-    assert found.text.startswith("62.5% of 4 labels (95 %, resampling 2 prompts: ")
-    assert found.to_json()["text"] == found.text
+    agreement = pair_agreement(margins, np.array([0, 0, 1, 1, 2]))
+    assert (agreement.pairs, agreement.prompts, agreement.share) == (4, 2, 0.625)
+    assert agreement.text.startswith("62.5% of 4 labels (95 %, resampling 2 prompts: ")
+    assert agreement.to_json()["text"] == agreement.text
 
 
 def test_no_margin_at_all() -> None:
-    found = pair_agreement(np.array([np.nan]))
-    assert (found.pairs, found.low, found.high) == (0, 0.0, 1.0)
+    agreement = pair_agreement(np.array([np.nan]))
+    assert (agreement.pairs, agreement.low, agreement.high) == (0, 0.0, 1.0)

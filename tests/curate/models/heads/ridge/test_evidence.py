@@ -55,16 +55,16 @@ def naive_evidence(z: np.ndarray, y: np.ndarray, theta: np.ndarray) -> float:
     return float(fit - 0.5 * off @ np.linalg.solve(spread, off) - 0.5 * (theta[-1] / 3.0) ** 2)
 
 
-def rotated(found: SufficientStatistics) -> _RotatedStatistics:
-    values, basis = np.linalg.eigh(found.gram[:6, :6])
+def rotated(statistics: SufficientStatistics) -> _RotatedStatistics:
+    values, basis = np.linalg.eigh(statistics.gram[:6, :6])
     return _RotatedStatistics(
         values,
-        basis.T @ found.gram[:6, 6:],
-        found.gram[6:, 6:],
-        basis.T @ found.cross[:6],
-        found.cross[6:],
-        found.square,
-        found.count,
+        basis.T @ statistics.gram[:6, 6:],
+        statistics.gram[6:, 6:],
+        basis.T @ statistics.cross[:6],
+        statistics.cross[6:],
+        statistics.square,
+        statistics.count,
     )
 
 
@@ -102,8 +102,8 @@ def test_margins_are_those_of_a_refit_without_the_prompt(targets: np.ndarray) ->
     ridge = Ridge.fit(summed(z, weights, targets), evidence, theta)
     margins = ridge.left_out(z, groups, weights, targets)
     for group in range(16):
-        rest = weights * (groups != group)
-        refit = Ridge.fit(summed(z, rest, targets), evidence, theta)
+        other_weights = weights * (groups != group)
+        refit = Ridge.fit(summed(z, other_weights, targets), evidence, theta)
         np.testing.assert_allclose(margins[groups == group], z[groups == group] @ refit.weights)
 
 
@@ -111,16 +111,16 @@ def test_no_label_of_a_prompt_changes_its_margins() -> None:
     """Flipping the labels of one prompt negates its margins, but for strengths and scale."""
     sim = simulate(200, dim=6, seed=2)
     before = held_out_margins(sim.pairs, sim.context).margin
-    own = np.arange(200) % 100 == 0  # two pairs of one prompt
-    assert own.sum() == 2
-    turned = pl.Series(own)
+    prompt_mask = np.arange(200) % 100 == 0  # two pairs of one prompt
+    assert prompt_mask.sum() == 2
+    turned = pl.Series(prompt_mask)
     pairs = sim.pairs.with_columns(
         chosen=pl.when(turned).then("rejected").otherwise("chosen"),
         rejected=pl.when(turned).then("chosen").otherwise("rejected"),
     )
-    features = sim.context.features.flipped(own)
+    features = sim.context.features.flipped(prompt_mask)
     after = held_out_margins(pairs, Context(features_of=lambda: features)).margin
-    ratio = -after[own] / before[own]
+    ratio = -after[prompt_mask] / before[prompt_mask]
     # The prompt counts in the strengths of five blocks and in the spread of margins.
     np.testing.assert_allclose(ratio, ratio[0], rtol=0.02)
     assert ratio[0] == pytest.approx(1.0, abs=0.1)
@@ -128,10 +128,10 @@ def test_no_label_of_a_prompt_changes_its_margins() -> None:
 
 def test_flips_are_found_nearly_as_well_as_by_the_true_margin() -> None:
     sim = simulate(3000, flips=0.2, scale=6.0)
-    found = held_out_margins(sim.pairs, sim.context)
+    held_out = held_out_margins(sim.pairs, sim.context)
     best = roc_auc_score(sim.flipped, -sim.margin)
-    assert roc_auc_score(sim.flipped, -found.margin) > best - 0.03
-    assert found.strengths["embedding"] > found.strengths["style"]
+    assert roc_auc_score(sim.flipped, -held_out.margin) > best - 0.03
+    assert held_out.strengths["embedding"] > held_out.strengths["style"]
 
 
 def test_random_labels_have_no_margins() -> None:

@@ -25,10 +25,10 @@ def test_what_length_tells_is_taken_out_and_what_else_tells_is_left() -> None:
     rng = np.random.default_rng(1)
     other = rng.normal(size=2000)
     margin = 2.0 * size + other
-    found = length_residual_margins(margin, pairs, np.ones(2000, dtype=bool))  # type: ignore[arg-type]
-    assert abs(np.corrcoef(np.sign(size), found)[0, 1]) < 0.01
-    assert abs(np.corrcoef(size, found)[0, 1]) < 0.1
-    assert np.corrcoef(other, found)[0, 1] > 0.9
+    residual = length_residual_margins(margin, pairs, np.ones(2000, dtype=bool))  # type: ignore[arg-type]
+    assert abs(np.corrcoef(np.sign(size), residual)[0, 1]) < 0.01
+    assert abs(np.corrcoef(size, residual)[0, 1]) < 0.1
+    assert np.corrcoef(other, residual)[0, 1] > 0.9
 
 
 def test_a_swap_negates_it_and_ties_teach_nothing() -> None:
