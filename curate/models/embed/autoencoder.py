@@ -56,7 +56,7 @@ class SAESettings:
 
     @classmethod
     def of(cls, features: int, active: int) -> SAESettings:
-        """Settings of this size; the first 8 features must reconstruct alone too."""
+        """Return settings of this size; the first 8 features must reconstruct alone too."""
         return cls(features, active, tuple(sorted({min(_PREFIX, features), features})))
 
 
@@ -92,12 +92,13 @@ class SparseAutoencoder(nn.Module):
         return activations * (activations.abs() >= least)
 
     def forward(self, differences: Tensor) -> Tensor:
-        """Features (pairs, M), most of them 0."""
+        """Return features (pairs, M), most of them 0."""
         activations = differences @ self.encoder
         return activations * (activations.abs() >= self.threshold)
 
     def errors(self, differences: Tensor, features: Tensor) -> Tensor:
-        """Mean squared error of each prefix, as share of the mean square of the differences."""
+        """Return the mean squared error of each prefix, as share of the mean square of the
+        differences."""
         # As a share, so that errors of data sets of any scale compare.
         size = differences.square().sum(1).mean().clamp_min(1e-12)
         prefix_errors = []
@@ -127,7 +128,7 @@ class FittedAutoencoder:
 def fit_to_run(
     pairs: pl.DataFrame, context: Context, voting: NDArray[np.bool_], settings: SAESettings
 ) -> FittedAutoencoder:
-    """An autoencoder of the embedding differences of a run's voting pairs, (pairs,) bool.
+    """Return an autoencoder of the embedding differences of a run's voting pairs, (pairs,) bool.
 
     The same pairs, seed and embedder give the same features wherever they are asked for; those of
     pairs that hold no vote are 0.
@@ -202,7 +203,7 @@ def _train_with_patience(
 def autoencoder_features(
     model: SparseAutoencoder, chosen: FeatureMatrix, rejected: FeatureMatrix
 ) -> Tensor:
-    """Features (pairs, M) of all pairs."""
+    """Return features (pairs, M) of all pairs."""
     parts = []
     with torch.no_grad():
         for start in range(0, len(chosen), _ROWS):
@@ -226,7 +227,7 @@ class _AutoencoderTraining:
             self._step(self._chosen[rows] - self._rejected[rows])
 
     def error(self, rows: Tensor) -> float:
-        """Mean squared error of all features on these pairs, as share of their square."""
+        """Return mean squared error of all features on these pairs, as share of their square."""
         with torch.no_grad():
             differences = self._chosen[rows] - self._rejected[rows]
             return float(self.model.errors(differences, self.model(differences))[-1])

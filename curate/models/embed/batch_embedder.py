@@ -30,7 +30,7 @@ class BatchEmbedder(ABC):
     @property
     @abstractmethod
     def dim(self) -> int:
-        """Numbers in a vector."""
+        """Return numbers in a vector."""
 
     @abstractmethod
     def batches(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
@@ -38,10 +38,10 @@ class BatchEmbedder(ABC):
 
     @abstractmethod
     def count_cut(self, texts: list[str]) -> int:
-        """How many of the texts are longer than `max_tokens`."""
+        """Return how many of the texts are longer than `max_tokens`."""
 
     def encode(self, texts: list[str], progress: Progress | None = None) -> NDArray[np.float32]:
-        """Embeddings of shape (texts, dim), rows of length 1, in the order of the texts."""
+        """Return embeddings of shape (texts, dim), rows of length 1, in the order of the texts."""
         out = np.empty((len(texts), self.dim), dtype=np.float32)
         with (progress or SilentProgress()).task("embed", len(texts)) as task:
             for rows, vectors in self.batches(texts):
@@ -50,7 +50,7 @@ class BatchEmbedder(ABC):
         return out
 
     def stream(self, texts: Iterator[Texts]) -> Iterator[Vectors]:
-        """Embeddings of numbered texts, block by block."""
+        """Yield embeddings of numbered texts, block by block."""
         for numbers, block in texts:
             for rows, vectors in self.batches(block):
                 yield numbers[rows], vectors

@@ -25,7 +25,7 @@ _SMALLEST = 8
 def token_budget_batches(
     lengths: NDArray[np.int64], budget: int, waste: float = 1.0
 ) -> list[NDArray[np.int64]]:
-    """Rows in batches, longest first, whose padded size stays within the budget.
+    """Return rows in batches, longest first, whose padded size stays within the budget.
 
     A row that is longer than the budget is a batch of its own.
 
@@ -55,7 +55,7 @@ def token_budget_batches(
 def run_with_oom_retry(
     items: Sequence[T], run: Callable[[Sequence[T]], list[R]], where: str
 ) -> list[R]:
-    """`run(items)`, in two halves (and so on) where the device's memory does not suffice.
+    """Return `run(items)`, in two halves (and so on) where the device's memory does not suffice.
 
     Args:
         items: a batch.
@@ -85,7 +85,7 @@ def run_with_oom_retry(
 
 
 def delay_by_one(items: Iterator[T]) -> Iterator[T]:
-    """The same items, each when the next one has been made.
+    """Yield the same items, each when the next one has been made.
 
     A device works on a batch after the call that starts it has returned: whoever fetches results
     one batch late does not wait for it.
@@ -102,7 +102,8 @@ def run_on_replicas(
     batches: Sequence[T],
     run: Callable[[Replica, T], R],
 ) -> Iterator[R]:
-    """`run(replica, batch)` for each batch, in order; a replica works on one batch at a time."""
+    """Yield `run(replica, batch)` for each batch, in order; a replica works on one batch at a
+    time."""
     if len(replicas) == 1:
         yield from (run(replicas[0], batch) for batch in batches)
         return

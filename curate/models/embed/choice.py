@@ -23,7 +23,7 @@ _RATES = {SHIPPED: 38.0, STATIC: 30_000.0}
 def choose_embedder(
     settings: EmbedderConfig, pairs: pl.DataFrame
 ) -> tuple[EmbedderConfig, str | None]:
-    """The settings with a model's name, and what the user should know of the choice.
+    """Return the settings with a model's name, and what the user should know of the choice.
 
     `auto` is MiniLM on a GPU and for up to 20,000 distinct texts, and static vectors for more of
     them on a CPU, where they are installed: they find flips as well, some 1,000 times faster.
@@ -74,7 +74,7 @@ def _choose_for_many_texts(texts: int) -> tuple[str, str]:
 
 
 def unsupported_answers_error(name: str, column: str, embeds: str = "text") -> CurateError:
-    """The error for answers of a kind that the embedder does not see."""
+    """Return the error for answers of a kind that the embedder does not see."""
     return CurateError(
         f"the answers are {column}, which the embedder does not see",
         where="embedder.name",
@@ -98,7 +98,7 @@ def _runs_on_gpu(settings: EmbedderConfig) -> bool:
 
 
 def _rounded_duration(seconds: float) -> str:
-    """A duration in round words."""
+    """Return a duration in round words."""
     if seconds < 90:
         return f"{max(seconds, 1):.0f} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

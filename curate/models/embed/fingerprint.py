@@ -11,7 +11,7 @@ _BLOCK = 1 << 20
 
 
 def hash_files(folder: Path, files: Iterable[Path] | None = None) -> str:
-    """Hex hash over names and contents of the folder's files, or of the given ones.
+    """Return the hex hash over names and contents of the folder's files, or of the given ones.
 
     Files that have neither another size nor another time since are not read again.
     """

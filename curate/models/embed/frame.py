@@ -39,7 +39,7 @@ def embed_frame(
     load: Callable[[EmbedderConfig], TextEmbedder] | None = None,
     media: Callable[[str], MediaSet] | Sequence[Path] = (),
 ) -> tuple[Features, dict[str, Any]]:
-    """Features of a pair table, and what the manifest says of how they were made.
+    """Return features of a pair table, and what the manifest says of how they were made.
 
     Args:
         pairs: the pair table.
@@ -94,7 +94,8 @@ def _embed_by_kind(
 def embed_texts(
     texts: list[str], settings: EmbedderConfig, inference: Inference
 ) -> NDArray[np.float32]:
-    """Vectors of texts that are no part of a pair, such as evaluation prompts, (texts, dim)."""
+    """Return vectors of texts that are no part of a pair, such as evaluation prompts, (texts,
+    dim)."""
     from curate.data.table import MESSAGES, message
 
     if settings.name == AUTO:
@@ -112,7 +113,7 @@ def embed_texts(
 def standalone_context(
     settings: EmbedderConfig, store: str | None, seed: int, progress: Progress
 ) -> Context:
-    """A context outside a run, for commands that look at a data set as a whole."""
+    """Return a context outside a run, for commands that look at a data set as a whole."""
     from curate.models.embed.device import choose_device
     from curate.store.store import open_store
 
@@ -121,7 +122,7 @@ def standalone_context(
 
 
 def text_embedder(settings: EmbedderConfig) -> Embedder | StaticEmbedder:
-    """The embedder of the settings, loaded."""
+    """Return the embedder of the settings, loaded."""
     from curate.models.embed.embedder import Embedder
     from curate.models.embed.static import StaticEmbedder
 
@@ -152,7 +153,7 @@ def _embed_with_text_model(
 
 
 def _truncation_facts(counts: dict[str, Any], model: str) -> dict[str, Any]:
-    """The counts of texts that are seen in part, and a sentence of them; nothing of none."""
+    """Return the counts of texts that are seen in part, and a sentence of them; nothing of none."""
     if not counts:
         return {}
     share = counts["cut"] / counts["texts"]

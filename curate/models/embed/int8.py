@@ -27,14 +27,14 @@ _SEED = 0
 
 
 def int8_version() -> str:
-    """Version of what chooses the numbers, since vectors differ between two of them."""
+    """Return the version of what chooses the numbers, since vectors differ between two of them."""
     import nncf
 
     return str(nncf.__version__)
 
 
 def quantise_model(converted: Any, inputs: Callable[[str], list[NDArray[np.int64]]]) -> Any:
-    """The OpenVINO model with 8-bit weights and activations, their ranges set by 100 texts.
+    """Return the OpenVINO model with 8-bit weights and activations, their ranges set by 100 texts.
 
     Texts are those of the bundled sample, whatever the data: vectors of a text are the same in
     every run. It takes some ten seconds.
@@ -59,7 +59,8 @@ def quantise_model(converted: Any, inputs: Callable[[str], list[NDArray[np.int64
 
 
 def sample_texts() -> list[str]:
-    """Texts of many lengths from the bundled sample: those that set ranges, then those to try."""
+    """Return texts of many lengths from the bundled sample: those that set ranges, then those to
+    try."""
     packed = resources.files("curate.sample").joinpath("pandalm-sample.jsonl.gz").read_bytes()
     rows = [json.loads(line) for line in decompress(packed).splitlines()]
     parts = [row[key] for row in rows for key in ("instruction", "response1", "response2")]
@@ -69,12 +70,13 @@ def sample_texts() -> list[str]:
 
 
 def validation_texts() -> list[str]:
-    """Those that set no ranges."""
+    """Return the sample texts that set no ranges."""
     return sample_texts()[_CALIBRATION:]
 
 
 def cosine_to_exact(vectors: NDArray[np.float32], exact: NDArray[np.float32]) -> dict[str, float]:
-    """Least and mean cosine of (texts, dim) vectors with those of float32, both of length 1."""
+    """Return least and mean cosine of (texts, dim) vectors with those of float32, both of length
+    1."""
     cosine = np.einsum("nd,nd->n", vectors, exact)
     return {
         "texts": len(vectors),

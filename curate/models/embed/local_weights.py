@@ -22,7 +22,7 @@ def local_weights(
     start: NDArray[np.float64],
     prior: float,
 ) -> NDArray[np.float64]:
-    """Weights of each prompt from the votes on its neighbours: (prompts, K).
+    """Return weights of each prompt from the votes on its neighbours: (prompts, K).
 
     One Newton step, from common weights w0, on sum log sigma(w . z) - prior / 8 |w - w0|^2 over the
     pairs z of the prompt's neighbours: a vote at margin 0 bends the first term by z^2 / 4. The step

@@ -17,7 +17,7 @@ _INNER = faiss.METRIC_INNER_PRODUCT
 def nearest_similarities(
     queries: NDArray[np.float32], vectors: NDArray[np.float32], count: int
 ) -> NDArray[np.float32]:
-    """Inner products of each query with its nearest vectors, at most `count`; exact."""
+    """Return inner products of each query with its nearest vectors, at most `count`; exact."""
     similarity: NDArray[np.float32]
     similarity, _ = faiss.knn(queries, vectors, min(count, len(vectors)), metric=_INNER)
     return similarity
@@ -26,7 +26,8 @@ def nearest_similarities(
 def merge_top_k(
     similarity_blocks: Iterable[NDArray[np.float32]], queries: int, count: int
 ) -> NDArray[np.float32]:
-    """The `count` largest values of each query over all places, in no order; (queries, count)."""
+    """Return the `count` largest values of each query over all places, in no order; (queries,
+    count)."""
     best = np.full((queries, count), -np.inf, dtype=np.float32)
     for more in similarity_blocks:
         both = np.concatenate([best, more], axis=1)
@@ -37,7 +38,8 @@ def merge_top_k(
 def drop_self_matches(
     similarity: NDArray[np.float32], row_numbers: NDArray[np.int64], start: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Distances and numbers of the k others among k + 1 neighbours of rows from `start` on."""
+    """Return distances and numbers of the k others among k + 1 neighbours of rows from `start`
+    on."""
     # The row itself is one of its neighbours, unless others lie at the same point.
     is_self = row_numbers == np.arange(start, start + len(row_numbers))[:, None]
     is_self[~is_self.any(axis=1), -1] = True

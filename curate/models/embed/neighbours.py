@@ -60,7 +60,7 @@ def nearest_others(
     workers: Workers | None = None,
     workspace: Workspace | None = None,
 ) -> NeighbourSearchResult:
-    """Distances of each row to its k nearest other rows.
+    """Return distances of each row to its k nearest other rows.
 
     Below `exact_below` rows the search is exact. From there on an inverted file (IVF; Jegou et al.
     2011) with 4 sqrt(rows) lists is used, and the number of lists that are looked into is doubled
@@ -116,12 +116,14 @@ class InvertedFile(Protocol):
     """An inverted file of all vectors, here or in parts."""
 
     def nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-        """Inner products with the `count` nearest vectors, exact, in no order; (queries, count)."""
+        """Return inner products with the `count` nearest vectors, exact, in no order; (queries,
+        count)."""
 
     def probed_similarities(
         self, queries: NDArray[np.float32], count: int, probes: int
     ) -> NDArray[np.float32]:
-        """Inner products with the `count` nearest of the lists looked into, (queries, count)."""
+        """Return inner products with the `count` nearest of the lists looked into, (queries,
+        count)."""
 
     def fill_table(self, k: int, probes: int, table: NeighbourTable) -> None:
         """Fill in the neighbours of all vectors."""
@@ -130,7 +132,7 @@ class InvertedFile(Protocol):
 def _train_index(
     vectors: NDArray[np.floating], lists: int, rng: np.random.Generator, workspace: Workspace
 ) -> Any:
-    """An inverted file whose lists are known and empty."""
+    """Return an inverted file whose lists are known and empty."""
     dim = vectors.shape[1]
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, _INNER)
     index.cp.niter = _ROUNDS
@@ -148,7 +150,7 @@ def _train_index(
 def _tune_probes(
     index: InvertedFile, queries: NDArray[np.float32], k: int, lists: int
 ) -> tuple[int, float]:
-    """Probes and recall@k on the queries, which are vectors of the index."""
+    """Return probes and recall@k on the queries, which are vectors of the index."""
     # By similarity, not by number: of several rows at one distance any will do.
     min_similarity = index.nearest(queries, k + 1).min(axis=1, keepdims=True) - 1e-5
     probes = _FIRST_PROBES
@@ -205,13 +207,13 @@ def _search_into(index: Any, vectors: NDArray[np.floating], k: int, table: Neigh
 
 
 def _move_to_gpus(index: Any) -> Any:
-    """The index on all GPUs where faiss has been built for them, else as it is."""
+    """Return the index on all GPUs where faiss has been built for them, else as it is."""
     count = getattr(faiss, "get_num_gpus", lambda: 0)()
     return faiss.index_cpu_to_all_gpus(index) if count else index
 
 
 def take_rows(table: NDArray[np.floating], rows: NDArray[np.int64]) -> NDArray[np.floating]:
-    """`table[rows]`, without a copy where the ascending rows are consecutive."""
+    """Return `table[rows]`, without a copy where the ascending rows are consecutive."""
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
         return table[rows[0] : rows[-1] + 1]
     return table[rows]

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def embedding_notes(facts: dict[str, Any]) -> list[str]:
-    """Which embedder was taken where that was left open, and what vectors do not see.
+    """Return notes on the embedder that was chosen, and on what vectors do not see.
 
     Args:
         facts: of `embed_frame`.
@@ -15,12 +15,12 @@ def embedding_notes(facts: dict[str, Any]) -> list[str]:
 
 
 def embedding_warnings(facts: dict[str, Any]) -> tuple[str, ...]:
-    """What vectors do not see: media, ends of texts, and figures that were rounded away."""
+    """Return what vectors do not see: media, ends of texts, and figures that were rounded away."""
     return (*_undecoded_media_notes(facts), *_rounding_notes(facts), *_truncation_notes(facts))
 
 
 def _undecoded_media_notes(facts: dict[str, Any]) -> tuple[str, ...]:
-    """That some media could not be embedded, and what became of their pairs."""
+    """Return notes that some media could not be embedded, and what became of their pairs."""
     if not facts.get("media_not_seen"):
         return ()
     return (
@@ -30,7 +30,7 @@ def _undecoded_media_notes(facts: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _rounding_notes(facts: dict[str, Any]) -> tuple[str, ...]:
-    """How far vectors of whole numbers are off."""
+    """Return notes on the error of int8 vectors."""
     if "int8" not in facts:
         return ()
     least, mean = (facts["int8"][name] for name in ("least_cosine", "mean_cosine"))
@@ -41,5 +41,5 @@ def _rounding_notes(facts: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _truncation_notes(facts: dict[str, Any]) -> tuple[str, ...]:
-    """That texts were embedded by their beginning alone."""
+    """Return notes that texts were truncated before they were embedded."""
     return (facts["cut"],) if "cut" in facts else ()

@@ -25,7 +25,8 @@ _INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 
 
 def openvino_version(backend: str) -> str:
-    """Versions of what runs, since vectors may differ in their last digits between two of them."""
+    """Return versions of what runs, since vectors may differ in their last digits between two of
+    them."""
     import openvino
 
     version = f"{OPENVINO} {openvino.__version__}"
@@ -87,7 +88,7 @@ class _Hidden(nn.Module):
         self._transformer, self._names = transformer, names
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Hidden states (texts, tokens, dim)."""
+        """Return hidden states (texts, tokens, dim)."""
         named = dict(zip(self._names, inputs, strict=True))
         hidden: Tensor = self._transformer(**named).last_hidden_state
         return hidden

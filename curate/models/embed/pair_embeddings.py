@@ -46,21 +46,22 @@ class TextEmbedder(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """What the vectors depend on besides the text."""
+        """Return what the vectors depend on besides the text."""
 
     @property
     def dim(self) -> int:
-        """Numbers in a vector."""
+        """Return numbers in a vector."""
 
     def stream(self, texts: Iterator[Texts]) -> Iterator[Vectors]:
-        """Vectors of all the texts, in any order."""
+        """Yield vectors of all the texts, in any order."""
 
     def count_cut(self, texts: list[str]) -> int:
-        """How many of the texts are longer than `max_tokens`."""
+        """Return how many of the texts are longer than `max_tokens`."""
 
 
 def evenly_spaced_sample(pairs: pl.DataFrame) -> pl.DataFrame:
-    """At most 200 pairs, evenly spaced: whoever looks at texts once more looks at these alone."""
+    """Return at most 200 pairs, evenly spaced: whoever looks at texts once more looks at these
+    alone."""
     return rows_at(pairs, np.arange(0, len(pairs), max(-(-len(pairs) // _LOOKED_AT), 1)))
 
 
@@ -81,7 +82,7 @@ def count_truncated_texts(pairs: pl.DataFrame, embedder: TextEmbedder) -> dict[s
 def text_index(
     pairs: pl.DataFrame, workspace: Workspace | None = None
 ) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int64]]:
-    """Numbers of the distinct texts: all prompts as they first appear, then answers.
+    """Return numbers of the distinct texts: all prompts as they first appear, then answers.
 
     Args:
         pairs: the pair table.
@@ -110,7 +111,7 @@ def text_index(
 def distinct_batches(
     pairs: pl.DataFrame, first: NDArray[np.int64]
 ) -> Iterator[tuple[slice, list[str]]]:
-    """The distinct texts in the order of their numbers, a few thousand at a time."""
+    """Yield the distinct texts in the order of their numbers, a few thousand at a time."""
     count = len(pairs)
     for position, part in enumerate(TEXT_COLUMNS):
         for start in range(0, count, BATCH_ROWS):
@@ -123,7 +124,7 @@ def distinct_batches(
 
 
 def distinct_texts(pairs: pl.DataFrame) -> tuple[list[str], dict[str, NDArray[np.int64]]]:
-    """All distinct texts, held in memory, and each part's (pairs,) positions among them."""
+    """Return all distinct texts, held in memory, and each part's (pairs,) positions among them."""
     index, first = text_index(pairs)
     return [text for _, texts in distinct_batches(pairs, first) for text in texts], index
 
@@ -178,6 +179,6 @@ def embed_pairs(
 
 
 def text_keys(texts: list[str]) -> NDArray[np.bytes_]:
-    """The texts' keys in the store, (texts,)."""
+    """Return the texts' keys in the store, (texts,)."""
     digests = b"".join(key_of(text.encode()) for text in texts)
     return np.frombuffer(digests, dtype=f"S{KEY_BYTES}")

@@ -56,7 +56,7 @@ class PartitionedInvertedFile:
         return [value] * len(self._rows)
 
     def _coarse(self, probes: int) -> list[Part]:
-        """The lists to look into for each vector, (rows, probes); the first is its own."""
+        """Return the lists to look into for each vector, (rows, probes); the first is its own."""
         return self._workers.keep(
             partial(_nearest_lists, probes), self._each(self._trained), self._vectors
         )
@@ -118,7 +118,7 @@ def _partition_similarities(
 def _fill_index(
     trained: NDArray[np.uint8], vectors: NDArray[np.floating], lists: NDArray[np.int32], start: int
 ) -> Any:
-    """The file with vectors whose lists are known, numbered from `start` on."""
+    """Return the file with vectors whose lists are known, numbered from `start` on."""
     index: Any = faiss.deserialize_index(trained)
     contiguous = np.ascontiguousarray(vectors, dtype=np.float32)
     numbers = np.arange(start, start + len(contiguous))
@@ -152,7 +152,8 @@ def _search_partition(
     queries: NDArray[np.floating],
     list_numbers: NDArray[np.int32] | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Similarities and numbers of the nearest of a part of the file, of each query; -1 for none."""
+    """Return similarities and numbers of the nearest of a part of the file, of each query; -1 for
+    none."""
     index = _fill_index(trained, vectors, lists, start)
     index.nprobe = probes
     similarity = np.empty((len(queries), count), dtype=np.float32)
@@ -174,7 +175,7 @@ def _search_partition(
 def _merge_partitions(
     start: int, *matches: tuple[NDArray[np.float32], NDArray[np.int64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The nearest others of the queries from `start` on, of all parts of the file."""
+    """Return the nearest others of the queries from `start` on, of all parts of the file."""
     similarity = np.concatenate([s for s, _ in matches], axis=1)
     numbers = np.concatenate([n for _, n in matches], axis=1)
     best = np.argsort(-similarity, axis=1, kind="stable")[:, : matches[0][0].shape[1]]

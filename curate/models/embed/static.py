@@ -25,7 +25,8 @@ _BATCH = 8192
 
 
 def static_folder() -> Path | None:
-    """The folder of the package that holds the vectors, or None where it is not installed."""
+    """Return the folder of the package that holds the vectors, or None where it is not
+    installed."""
     spec = importlib.util.find_spec("wordllama")
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -33,7 +34,7 @@ def static_folder() -> Path | None:
 
 
 def static_hash() -> str | None:
-    """What identifies vectors and tokenizer, or None where they are not installed."""
+    """Return what identifies vectors and tokenizer, or None where they are not installed."""
     home = static_folder()
     if home is None:
         return None
@@ -72,22 +73,22 @@ class StaticEmbedder(BatchEmbedder):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Identifies vectors, tokenizer and length limit, for the store's keys."""
+        """Return what identifies vectors, tokenizer and length limit, for the store's keys."""
         return f"{static_hash()}/{self.max_tokens}"
 
     @property
     def dim(self) -> int:
-        """Numbers in a vector."""
+        """Return numbers in a vector."""
         return self._vectors.shape[1]
 
     def count_cut(self, texts: list[str]) -> int:
-        """How many of the texts are longer than `max_tokens`."""
+        """Return how many of the texts are longer than `max_tokens`."""
         if self.max_tokens is None:
             return 0
         return int((self._tokens.ids(texts)[1] > self.max_tokens).sum())
 
     def batches(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Embeddings of some of the texts at a time, and which they are."""
+        """Yield embeddings of some of the texts at a time, and which they are."""
         for start in range(0, len(texts), _BATCH):
             part = texts[start : start + _BATCH]
             yield np.arange(start, start + len(part)), self._batch(part)

@@ -44,7 +44,7 @@ class TargetCoverage:
 def measure_coverage(
     vectors: NDArray[np.floating], targets: NDArray[np.float32], k: int
 ) -> TargetCoverage:
-    """Distances between rows and targets, all of length 1, in blocks; exact.
+    """Return distances between rows and targets, all of length 1, in blocks; exact.
 
     A target's ball reaches to its k-th nearest other target (Naeem et al., arXiv 2002.09797).
     """
@@ -67,7 +67,7 @@ def density_ratio(
     targets: NDArray[np.float32],
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], float]:
-    """log p_target(x) - log p_data(x) of each row by a held-out classifier, and its AUROC.
+    """Return log p_target(x) - log p_data(x) of each row by a held-out classifier, and its AUROC.
 
     Balanced logistic regression of targets against rows in five folds; its log odds are the log
     ratio. An AUROC of 0.5 says that the two sets look alike. At most 50,000 rows are learned from.

@@ -48,7 +48,7 @@ class WordTokens:
         self._starts: NDArray[np.int64] = _NONE
 
     def ids(self, texts: list[str]) -> Ids:
-        """Ids of all texts, and the number of ids of each, (texts,)."""
+        """Return ids of all texts, and the number of ids of each, (texts,)."""
         if not self._by_words or not texts:
             return self._encode_texts(texts)
         column = pl.Series("t", texts, dtype=pl.String)
@@ -84,7 +84,7 @@ class WordTokens:
         return word_ids, np.add.reduceat(counts, np.cumsum(per_text) - per_text)
 
     def _rows(self, words: list[str]) -> NDArray[np.int64]:
-        """Where these words stand among those that are known; new ones are tokenised."""
+        """Return where these words stand among those that are known; new ones are tokenised."""
         if len(self._row) > _KEPT:
             self._row.clear()
             self._ids = self._counts = self._starts = _NONE

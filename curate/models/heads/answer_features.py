@@ -28,7 +28,8 @@ Chosen on Auto-J and LLMBar with injected flips.
 def answer_feature_matrices(
     features: Features, kind: FeatureKind = "embedding", device: str = "cpu"
 ) -> tuple[LazyFeatureMatrix, LazyFeatureMatrix]:
-    """Features of chosen and rejected answers, (pairs, dim) each, made as they are asked for.
+    """Return features of chosen and rejected answers, (pairs, dim) each, made as they are asked
+    for.
 
     Differences of embeddings have a root-mean-square norm of 1, those of a style feature
     `STYLE_SCALE` (1 for the length alone). Scaling does not depend on the labels.
@@ -51,13 +52,13 @@ def answer_feature_matrices(
 def answer_feature_tensors(
     features: Features, kind: FeatureKind = "embedding", device: str = "cpu"
 ) -> tuple[Tensor, Tensor]:
-    """The same for all pairs at once, held in memory."""
+    """Return the same for all pairs at once, held in memory."""
     chosen, rejected = answer_feature_matrices(features, kind, device)
     return chosen[:], rejected[:]
 
 
 def scale_factor(means: NDArray[np.float64], each: float | None) -> NDArray[np.float32]:
-    """What a block is multiplied by, given the (d,) mean squared differences of its columns.
+    """Return what a block is multiplied by, given the (d,) mean squared differences of its columns.
 
     Args:
         means: of chosen minus rejected over all pairs.
@@ -70,7 +71,8 @@ def scale_factor(means: NDArray[np.float64], each: float | None) -> NDArray[np.f
 def _prompt_cosines(
     features: Features,
 ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.int64]]]:
-    """Cosines of both answers to the prompt as a table of one column, and who stands where."""
+    """Return cosines of both answers to the prompt as a table of one column, and who stands
+    where."""
     count = len(features.index["chosen"])
     table = np.concatenate([features.cosines("chosen"), features.cosines("rejected")])[:, None]
     numbers = np.arange(count)
@@ -83,9 +85,8 @@ def _answer_blocks(
     each: float | None,
     device: str,
 ) -> tuple[FeatureBlock, FeatureBlock]:
-    """Blocks of chosen and rejected, scaled to a given root-mean-square difference by column, or to
-    norm 1 by row.
-    """
+    """Return blocks of chosen and rejected, scaled to a given root-mean-square difference by
+    column, or to norm 1 by row."""
     squares = np.zeros(table.shape[1])
     count = len(index["chosen"])
     # Sums of blocks: the table may be a mapped file that is larger than the memory.

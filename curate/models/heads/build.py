@@ -8,7 +8,7 @@ from curate.models.heads.modules import Heads, HeadSpec, LinearHeads, MLPHeads
 
 
 def initialise_heads(spec: HeadSpec, dim: int, heads: int, seed: int) -> Heads:
-    """Freshly initialised heads."""
+    """Return freshly initialised heads."""
     generator = torch.Generator().manual_seed(seed)
     if spec.kind == "linear":
         return LinearHeads(spec.init * torch.randn(dim, heads, generator=generator))

@@ -29,7 +29,7 @@ def normal_uncertainty(
 
 
 def agreement_share(mean: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of networks whose margin is above 0, of margins that are normal, (pairs,)."""
+    """Return share of networks whose margin is above 0, of margins that are normal, (pairs,)."""
     sure = np.divide(mean, spread, out=np.copysign(np.inf, mean), where=spread > 0)
     votes: NDArray[np.float64] = ndtr(np.where(mean == 0.0, 0.0, sure))
     return votes
@@ -38,7 +38,8 @@ def agreement_share(mean: NDArray[np.float64], spread: NDArray[np.float64]) -> N
 def label_uncertainty(
     probability: NDArray[np.float64], weights: NDArray[np.float64] | None = None
 ) -> dict[str, NDArray[np.float64]]:
-    """Mean, variance and BALD over passes of (pairs, passes) probabilities of a binary label.
+    """Return mean, variance and BALD over passes of (pairs, passes) probabilities of a binary
+    label.
 
     Args:
         probability: of the label.

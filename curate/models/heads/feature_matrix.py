@@ -15,18 +15,18 @@ class FeatureMatrix(Protocol):
     """What heads learn from: a (rows, dim) tensor, or something that makes parts of one."""
 
     def __len__(self) -> int:
-        """Number of rows."""
+        """Return the number of rows."""
 
     def __getitem__(self, rows: Tensor | slice) -> Tensor:
-        """Features of these rows."""
+        """Return features of these rows."""
 
     @property
     def shape(self) -> torch.Size:
-        """(rows, dim)."""
+        """Return (rows, dim)."""
 
     @property
     def device(self) -> torch.device:
-        """Where `self[rows]` lies."""
+        """Return where `self[rows]` lies."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class LazyFeatureMatrix:
 
     @property
     def shape(self) -> torch.Size:
-        """(rows, dim)."""
+        """Return (rows, dim)."""
         return torch.Size([len(self), sum(block.table.shape[1] for block in self._blocks)])
 
     def __getitem__(self, rows: Tensor | slice) -> Tensor:
@@ -72,7 +72,7 @@ class LazyFeatureMatrix:
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def then(self, other: LazyFeatureMatrix) -> LazyFeatureMatrix:
-        """These rows and those of the other, which has the same tables, below them."""
+        """Return these rows and those of the other, which has the same tables, below them."""
         blocks = [
             FeatureBlock(
                 own_block.table, torch.cat([own_block.index, other_block.index]), own_block.factor
@@ -83,7 +83,7 @@ class LazyFeatureMatrix:
 
 
 def one_below_the_other(first: FeatureMatrix, second: FeatureMatrix) -> FeatureMatrix:
-    """The rows of both, those of the first on top."""
+    """Return the rows of both, those of the first on top."""
     if isinstance(first, LazyFeatureMatrix) and isinstance(second, LazyFeatureMatrix):
         return first.then(second)
     return torch.cat([first[:], second[:]])

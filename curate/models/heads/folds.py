@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def group_folds(groups: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
-    """A fold number for each row, equal for rows of one group.
+    """Return a fold number for each row, equal for rows of one group.
 
     Args:
         groups: (rows,) group of each row.
@@ -26,7 +26,7 @@ def group_folds(groups: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.
 
 
 def folds_of_groups(groups: int, folds: int, seed: int) -> NDArray[np.int64]:
-    """A fold for each of the groups 0 .. groups - 1, drawn at random, (groups,).
+    """Return a fold for each of the groups 0 .. groups - 1, drawn at random, (groups,).
 
     Folds hold numbers of groups that differ by one at most.
     """
@@ -39,7 +39,8 @@ def folds_of_groups(groups: int, folds: int, seed: int) -> NDArray[np.int64]:
 def fold_weight_matrix(
     assigned: NDArray[np.integer], voting: NDArray[np.bool_], folds: int
 ) -> NDArray[np.bool_]:
-    """Which pairs teach each head, (pairs, repeats * folds); a head learns from all folds but one.
+    """Return which pairs teach each head, (pairs, repeats * folds); a head learns from all folds
+    but one.
 
     Args:
         assigned: (pairs, repeats) fold of each pair in each repeat.

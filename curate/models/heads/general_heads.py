@@ -39,12 +39,12 @@ class GeneralHeads(Heads):
             self.weight[:, -1, ::2] += 1.0
 
     def _embedded(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Both halves of the blocks of v, (heads, pairs, blocks) each."""
+        """Return both halves of the blocks of v, (heads, pairs, blocks) each."""
         vectors = torch.matmul(features, self.weight[:, :-1]) + self.weight[:, -1:]
         return vectors[..., ::2], vectors[..., 1::2]
 
     def margins(self, chosen: Tensor, rejected: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Scores of all heads, (pairs, heads); `mask` is not supported."""
+        """Return scores of all heads, (pairs, heads); `mask` is not supported."""
         if mask is not None:
             raise NotImplementedError("general heads have no dropout")
         first, second = self._embedded(chosen), self._embedded(rejected)
@@ -52,7 +52,7 @@ class GeneralHeads(Heads):
         return scores.T
 
     def units(self) -> int:
-        """The coordinates of v."""
+        """Return the number of coordinates of v."""
         return self.weight.shape[2]
 
 
@@ -65,7 +65,8 @@ def train_general(
     l2: float = GENERAL_L2,
     row_order: NDArray[np.int64] | None = None,
 ) -> GeneralHeads:
-    """Fresh heads, one for each column of the (pairs, heads) weights, trained as one batch."""
+    """Return fresh heads, one for each column of the (pairs, heads) weights, trained as one
+    batch."""
     generator = torch.Generator().manual_seed(seed)
     heads = GeneralHeads(chosen.shape[1], blocks, weights.shape[1], _INIT, generator)
     spec = HeadSpec(l2=l2, learning_rate=_LEARNING_RATE)

@@ -47,7 +47,8 @@ class HeadScorer(Scorer[P]):
         self.in_parts = self.margins_alone and getattr(self.params, "in_parts", False)
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Out-of-fold scores of all pairs, or nulls where there are too few prompts to split."""
+        """Return out-of-fold scores of all pairs, or nulls where there are too few prompts to
+        split."""
         columns = self.columns()
         if has_too_few_prompts(pairs, context):
             nulls = pl.DataFrame([pl.Series(c.name, [None] * len(pairs), c.dtype) for c in columns])
@@ -61,18 +62,18 @@ class HeadScorer(Scorer[P]):
         return scores.hstack([status_column])[[c.name for c in columns]]
 
     def status(self, pairs: pl.DataFrame, context: Context) -> pl.Series:
-        """The status of each pair, once its scores are there."""
+        """Return the status of each pair, once its scores are there."""
         return training_status(pairs, context)
 
     @abstractmethod
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """The columns but `status`, one row a pair, in order."""
+        """Return the columns but `status`, one row a pair, in order."""
 
 
 def record_learnability(
     margin: NDArray[np.float64], pairs: pl.DataFrame, context: Context
 ) -> LearnabilityTest:
-    """Whether a scorer's heads learn anything from the labels, told in facts and warnings.
+    """Test whether a scorer's heads learn from the labels; record it in facts and warnings.
 
     Args:
         margin: (pairs,) held-out; positive where the heads side with the label.

@@ -37,16 +37,16 @@ class HeadLosses(Protocol):
     """Sums over the pairs that heads are solved from, wherever the pairs lie."""
 
     def sums(self) -> tuple[Tensor, Tensor]:
-        """sum_i max_j w_ij d d', (dim, dim), and the gradient at 0, sum_i w_ij d / 2."""
+        """Return sum_i max_j w_ij d d', (dim, dim), and the gradient at 0, sum_i w_ij d / 2."""
 
     def slope(self, coefficients: Tensor) -> Tensor:
-        """Minus the gradient of the losses: sum_i w_ij sigma(-m_ij) d, (dim, heads)."""
+        """Return minus the gradient of the losses: sum_i w_ij sigma(-m_ij) d, (dim, heads)."""
 
 
 def solve_heads(
     chosen: FeatureMatrix, rejected: FeatureMatrix, weights: Tensor, l2: float, dropout: float = 0.0
 ) -> Tensor:
-    """Coefficients of all heads, (dim, heads).
+    """Return coefficients of all heads, (dim, heads).
 
     Memory is that of one block of rows and of a few (dim, dim) and (dim, heads) matrices.
 
@@ -63,7 +63,7 @@ def solve_heads(
 
 
 def solve_from_losses(losses: HeadLosses, l2: float, dropout: float = 0.0) -> Tensor:
-    """`solve_heads` of pairs that may lie elsewhere."""
+    """Return `solve_heads` of pairs that may lie elsewhere."""
     gram, cross = losses.sums()
     ridge = l2 + _CURVATURE * dropout / (1.0 - dropout) * gram.diagonal()
     bound = _CURVATURE * gram + torch.diag(ridge)

@@ -31,17 +31,18 @@ DEFAULTS: dict[LossKind, float] = {
 
 
 def bradley_terry(margin: Tensor) -> Tensor:
-    """-log p; weight 1 - p (Bradley and Terry 1952; DPO has the same form)."""
+    """Return -log p; weight 1 - p (Bradley and Terry 1952; DPO has the same form)."""
     return functional.softplus(-margin)
 
 
 def cdpo(margin: Tensor, rate: float) -> Tensor:
-    """-(1 - e) log p - e log(1 - p), label smoothing e; weight 1 - p - e (cDPO)."""
+    """Return -(1 - e) log p - e log(1 - p), label smoothing e; weight 1 - p - e (cDPO)."""
     return (1.0 - rate) * bradley_terry(margin) + rate * bradley_terry(-margin)
 
 
 def rdpo(margin: Tensor, rate: float) -> Tensor:
-    """[-(1 - e) log p + e log(1 - p)] / (1 - 2e), known flip rate e; weight 1 - p + e / (1 - 2e).
+    """Return [-(1 - e) log p + e log(1 - p)] / (1 - 2e), known flip rate e; weight 1 - p + e / (1 -
+    2e).
 
     Unbiased for independent flips, unbounded below (rDPO, arXiv 2403.00409).
     """
@@ -51,7 +52,7 @@ def rdpo(margin: Tensor, rate: float) -> Tensor:
 
 
 def lcpo(margin: Tensor, reliability: float) -> Tensor:
-    """-log(p eta + (1 - p)(1 - eta)); weight w - p, w the posterior that the label is right.
+    """Return -log(p eta + (1 - p)(1 - eta)); weight w - p, w the posterior that the label is right.
 
     Its gradient is that of the M step of LCPO / RE-PO, weights held fixed (arXiv 2509.24159).
     """
@@ -62,14 +63,15 @@ def lcpo(margin: Tensor, reliability: float) -> Tensor:
 
 
 def holder(margin: Tensor, gamma: float) -> Tensor:
-    """-(1 + g) p^g + g p^(1 + g); weight g (1 + g) p^g (1 - p)^2 (Hoelder-DPO, 2505.17859)."""
+    """Return -(1 + g) p^g + g p^(1 + g); weight g (1 + g) p^g (1 - p)^2 (Hoelder-DPO,
+    2505.17859)."""
     # Powers of p, not of log p: a label that is surely contradicted pulls no more.
     p = torch.sigmoid(margin)
     return -(1.0 + gamma) * p.pow(gamma) + gamma * p.pow(1.0 + gamma)
 
 
 def ropo(margin: Tensor, alpha: float) -> Tensor:
-    """4a / (1 + a)^2 [-log p + a (1 - p)]; weight 4a / (1 + a)^2 (1 - p)(1 + a p).
+    """Return 4a / (1 + a)^2 [-log p + a (1 - p)]; weight 4a / (1 + a)^2 (1 - p)(1 + a p).
 
     ROPO, arXiv 2404.04102; constant and alpha = 14 are from memory of the paper, not verified.
     """
@@ -78,7 +80,7 @@ def ropo(margin: Tensor, alpha: float) -> Tensor:
 
 
 def drdpo(margin: Tensor, beta: float) -> Tensor:
-    """Each pair's share of -b log mean exp(-l / b), l = -log p, whose mean is that loss.
+    """Return each pair's share of -b log mean exp(-l / b), l = -log p, whose mean is that loss.
 
     The mean goes over the rows of a batch, head by head; weight p^(1/b) (1 - p) / mean p^(1/b)
     (Dr.DPO, arXiv 2407.07880, in its released form).
@@ -90,7 +92,8 @@ def drdpo(margin: Tensor, beta: float) -> Tensor:
 
 
 def make_loss(kind: LossKind, parameter: float | None = None) -> Loss:
-    """The elementwise loss of a margin called `kind`, with its parameter or the default one."""
+    """Return the elementwise loss of a margin called `kind`, with its parameter or the default
+    one."""
     value = DEFAULTS[kind] if parameter is None else parameter
     if kind == "bt":
         return bradley_terry

@@ -55,7 +55,7 @@ class MarginParams(EvidenceParameters):
     )
 
     def posterior(self, pairs: pl.DataFrame, context: Context) -> LabelPosterior:
-        """The posterior of these parameters; scorers that ask for the same one share it."""
+        """Return the posterior of these parameters; scorers that ask for the same one share it."""
         return label_posterior(pairs, context, self.style, self.within)
 
 
@@ -71,18 +71,19 @@ class MarginScorer(HeadScorer[P], SourceColumns):
         self.in_parts = True
 
     def status(self, pairs: pl.DataFrame, context: Context) -> pl.Series:
-        """The status of each pair: every vote has a posterior, and judged pairs are marked."""
+        """Return the status of each pair: every vote has a posterior, and judged pairs are
+        marked."""
         return self.params.posterior(pairs, context).status(training_status(pairs, context))
 
     @property
     def posterior_columns(self) -> tuple[Column, ...]:
-        """The posterior, its terms, and the part of each source of evidence."""
+        """Return the posterior, its terms, and the part of each source of evidence."""
         return (*POSTERIOR_COLUMNS, *self.source_columns)
 
     def posterior_terms(
         self, posterior: LabelPosterior, context: Context
     ) -> tuple[NDArray[np.float64], ...]:
-        """Values of `posterior_columns` but the first; a source that says nothing has 0."""
+        """Return values of `posterior_columns` but the first; a source that says nothing has 0."""
         sources = context.evidence.sources
         parts = {
             s.name if s.name in self.source_names else FILE_SOURCE: component

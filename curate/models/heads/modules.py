@@ -76,30 +76,31 @@ class Heads(nn.Module):
         self.heads = heads
 
     def margins(self, chosen: Tensor, rejected: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Margins of all heads, shape (pairs, heads), from features of shape (pairs, dim).
+        """Return margins of all heads, shape (pairs, heads), from features of shape (pairs, dim).
 
         `mask` of shape (pairs, units) or (1, units) multiplies the droppable units.
         """
         raise NotImplementedError
 
     def seen_norm(self, chosen: Tensor, rejected: Tensor) -> Tensor:
-        """||h_chosen - h_rejected|| of what the output layer sees, shape (pairs, heads)."""
+        """Return ||h_chosen - h_rejected|| of what the output layer sees, shape (pairs, heads)."""
         raise NotImplementedError
 
     def output_norm(self) -> Tensor:
-        """||w|| of the output layer's weights, shape (heads,)."""
+        """Return ||w|| of the output layer's weights, shape (heads,)."""
         raise NotImplementedError
 
     def masked_margins(self, chosen: Tensor, rejected: Tensor, head: int, masks: Tensor) -> Tensor:
-        """Margins of one head under each of the (passes, units) masks, shape (pairs, passes)."""
+        """Return margins of one head under each of the (passes, units) masks, shape (pairs,
+        passes)."""
         raise NotImplementedError
 
     def units(self) -> int:
-        """Number of units that dropout masks."""
+        """Return the number of units that dropout masks."""
         raise NotImplementedError
 
     def penalty(self) -> Tensor:
-        """Half the squared norm of the weights, summed over heads."""
+        """Return half the squared norm of the weights, summed over heads."""
         parts = [p.square().sum() for p in self.parameters()]
         return 0.5 * torch.stack(parts).sum()
 
@@ -112,28 +113,28 @@ class LinearHeads(Heads):
         self.weight = nn.Parameter(weight)
 
     def margins(self, chosen: Tensor, rejected: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(chosen - rejected) @ weight, with features masked where a mask is given."""
+        """Return (chosen - rejected) @ weight, with features masked where a mask is given."""
         difference = chosen - rejected
         if mask is not None:
             difference = difference * mask
         return difference @ self.weight
 
     def seen_norm(self, chosen: Tensor, rejected: Tensor) -> Tensor:
-        """Norms of the feature differences, the same for every head."""
+        """Return norms of the feature differences, the same for every head."""
         norms: Tensor = (chosen - rejected).norm(dim=1, keepdim=True).expand(-1, self.heads)
         return norms
 
     def output_norm(self) -> Tensor:
-        """Norms of the weights."""
+        """Return norms of the weights."""
         norms: Tensor = self.weight.norm(dim=0)
         return norms
 
     def masked_margins(self, chosen: Tensor, rejected: Tensor, head: int, masks: Tensor) -> Tensor:
-        """One matrix product: a mask on the features is a mask on the weights."""
+        """Return margins by one product: a mask on the features is a mask on the weights."""
         return (chosen - rejected) @ (masks * self.weight[:, head]).T
 
     def dropout_variance(self, chosen: Tensor, rejected: Tensor, rate: float) -> Tensor:
-        """Variance of each margin over inverted dropout of features, shape (pairs, heads).
+        """Return variance of each margin over inverted dropout of features, shape (pairs, heads).
 
         A mask keeps its mean and gives each product w_j d_j the variance w_j^2 d_j^2 rate /
         (1 - rate), independent of the others.
@@ -142,7 +143,7 @@ class LinearHeads(Heads):
         return squares * (rate / (1.0 - rate))
 
     def units(self) -> int:
-        """The features."""
+        """Return the number of features."""
         return self.weight.shape[0]
 
 
@@ -152,39 +153,39 @@ class HiddenHeads(Heads):
     last: nn.Parameter
 
     def _hidden(self, features: Tensor, head: int | None = None) -> Tensor:
-        """Hidden units, (heads, pairs, hidden), of all heads or of one."""
+        """Return hidden units, (heads, pairs, hidden), of all heads or of one."""
         raise NotImplementedError
 
     def hidden_difference(
         self, chosen: Tensor, rejected: Tensor, head: int | None = None
     ) -> Tensor:
-        """Hidden units of chosen minus those of rejected, shape (heads, pairs, hidden)."""
+        """Return hidden units of chosen minus those of rejected, shape (heads, pairs, hidden)."""
         return self._hidden(chosen, head) - self._hidden(rejected, head)
 
     def margins(self, chosen: Tensor, rejected: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Difference of rewards, with hidden units masked where a mask is given."""
+        """Return the difference of rewards, with hidden units masked where a mask is given."""
         difference = self.hidden_difference(chosen, rejected)
         if mask is not None:
             difference = difference * mask
         return torch.einsum("mnh,mh->nm", difference, self.last)
 
     def seen_norm(self, chosen: Tensor, rejected: Tensor) -> Tensor:
-        """Norms of the hidden differences."""
+        """Return norms of the hidden differences."""
         norms: Tensor = self.hidden_difference(chosen, rejected).norm(dim=2).T
         return norms
 
     def output_norm(self) -> Tensor:
-        """Norms of the output weights."""
+        """Return norms of the output weights."""
         norms: Tensor = self.last.norm(dim=1)
         return norms
 
     def masked_margins(self, chosen: Tensor, rejected: Tensor, head: int, masks: Tensor) -> Tensor:
-        """One matrix product on the head's hidden differences."""
+        """Return margins by one matrix product on the head's hidden differences."""
         hidden = self.hidden_difference(chosen, rejected, head)[0]
         return hidden @ (masks * self.last[head]).T
 
     def units(self) -> int:
-        """The hidden units."""
+        """Return the number of hidden units."""
         return self.last.shape[1]
 
 
@@ -209,7 +210,8 @@ class MLPHeads(HiddenHeads):
 
 
 def dropout_mask(rows: int, units: int, rate: float, generator: torch.Generator) -> Tensor:
-    """Inverted dropout masks: 0 with probability `rate`, else 1 / (1 - rate); (rows, units)."""
+    """Return inverted dropout masks: 0 with probability `rate`, else 1 / (1 - rate); (rows,
+    units)."""
     keep = torch.rand(rows, units, generator=generator) >= rate
     return keep.float() / (1.0 - rate)
 

@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def threads_for(kind: str) -> Iterator[None]:
-    """One thread of torch for heads of kind "linear", whose batches are small; all for others."""
+    """Limit torch to one thread for "linear" heads, whose batches are small."""
     if kind != "linear":
         yield
         return

@@ -86,7 +86,7 @@ class HeadParameters(Parameters):
         return self
 
     def spec(self, dropout: float = 0.0, init: float = 0.1) -> HeadSpec:
-        """The head specification of these parameters."""
+        """Return the head specification of these parameters."""
         lora = self.head == "lora"
         return HeadSpec(
             init=init,
@@ -105,7 +105,7 @@ class HeadParameters(Parameters):
 
     @property
     def in_parts(self) -> bool:
-        """Whether heads are solved from sums, to which each part of the pairs adds its own.
+        """Return whether heads are solved from sums, to which each part of the pairs adds its own.
 
         Dropout of a single feature needs masks, and these the answers themselves.
         """
@@ -120,7 +120,7 @@ class RepeatedHeadParameters(HeadParameters):
     )
 
     def train(self, pairs: pl.DataFrame, context: Context) -> OutOfFold:
-        """The heads of these parameters; scorers that ask for the same ones share them."""
+        """Return the heads of these parameters; scorers that ask for the same ones share them."""
         return train_out_of_fold(
             pairs, context, self.spec(), self.repeats, self.folds, self.features
         )
@@ -141,16 +141,17 @@ class OutOfFold:
     scorer_of: Tensor
 
     def margins(self) -> NDArray[np.float64]:
-        """Held-out margins, (pairs, K)."""
+        """Return held-out margins, (pairs, K)."""
         return self.held_out_values(self.heads.margins)
 
     def held_out_values(self, compute_values: HeadValues) -> NDArray[np.float64]:
-        """`of(chosen, rejected)`, (rows, heads), at each pair's held-out heads: (pairs, K)."""
+        """Return `of(chosen, rejected)`, (rows, heads), at each pair's held-out heads: (pairs,
+        K)."""
         return self.answer_features.held_out_values(compute_values, self.scorer_of)
 
 
 def is_solved(spec: HeadSpec) -> bool:
-    """Whether heads of a specification are solved, so that no start or seed matters."""
+    """Return whether heads of a specification are solved, so that no start or seed matters."""
     return spec.kind == "linear" and spec.loss == "bt"
 
 
@@ -162,7 +163,7 @@ def train_heads(
     seed: int,
     row_order: NDArray[np.int64] | None = None,
 ) -> Heads:
-    """Fresh heads, one for each column of the (pairs, heads) weights.
+    """Return fresh heads, one for each column of the (pairs, heads) weights.
 
     Linear heads of the plain loss are solved, the others trained as one batch; see `fit_heads`.
     """
@@ -174,7 +175,7 @@ def train_heads(
 
 
 def trainable_mask(pairs: pl.DataFrame) -> NDArray[np.bool_]:
-    """Whether a pair can teach a head: no tie, and answers that differ; (pairs,)."""
+    """Return whether a pair can teach a head: no tie, and answers that differ; (pairs,)."""
     mask: NDArray[np.bool_] = (~(pairs["is_tie"] | same_answers(pairs))).to_numpy()
     return mask
 
@@ -186,7 +187,7 @@ def vote_mask(pairs: pl.DataFrame, context: Context) -> NDArray[np.bool_]:
 
 
 def training_status(pairs: pl.DataFrame, context: Context) -> pl.Series:
-    """What keeps each pair from teaching a head: "tie", "identical answers"; else "ok"."""
+    """Return what keeps each pair from teaching a head: "tie", "identical answers"; else "ok"."""
     same = pl.Series(context.same_answers(pairs))
     text = pl.when(pl.col("is_tie")).then(pl.lit("tie"))
     reason = text.when(same).then(pl.lit("identical answers")).otherwise(pl.lit("ok"))
@@ -194,7 +195,7 @@ def training_status(pairs: pl.DataFrame, context: Context) -> pl.Series:
 
 
 def has_too_few_prompts(pairs: pl.DataFrame, context: Context) -> bool:
-    """Whether there are not prompts enough to train on some and score the others."""
+    """Return whether there are not prompts enough to train on some and score the others."""
     groups, voting = context.prompt_groups(pairs), vote_mask(pairs, context)
     prompt_numbers = set[int]()
     # Mostly the first few pairs tell.
@@ -206,7 +207,8 @@ def has_too_few_prompts(pairs: pl.DataFrame, context: Context) -> bool:
 
 
 def insufficient_prompts_reason(pairs: pl.DataFrame, context: Context) -> str | None:
-    """Why no head can be held out: no pair votes, or all are on too few prompts; else None."""
+    """Return why no head can be held out: no pair votes, or all are on too few prompts; else
+    None."""
     if not vote_mask(pairs, context).any():
         return "no pair has two different answers and a preferred one"
     if has_too_few_prompts(pairs, context):
@@ -231,7 +233,8 @@ def train_out_of_fold(
 
 
 def answer_features(context: Context, features: FeatureKind) -> tuple[FeatureMatrix, FeatureMatrix]:
-    """Scaled features of chosen and rejected answers on the context's device, (pairs, dim)."""
+    """Return scaled features of chosen and rejected answers on the context's device, (pairs,
+    dim)."""
     key = ("answers", features)
     return context.shared(
         key, lambda: answer_feature_matrices(context.features, features, context.device)
@@ -241,7 +244,7 @@ def answer_features(context: Context, features: FeatureKind) -> tuple[FeatureMat
 def head_inputs(
     pairs: pl.DataFrame, context: Context, spec: HeadSpec, features: FeatureKind
 ) -> tuple[HeadSpec, FeatureMatrix, FeatureMatrix]:
-    """What heads of a specification see of chosen and rejected answers.
+    """Return what heads of a specification see of chosen and rejected answers.
 
     Features (pairs, dim); of lora heads token ids (pairs, T), and the specification gains the
     loaded model.
@@ -279,7 +282,7 @@ def _train_in_parts(
     folds: int,
     features: FeatureKind,
 ) -> OutOfFold:
-    """The same with the workers of the run, none of whom needs all pairs."""
+    """Train with the workers of the run, none of whom needs all pairs."""
     from curate.models.heads.partitioned_heads import PartitionedAnswerFeatures, PartitionedLosses
     from curate.models.heads.partitions import FeatureColumns, pair_partitions
 
@@ -300,7 +303,7 @@ def _train_in_parts(
 def draw_folds(
     pairs: pl.DataFrame, context: Context, repeats: int, folds: int
 ) -> NDArray[np.integer]:
-    """Fold of each pair in each repeat, (pairs, repeats): by prompt, drawn anew for each."""
+    """Return fold of each pair in each repeat, (pairs, repeats): by prompt, drawn anew for each."""
     groups = context.prompt_groups(pairs)
     seeds = [context.step_seed("folds", repeat) for repeat in range(repeats)]
     prompts = int(groups.max(initial=-1)) + 1
@@ -314,7 +317,8 @@ def draw_folds(
 
 
 def held_out_head_index(assigned: NDArray[np.integer], workspace: Workspace) -> Tensor:
-    """Which head may score each pair in each repeat, (pairs, repeats); a head a repeat and fold."""
+    """Return which head may score each pair in each repeat, (pairs, repeats); a head a repeat and
+    fold."""
     repeats, folds = assigned.shape[1], int(assigned.max()) + 1
     heads = np.arange(repeats) * folds
     head_index = assigned + heads.astype(np.min_scalar_type(-repeats * folds))
@@ -324,7 +328,7 @@ def held_out_head_index(assigned: NDArray[np.integer], workspace: Workspace) -> 
 def fold_weights(
     pairs: pl.DataFrame, context: Context, repeats: int, folds: int
 ) -> tuple[Tensor, Tensor]:
-    """Who scores and who trains: (pairs, repeats) head indices, (pairs, heads) bool."""
+    """Return who scores and who trains: (pairs, repeats) head indices, (pairs, heads) bool."""
     assigned = draw_folds(pairs, context, repeats, folds)
     weights = fold_weight_matrix(assigned, vote_mask(pairs, context), int(assigned.max()) + 1)
     return held_out_head_index(assigned, context.workspace), torch.from_numpy(weights)

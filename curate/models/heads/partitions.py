@@ -54,7 +54,7 @@ class PairPartitions:
 
     @property
     def ranges(self) -> list[slice]:
-        """All parts' ranges of rows."""
+        """Return all parts' ranges of rows."""
         return [rows for fold in self.folds for rows in fold]
 
     @property
@@ -63,11 +63,12 @@ class PairPartitions:
         return embedded_columns(len(self.squares))
 
     def split(self, values: NDArray[Any]) -> Iterator[NDArray[Any]]:
-        """The values of each part, of one value a pair as in the pair table, part by part."""
+        """Yield the values of each part, of one value a pair as in the pair table, part by part."""
         return (values[self.order.rows[rows]] for rows in self.ranges)
 
     def joined(self, parts: Iterable[NDArray[Any]]) -> NDArray[np.float64]:
-        """One value, or row of values, a pair as in the pair table, of those of each part."""
+        """Return one value, or row of values, a pair as in the pair table, of those of each
+        part."""
         out: NDArray[np.float64] | None = None
         for rows, values in zip(self.ranges, parts, strict=True):
             if out is None:
@@ -78,12 +79,13 @@ class PairPartitions:
 
 
 def embedded_columns(columns: int) -> int:
-    """How many of the columns of differences are embeddings: style and the cosine follow them."""
+    """Return how many of the columns of differences are embeddings: style and the cosine follow
+    them."""
     return columns - len(STYLE_FEATURES) - 1
 
 
 def pair_partitions(pairs: pl.DataFrame, context: Context) -> PairPartitions:
-    """The parts of the run's pairs, which scorers share."""
+    """Return the parts of the run's pairs, which scorers share."""
     return context.shared("pair parts", lambda: _partition_pairs(pairs, context))
 
 
@@ -110,7 +112,8 @@ def _partition_pairs(pairs: pl.DataFrame, context: Context) -> PairPartitions:
 
 
 def _answer_differences(features: Features, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Chosen minus rejected of some pairs: embeddings, style, cosine to the prompt; (rows, d)."""
+    """Return chosen minus rejected of some pairs: embeddings, style, cosine to the prompt; (rows,
+    d)."""
     dim, styles = features.vectors.shape[1], features.style.shape[1]
     out = np.empty((len(rows), dim + styles + 1), dtype=np.float32)
     # A part at once would hold three times as much on the way.
@@ -144,6 +147,6 @@ class FeatureColumns:
         return cls(slice(None), np.concatenate([embedding_factor, style_factor]))
 
     def answers(self, differences: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-        """What stands for chosen and rejected where heads see their difference alone."""
+        """Return what stands for chosen and rejected where heads see their difference alone."""
         chosen = torch.from_numpy(differences[:, self.columns] * self.factor)
         return chosen, torch.zeros(1, 1).expand_as(chosen)

@@ -45,7 +45,7 @@ class Schedule:
     curriculum: bool
 
     def keep(self, epoch: int) -> float:
-        """Share of a batch that is kept in this epoch, counted from 0."""
+        """Return the share of a batch that is kept in this epoch, counted from 0."""
         return 1.0 - self.noise_rate * min(epoch / max(self.ramp, 1), 1.0)
 
 
@@ -138,7 +138,7 @@ class _Peers:
         self._margins = torch.zeros(total, 2, device=chosen.device)
 
     def learn(self, epoch: int) -> Tensor:
-        """One pass over the pairs; the share of selected pairs that both peers selected."""
+        """Return one pass over the pairs; the share of selected pairs that both peers selected."""
         by_margin = self._schedule.curriculum and epoch > 0
         positions = torch.randperm(len(self._margins), generator=self._generator)
         order = rows_in_order(positions, self._row_order).to(self._margins.device)
@@ -160,7 +160,7 @@ class _Peers:
         return torch.stack(shared).mean()
 
     def held_out_losses(self) -> Tensor:
-        """(pairs, 2) losses of the two peers that did not see each pair."""
+        """Return (pairs, 2) losses of the two peers that did not see each pair."""
         with torch.no_grad():
             for rows in batches(len(self._margins), _EVALUATION_ROWS):
                 margins = self._heads.margins(self._chosen[rows], self._rejected[rows])
@@ -168,12 +168,14 @@ class _Peers:
         return bradley_terry(self._margins)
 
     def selected(self) -> Tensor:
-        """(pairs,) share of the times that a pair was shown in which the peer handed it over."""
+        """Return (pairs,) share of the times that a pair was shown in which the peer handed it
+        over."""
         return self._handed.sum(1) / self._times_shown.sum(1)
 
 
 def smallest_losses(loss: Tensor, weights: Tensor, keep: float) -> Tensor:
-    """1 for the ceil(keep n) smallest losses of each column among rows of weight > 0, else 0.
+    """Return 1 for the ceil(keep n) smallest losses of each column among rows of weight > 0, else
+    0.
 
     Args:
         loss: (rows, heads).

@@ -16,7 +16,7 @@ def norm_change(
     weight_norm: NDArray[np.float64] | float,
     step: float,
 ) -> NDArray[np.float64]:
-    """||W - step G||_F - ||W||_F elementwise, from <W, G>, ||G||_F and ||W||_F.
+    """Return ||W - step G||_F - ||W||_F elementwise, from <W, G>, ||G||_F and ||W||_F.
 
     With q = -2 step <W, G> + step^2 ||G||^2 the norm grows by q / (sqrt(||W||^2 + q) + ||W||); the
     plain difference of the norms would lose its digits.

@@ -37,7 +37,7 @@ class PromptOrder:
     def of(
         cls, ids: pl.Series, prompts: pl.Series, workspace: Workspace | None = None
     ) -> PromptOrder:
-        """Folds of nearly equal numbers of prompts, by the rank of the prompts' hashes.
+        """Return folds of nearly equal numbers of prompts, by the rank of the prompts' hashes.
 
         Args:
             ids: (pairs,) of the pairs.
@@ -56,7 +56,7 @@ class PromptOrder:
         return cls(rows, scratch.kept("prompts in order", rank[order]), ranges)
 
     def cuts(self, fold: slice, size: int) -> list[slice]:
-        """A fold in ranges of some `size` rows, in which no prompt is cut in two."""
+        """Return a fold in ranges of some `size` rows, in which no prompt is cut in two."""
         starts = fold.start + np.flatnonzero(np.diff(self.groups[fold], prepend=-1))
         target_starts = np.arange(fold.start, fold.stop, size)
         # The first prompt at or after each wanted place.

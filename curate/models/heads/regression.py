@@ -40,24 +40,24 @@ class VoteRegression:
     deviance: float
 
     def log_odds(self, differences: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Log odds of votes for the first answers of other pairs, (pairs,)."""
+        """Return log odds of votes for the first answers of other pairs, (pairs,)."""
         log_odds: NDArray[np.float64] = (differences / self.scale) @ self.coefficients
         return log_odds
 
     def interval(self, column: int) -> tuple[float, float]:
-        """The 95 % interval of a coefficient."""
+        """Return the 95 % interval of a coefficient."""
         centre, spread = float(self.coefficients[column]), Z95 * float(self.errors[column])
         return centre - spread, centre + spread
 
     def p_value(self, column: int) -> float:
-        """Two-sided, that the coefficient is 0."""
+        """Return the two-sided p value that the coefficient is 0."""
         error = float(self.errors[column])
         if error == 0:
             return 1.0
         return float(2.0 * norm.sf(abs(float(self.coefficients[column])) / error))
 
     def row(self, column: int) -> dict[str, Any]:
-        """Coefficient, interval and p value of a column, as plain data."""
+        """Return coefficient, interval and p value of a column, as plain data."""
         low, high = self.interval(column)
         return {
             "coefficient": round(float(self.coefficients[column]), 4),
@@ -105,7 +105,8 @@ def fit_vote_regression(
 def estimable_columns(
     differences: NDArray[np.float64], groups: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Which columns can have a coefficient: they differ in ten prompts, and not always one way.
+    """Return which columns can have a coefficient: they differ in ten prompts, and not always one
+    way.
 
     Where the answers with more of something always won, the likelihood has no maximum, and errors
     that look small mean nothing.
@@ -120,7 +121,8 @@ def estimable_columns(
 def held_out_log_odds(
     differences: NDArray[np.float64], groups: NDArray[np.int64], folds: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Log odds of each vote by the fit on the other folds, (pairs,); 0 where there is no other."""
+    """Return log odds of each vote by the fit on the other folds, (pairs,); 0 where there is no
+    other."""
     log_odds = np.zeros(len(differences))
     for fold in np.unique(folds):
         is_test = folds == fold
@@ -135,7 +137,7 @@ def held_out_log_odds(
 
 
 def explained_bits(log_odds: NDArray[np.float64]) -> float:
-    """Share of a bit that held-out log odds tell of a vote: 1 - mean log loss / ln 2."""
+    """Return the share of a bit that held-out log odds tell of a vote: 1 - mean log loss / ln 2."""
     return round(1.0 - float(np.logaddexp(0.0, -log_odds).mean()) / math.log(2.0), 4)
 
 

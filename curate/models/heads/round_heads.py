@@ -48,7 +48,7 @@ class RoundHeads:
 
     @classmethod
     def learn(cls, labelled: LabelledPairs, folds: int) -> RoundHeads:
-        """Both heads for each fold, learnt from the pairs of all other folds."""
+        """Return both heads for each fold, learnt from the pairs of all other folds."""
         difference = labelled.chosen.astype(np.float64) - labelled.rejected
         # As feature_rows scales: the prior then means the same for every embedder.
         size = np.sqrt(np.square(difference).sum(axis=1).mean()) or 1.0
@@ -64,7 +64,7 @@ class RoundHeads:
         return cls(gold, best)
 
     def rewards(self, vectors: NDArray[np.float32], fold: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Reward of each answer by the best head, nats; (answers,)."""
+        """Return the reward of each answer by the best head, nats; (answers,)."""
         return _held_out_margins(self.best, vectors, fold)
 
     def judge(
@@ -73,7 +73,7 @@ class RoundHeads:
         rejected: NDArray[np.float32],
         fold: NDArray[np.int64],
     ) -> dict[str, NDArray[np.float64]]:
-        """Margins `gold` and `best` of pairs in nats; `bald` and `vote` of the best head.
+        """Return margins `gold` and `best` of pairs in nats; `bald` and `vote` of the best head.
 
         BALD and the share of networks that side with the label are over dropout of features, whose
         moments are known for a linear head.

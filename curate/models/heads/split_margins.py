@@ -20,7 +20,7 @@ _ROWS = 8192
 
 
 def reward_component(votes: AnnotatorVotes, groups: PreferenceGroups) -> NDArray[np.float64]:
-    """R(c) - R(r) of each group's held-out head, with R(a) = s(a, m); (pairs, K).
+    """Return R(c) - R(r) of each group's held-out head, with R(a) = s(a, m); (pairs, K).
 
     With s bilinear and s(a, a) = 0, s(c, r) = s(c, m) - s(r, m) + s(c - m, r - m) for any m, where
     a difference has no constant. m is the mean of all answers, so that the last part, which no
@@ -37,7 +37,7 @@ def reward_component(votes: AnnotatorVotes, groups: PreferenceGroups) -> NDArray
 
 
 def mean_answer(chosen: FeatureMatrix, rejected: FeatureMatrix) -> Tensor:
-    """Mean features of all answers, (1, dim); it does not depend on the labels."""
+    """Return the mean features of all answers, (1, dim); it does not depend on the labels."""
     total = torch.zeros(chosen.shape[1], dtype=torch.float64)
     for rows in batches(len(chosen), _ROWS):
         for side in (chosen, rejected):

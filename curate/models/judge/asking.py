@@ -28,7 +28,7 @@ def ask_endpoint(
     params: EndpointParams,
     enough: Callable[[str], bool] = lambda _: False,
 ) -> list[Reply]:
-    """The reply to each question, in order; equal questions are asked once.
+    """Return the reply to each question, in order; equal questions are asked once.
 
     A reply is kept under the hash of question, model, address and settings as soon as it is there,
     also when the run is being stopped, so that a rerun asks only what has no reply yet. Nothing
@@ -71,7 +71,7 @@ class _QuestionQueue:
         self._failed = 0
 
     def all(self, questions: dict[bytes, Messages]) -> Iterator[tuple[bytes, Reply]]:
-        """Key and reply of each question as they come."""
+        """Yield the key and reply of each question as they come."""
         limit = self._endpoint.params.concurrency
         waiting = iter(questions.items())
         running: dict[Future[Reply], bytes] = {}
@@ -147,7 +147,7 @@ def _encode_reply(reply: Reply) -> bytes:
 
 
 def _decode_reply(value: bytes) -> Reply | None:
-    """The reply that was kept; None for what is of another form, which is asked again."""
+    """Return the reply that was kept; None for what is of another form, which is asked again."""
     try:
         text, tokens_in, tokens_out, estimated = json.loads(value)
     except (ValueError, TypeError):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def ask_both_orders(
     questions: Sequence[tuple[str, str]], context: Context, params: EndpointParams
 ) -> list[JudgeVerdict | None]:
-    """What both orders say together; None where a reply cannot be read.
+    """Return what both orders say together; None where a reply cannot be read.
 
     Args:
         questions: each with the first text as A, and with the second one as A; replies end with
@@ -44,7 +44,8 @@ def ask_both_orders(
 def ask_following(
     comparisons: Sequence[tuple[str, str, str, str]], context: Context, params: EndpointParams
 ) -> list[JudgeVerdict | None]:
-    """Which answer follows a stated preference better: (preference, prompt, chosen, rejected)."""
+    """Return which answer follows a stated preference better: (preference, prompt, chosen,
+    rejected)."""
     names = ("preference", "prompt", "answer_a", "answer_b")
     shape = compile_question(FOLLOWS_PREFERENCE, names, "template of stated preferences")
 

@@ -70,11 +70,12 @@ class EndpointParams(Parameters):
     )
 
     def url(self) -> str | None:
-        """The endpoint's address; None is OpenAI's own."""
+        """Return the endpoint's address; None is OpenAI's own."""
         return self.base_url or os.environ.get(_URL_VARIABLE)
 
     def key_use(self) -> KeyUse | None:
-        """The key and the host that gets it; none where the user's environment names the host."""
+        """Return the key and the host that gets it; none where the user's environment names the
+        host."""
         if not os.environ.get(self.api_key_env) or self._is_users_own():
             return None
         url = self.url() or _DEFAULT_URL
@@ -82,13 +83,14 @@ class EndpointParams(Parameters):
         return KeyUse(host_of(url), self.api_key_env, is_encrypted)
 
     def _is_users_own(self) -> bool:
-        """Whether the endpoint is the one that the environment names, not the pipeline's choice."""
+        """Return whether the endpoint is the one that the environment names, not the pipeline's
+        choice."""
         users_url = os.environ.get(_URL_VARIABLE)
         same = users_url is not None and self.url() == users_url
         return same and self.api_key_env == _KEY_VARIABLE
 
     def identity(self) -> str:
-        """What a reply depends on besides the question."""
+        """Return what a reply depends on besides the question."""
         settings = (self.url(), self.model, self.temperature, self.reply_tokens, self.request)
         return json.dumps(settings, sort_keys=True)
 
@@ -164,7 +166,7 @@ class Endpoint:
             ) from None
 
     def ask(self, question: Messages) -> Reply:
-        """One reply; what cannot be answered, or read, comes back as a status.
+        """Return one reply; what cannot be answered, or read, comes back as a status.
 
         Raises:
             CurateError: the key or the model is refused, which no other question would change.
@@ -198,11 +200,12 @@ class Endpoint:
 
     @property
     def place(self) -> str:
-        """Model and address, for errors."""
+        """Return model and address, for errors."""
         return f"{self.params.model} at {mask_text(str(self._client.base_url))}"
 
     def _safe_error_text(self, error: BaseException) -> str:
-        """The error in one line of bounded length, without the key that a server may echo."""
+        """Return the error in one line of bounded length, without the key that a server may
+        echo."""
         text = " ".join(str(error).split()) or type(error).__name__
         return self._masked(whole_text(text))[:200]
 
@@ -231,13 +234,13 @@ class Endpoint:
 
 
 def is_truncated_reply(body: bytes) -> bool:
-    """Whether a reply that `read_reply` has read ended at the longest that was allowed."""
+    """Return whether a reply that `read_reply` has read ended at the longest that was allowed."""
     reason: object = json.loads(body)["choices"][0].get("finish_reason")
     return reason == "length"
 
 
 def read_reply(body: bytes) -> tuple[str, tuple[int, int] | None]:
-    """Text of a reply, and tokens in and out where the server counted them.
+    """Return the text of a reply, and tokens in and out where the server counted them.
 
     Args:
         body: JSON as the interface defines it; content may be a text or a list of parts.

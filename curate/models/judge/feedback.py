@@ -22,7 +22,8 @@ _REPLY = re.compile(rf"\b({DSAT}|{SAT}|NONE)\b\W*([\w ]*)", re.IGNORECASE)
 def ask_feedback_signals(
     turns: Sequence[tuple[str, str]], context: Context, params: EndpointParams
 ) -> list[FeedbackSignal | None]:
-    """The signal of each (answer, user's turn); None for neither, and where no reply says it.
+    """Return the signal of each (answer, user's turn); None for neither, and where no reply says
+    it.
 
     Args:
         turns: texts; the first 2,000 characters of each are shown.
@@ -48,7 +49,8 @@ def _parse_signal(reply: str | None) -> FeedbackSignal | None:
 def ask_better_answers(
     complaints: Sequence[tuple[str, str, str]], context: Context, params: EndpointParams
 ) -> list[str | None]:
-    """The answer that each (conversation, answer, complaint) should have had; None without one."""
+    """Return the answer that each (conversation, answer, complaint) should have had; None without
+    one."""
     names = ("prompt", "answer", "complaint")
     shape = compile_question(BETTER_ANSWER, names, "template of better answers")
     questions = [

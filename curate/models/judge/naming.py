@@ -25,7 +25,7 @@ def name_features(
     params: EndpointParams,
     template: str = FEATURE,
 ) -> list[str | None]:
-    """A short name for each feature, None where the endpoint gave none.
+    """Return a short name for each feature, None where the endpoint gave none.
 
     Args:
         examples: for each feature, texts on which it is high and texts on which it is low; the

@@ -30,7 +30,7 @@ class _Deadline(threading.local):
     at: float = float("inf")
 
     def remaining(self, timeout: float | None) -> float | None:
-        """Seconds that one read may take."""
+        """Return seconds that one read may take."""
         remaining = self.at - time.monotonic()
         if remaining <= 0:
             raise httpcore.ReadTimeout("the reply took longer than the timeout")
@@ -44,7 +44,7 @@ class _BoundedStream(httpcore.NetworkStream):
         self._inner, self._deadline = inner, deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Some bytes, before the deadline."""
+        """Return some bytes, before the deadline."""
         return self._inner.read(max_bytes, self._deadline.remaining(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -58,14 +58,14 @@ class _BoundedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """The encrypted connection, with the same deadline."""
+        """Return the encrypted connection, with the same deadline."""
         inner = self._inner.start_tls(
             ssl_context, server_hostname, self._deadline.remaining(timeout)
         )
         return _BoundedStream(inner, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
-        """What the connection knows of itself."""
+        """Return what the connection knows of itself."""
         return self._inner.get_extra_info(info)
 
 
@@ -83,7 +83,7 @@ class _BoundedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
-        """A connection to a host."""
+        """Return a connection to a host."""
         remaining = self._deadline.remaining(timeout)
         inner = self._inner.connect_tcp(host, port, remaining, local_address, socket_options)
         return _BoundedStream(inner, self._deadline)
@@ -95,7 +95,7 @@ class _BoundedBackend(httpcore.NetworkBackend):
 
 @contextmanager
 def _as_httpx_errors() -> Iterator[None]:
-    """Errors of the connection as those that the client above knows."""
+    """Raise errors of the connection as those that the client above knows."""
     try:
         yield
     except httpcore.TimeoutException as error:
@@ -142,7 +142,7 @@ class _UnpackedBody(_ReplyChunks):
                 yield chunk
 
     def _unpacked(self) -> Iterator[bytes]:
-        """Pieces of bounded size: a few bytes of gzip may stand for gigabytes."""
+        """Yield pieces of bounded size: a few bytes of gzip may stand for gigabytes."""
         if self._encoding in ("", "identity"):
             yield from self._inner
             return
@@ -209,7 +209,8 @@ class BoundedTransport(httpx.BaseTransport):
 
 
 def make_client(seconds: float, connections: int) -> httpx.Client:
-    """A client with these bounds; through a proxy of the environment only bodies are bounded."""
+    """Return a client with these bounds; through a proxy of the environment only bodies are
+    bounded."""
     if getproxies():
         hooks = {"response": [_limit_body]}
         return httpx.Client(timeout=seconds, headers=_PLAIN, event_hooks=hooks)

@@ -121,7 +121,7 @@ class JudgeVerdict:
 
 
 def settle_verdict(in_order: tuple[float, float], swapped: tuple[float, float]) -> JudgeVerdict:
-    """The verdict of two replies; where they differ in the winner it is a tie.
+    """Return the verdict of two replies; where they differ in the winner it is a tie.
 
     Args:
         in_order: values with the chosen answer first.

@@ -63,12 +63,12 @@ class AnswerLogprobs:
     status: pl.Series
 
     def means(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean log-probability a token of both answers, nats."""
+        """Return the mean log-probability a token of both answers, nats."""
         return self.chosen / self.chosen_tokens, self.rejected / self.rejected_tokens
 
 
 def with_status(values: dict[str, NDArray[np.float64]], *answers: AnswerLogprobs) -> pl.DataFrame:
-    """Columns of values, and as `status` the first problem that any of the models had.
+    """Return columns of values, and as `status` the first problem that any of the models had.
 
     What could not be computed is null.
     """
@@ -81,7 +81,7 @@ def with_status(values: dict[str, NDArray[np.float64]], *answers: AnswerLogprobs
 
 
 def load_cached_model(context: Context, key: object, make: Callable[[], M]) -> M:
-    """The run's model under `key`; only `inference.models_in_memory` of them stay loaded."""
+    """Return the run's model under `key`; only `inference.models_in_memory` of them stay loaded."""
     models: OrderedDict[object, M] = context.shared(MODELS, OrderedDict)
     if key not in models:
         # The least recently used goes: policy and reference take turns.
@@ -93,7 +93,7 @@ def load_cached_model(context: Context, key: object, make: Callable[[], M]) -> M
 
 
 def load_language_model(context: Context, spec: ModelSpec) -> LanguageModel:
-    """The language model of a specification, shared by the scorers of a run."""
+    """Return the language model of a specification, shared by the scorers of a run."""
     cls: type[LanguageModel] = LanguageModel
     if context.inference.backend == "vllm":
         from curate.models.lm.vllm_model import VLLMModel
@@ -105,7 +105,7 @@ def load_language_model(context: Context, spec: ModelSpec) -> LanguageModel:
 def answer_logprobs(
     pairs: pl.DataFrame, context: Context, spec: ModelSpec, *, alone: bool = False
 ) -> AnswerLogprobs:
-    """Log-probability of each answer given its prompt, never of the prompt.
+    """Return the log-probability of each answer given its prompt, never of the prompt.
 
     Args:
         pairs: the pair table.
@@ -169,7 +169,7 @@ class ConversationRenderer:
         self.refused: dict[int, str] = {}
 
     def encode(self, rows: list[int], alone: bool = False) -> list[tuple[int, EncodedConversation]]:
-        """The rows whose conversation can be written, and their tokens."""
+        """Return the rows whose conversation can be written, and their tokens."""
         encoder, texts = self._model.encoder, self._texts
         written: dict[int, RenderedConversation] = {}
         for row in rows:
@@ -182,7 +182,7 @@ class ConversationRenderer:
         return list(zip(written, encode(list(written.values())), strict=True))
 
     def why(self, row: int) -> str:
-        """Why a row has no values."""
+        """Return why a row has no values."""
         return self.refused.get(row, NO_TOKENS)
 
 

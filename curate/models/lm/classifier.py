@@ -83,18 +83,18 @@ class Classifier:
 
     @cached_property
     def config(self) -> Any:
-        """The model's configuration: labels, kind of problem."""
+        """Return the model's configuration: labels, kind of problem."""
         return load_config(self.spec)
 
     @cached_property
     def labels(self) -> list[str]:
-        """Names of the outputs, in order."""
+        """Return names of the outputs, in order."""
         names = self.config.id2label
         return [str(names[i]) for i in range(len(names))]
 
     @cached_property
     def identity(self) -> tuple[str, ...]:
-        """What the outputs depend on besides the text."""
+        """Return what the outputs depend on besides the text."""
         s = self.settings
         dtype = str(dtype_of(s, devices_of(s)[0]))
         lengths = str((s.max_prompt_tokens, s.max_answer_tokens))
@@ -106,7 +106,7 @@ class Classifier:
 
     @cached_property
     def encoder(self) -> ConversationEncoder:
-        """Writes conversations as tokens."""
+        """Return the encoder, which writes conversations as tokens."""
         return ConversationEncoder(self._tokenizer, self.settings)
 
     @cached_property
@@ -119,13 +119,13 @@ class Classifier:
 
     @cached_property
     def _layout(self) -> TextLayout | None:
-        """None where the chat template writes everything."""
+        """Return the layout; None where the chat template writes everything."""
         if self.part == "answer":
             return TextLayout.of(self._tokenizer, 1)
         return None if self.encoder.templated else TextLayout.of(self._tokenizer, 2)
 
     def render(self, prompt: Prompt, answer: Messages) -> RenderedConversation | str:
-        """The texts that the model reads, or why its template refuses them."""
+        """Return the texts that the model reads, or why its template refuses them."""
         if self.part == "answer":
             return self.encoder.plain(Prompt(), answer)
         if not self.encoder.templated:
@@ -133,11 +133,11 @@ class Classifier:
         return self.encoder.render(prompt, answer)
 
     def encode(self, texts: Sequence[RenderedConversation]) -> list[EncodedConversation]:
-        """Token ids, without those that the layout adds."""
+        """Return token ids, without those that the layout adds."""
         return self.encoder.joint(texts) if self._layout is None else self.encoder.apart(texts)
 
     def rows(self, encoded: Sequence[EncodedConversation]) -> list[_Row]:
-        """Token ids as the model reads them."""
+        """Return token ids as the model reads them."""
         layout = self._layout
         if layout is None:
             return [_Row((*e.prompt, *e.answer), len(e.prompt)) for e in encoded]
@@ -150,7 +150,7 @@ class Classifier:
         return token_rows
 
     def outputs(self, encoded: Sequence[EncodedConversation]) -> Computed:
-        """Raw outputs (rows, labels) of the model, by batches."""
+        """Return raw outputs (rows, labels) of the model, by batches."""
         rows = self.rows(encoded)
         lengths = np.array([len(r.ids) for r in rows], dtype=np.int64)
         batches = token_budget_batches(lengths, self.settings.batch_tokens, _WASTE)
@@ -191,7 +191,7 @@ class Classifier:
         return model_inputs
 
     def _pad(self, model: Any, rows: Sequence[_Row]) -> int:
-        """The padding token.
+        """Return the padding token.
 
         The classes for decoders take their output at the last token that is not the padding of
         their configuration. Where that names none, a token is taken with which no row ends.
@@ -216,7 +216,7 @@ class _Row:
 def classify_answers(
     pairs: pl.DataFrame, context: Context, spec: ModelSpec, part: TextSegment = "conversation"
 ) -> tuple[Classifier, NDArray[np.float64], pl.Series]:
-    """Raw outputs of a classifier for both answers of each pair.
+    """Return raw outputs of a classifier for both answers of each pair.
 
     Returns:
         The classifier, outputs (pairs, 2, labels) of chosen and rejected, and a status a pair.
@@ -253,7 +253,7 @@ def classify_answers(
 
 
 def label_index(label: str | None, labels: Sequence[str], scorer: str) -> int:
-    """Which of a model's labels is wanted, the last one where none is named.
+    """Return which of a model's labels is wanted, the last one where none is named.
 
     Raises:
         CurateError: the model has no such label.

@@ -47,7 +47,7 @@ class Conversations:
 
 
 def distinct_conversations(pairs: pl.DataFrame) -> Conversations:
-    """The distinct conversations of a pair table, in the order of their keys."""
+    """Return the distinct conversations of a pair table, in the order of their keys."""
     keys = text_keys(pairs)
     sides = [
         keys.select(
@@ -75,7 +75,8 @@ def distinct_conversations(pairs: pl.DataFrame) -> Conversations:
 
 
 def _prompt_columns(pairs: pl.DataFrame) -> list[pl.Series]:
-    """Tools, arguments and documents of the pairs; null where the frame has no such column."""
+    """Return tools, arguments and documents of the pairs; null where the frame has no such
+    column."""
     nothing = pl.Series([None] * len(pairs), dtype=pl.String)
     return [pairs.get_column(c, default=nothing).alias(c) for c in TEXT_PARTS]
 
@@ -93,7 +94,7 @@ def lookup_or_compute(
     width: int,
     compute: Callable[[list[int]], Computed],
 ) -> NDArray[np.float64]:
-    """Values (keys, width): from the store where they are there, else computed and kept.
+    """Return values (keys, width): from the store where they are there, else computed and kept.
 
     Args:
         store: None computes all.
@@ -128,7 +129,8 @@ def lookup_or_compute(
 def truncation_counts(
     prompts: NDArray[np.floating], answers: NDArray[np.floating]
 ) -> dict[str, int]:
-    """What a step tells of conversations that a model saw in part, by the tokens cut off each."""
+    """Return what a step tells of conversations that a model saw in part, by the tokens cut off
+    each."""
     return {
         "conversations": len(prompts),
         "prompts_truncated": int((prompts > 0).sum()),

@@ -43,7 +43,8 @@ class _PairTokens:
 
 
 def gradient_pair_sums(network: CausalNetwork, batch: TreeBatch) -> Tensor:
-    """(A, 10) of a batch whose answers come in twos, chosen and rejected; both rows are the same.
+    """Return (A, 10) of a batch whose answers come in twos, chosen and rejected; both rows are the
+    same.
 
     Raises:
         CurateError: the model's logits are not a linear map of its hidden states.
@@ -109,7 +110,8 @@ def _token_sums(network: CausalNetwork, tokens: _PairTokens, weight: Tensor) -> 
 def _chunked_logits(
     network: CausalNetwork, tokens: _PairTokens, weight: Tensor, exact: torch.dtype
 ) -> Callable[[], Iterable[Tensor]]:
-    """Logits (n, chunk) over the vocabulary; computed a second time where they would be large."""
+    """Return logits (n, chunk) over the vocabulary; computed a second time where they would be
+    large."""
     count = max(len(tokens.target), 1)
     chunks = torch.split(weight, max(_ELEMENTS // count, 1))
 

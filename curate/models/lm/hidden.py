@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def hidden_features(
     pairs: pl.DataFrame, model: LanguageModel, store: Store | None, progress: Progress
 ) -> Features:
-    """Features whose vectors are hidden states of the last layer at the last token.
+    """Return features whose vectors are hidden states of the last layer at the last token.
 
     An answer's vector is that after its last token, the prompt before it; a prompt's that of its
     own last token. Coordinates are standardised over all vectors, since a few of them dwarf the
@@ -60,14 +60,14 @@ def hidden_features(
 
 
 def count_truncated(pairs: pl.DataFrame, model: LanguageModel) -> tuple[int, int]:
-    """Conversations of some pairs, and how many of them the model sees in part."""
+    """Return conversations of some pairs, and how many of them the model sees in part."""
     texts = distinct_conversations(pairs)
     cut = [bool(e.prompt_cut or e.answer_cut) for e in encode_conversations(texts, model)]
     return len(cut), sum(cut)
 
 
 def encode_conversations(texts: Conversations, model: LanguageModel) -> list[EncodedConversation]:
-    """Tokens of all conversations."""
+    """Return tokens of all conversations."""
     both = zip(texts.prompts, texts.answers, strict=True)
     return model.encoder.encode([render_or_plain(model.encoder, p, a) for p, a in both])
 
@@ -84,7 +84,7 @@ def _states_key(texts: Conversations, model: LanguageModel) -> str:
 def _compute_states(
     texts: Conversations, model: LanguageModel, progress: Progress
 ) -> NDArray[np.float32]:
-    """(conversations, 2, d): at the prompt's last token, and at the answer's."""
+    """Return (conversations, 2, d): at the prompt's last token, and at the answer's."""
     encoded = encode_conversations(texts, model)
     width = int(model.networks[0].model.config.get_text_config().hidden_size)
     out = np.zeros((len(texts), 2, width), dtype=np.float32)
@@ -98,13 +98,14 @@ def _compute_states(
 def render_or_plain(
     encoder: ConversationEncoder, prompt: Prompt, answer: Messages
 ) -> RenderedConversation:
-    """By the template, or plainly where that refuses the conversation."""
+    """Render by the template, or plainly where it refuses the conversation."""
     rendered = encoder.render(prompt, answer)
     return encoder.plain(prompt, answer) if isinstance(rendered, str) else rendered
 
 
 def last_states(network: CausalNetwork, batch: TreeBatch) -> Tensor:
-    """(A, 2 d): what the output layer sees after the prompt's and the answer's last token."""
+    """Return (A, 2 d): what the output layer sees after the prompt's and the answer's last
+    token."""
     hidden = network.hidden(batch)
     return torch.cat([hidden[batch.last_of_prompt], hidden[batch.last]], dim=1).float()
 
@@ -120,7 +121,7 @@ def _standardise_states(states: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _conversation_style(texts: Conversations, first: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Style of the distinct prompts, then of all answers."""
+    """Return style of the distinct prompts, then of all answers."""
     prompts = messages_series("m", [texts.prompts[i].messages for i in first])
     answers = messages_series("m", texts.answers)
     both = pl.DataFrame({"m": pl.concat([prompts, answers])}).select(t=messages_text("m"))

@@ -62,7 +62,8 @@ class LanguageModel:
 
     @cached_property
     def identity(self) -> tuple[str, ...]:
-        """What a conversation's values depend on besides its text: weights, type, lengths."""
+        """Return what a conversation's values depend on besides its text: weights, type,
+        lengths."""
         s = self.settings
         devices = devices_of(s)
         return (
@@ -73,7 +74,7 @@ class LanguageModel:
 
     @cached_property
     def encoder(self) -> ConversationEncoder:
-        """Writes conversations as tokens."""
+        """Return the encoder, which writes conversations as tokens."""
         return ConversationEncoder(self._tokenizer, self.settings)
 
     @cached_property
@@ -82,7 +83,7 @@ class LanguageModel:
 
     @cached_property
     def networks(self) -> list[CausalNetwork]:
-        """One copy of the model a device."""
+        """Return one copy of the model a device."""
         pad = int(getattr(self._tokenizer, "pad_token_id", 0) or 0)
         s = self.settings
         return [
@@ -91,14 +92,14 @@ class LanguageModel:
         ]
 
     def logprobs(self, encoded: Sequence[EncodedConversation]) -> Values:
-        """Sum of each answer's token log-probabilities in nats and their number, by batches.
+        """Return sum of each answer's token log-probabilities in nats and their number, by batches.
 
         An answer's first token is left out of both where nothing stands before it.
         """
         return self.measure(encoded, answer_sums)
 
     def measure(self, encoded: Sequence[EncodedConversation], of: Measure) -> Values:
-        """`of` of every answer: rows of `encoded` and their values, batch by batch."""
+        """Yield `of` of every answer: rows of `encoded` and their values, batch by batch."""
         sharing = self.settings.share_prompts and self.networks[0].shares
         trees = build_prompt_trees(encoded, sharing, self.networks[0].longest_tree)
         return self._measure([[tree] for tree in trees], encoded, of)
@@ -131,7 +132,8 @@ class LanguageModel:
             yield [row for rows, _ in measured for row in rows], values
 
     def _batches(self, groups: list[list[PromptTree]]) -> list[list[list[PromptTree]]]:
-        """Groups by token budget; those of several answers apart, since only they need a mask."""
+        """Return groups by token budget; those of several answers apart, since only they need a
+        mask."""
         batches = []
         for several in (False, True):
             part = [g for g in groups if any(len(t.answers) > 1 for t in g) == several]
@@ -153,12 +155,12 @@ def _run_groups(
 
 
 def answer_sums(network: CausalNetwork, batch: TreeBatch) -> Tensor:
-    """(A, 2): sum of token log-probabilities, and number of tokens, of each answer."""
+    """Return (A, 2): sum of token log-probabilities, and number of tokens, of each answer."""
     return token_sums(batch, network.token_logprobs(batch, network.hidden(batch)))
 
 
 def token_sums(batch: TreeBatch, values: Tensor) -> Tensor:
-    """(A, 2): sum and number of the token values (N,) of each answer."""
+    """Return (A, 2): sum and number of the token values (N,) of each answer."""
     out = torch.zeros(len(batch.rows), 2, dtype=torch.float64, device=values.device)
     out[:, 0].index_add_(0, batch.owner, values.double())
     out[:, 1].index_add_(0, batch.owner, torch.ones_like(values, dtype=torch.float64))

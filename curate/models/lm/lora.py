@@ -59,7 +59,7 @@ class LoRAHeads(HiddenHeads):
         self.last.data /= math.sqrt(width)
 
     def _hidden(self, features: Tensor, head: int | None = None) -> Tensor:
-        """(heads, pairs, d) of token ids (pairs, T), padded at the end by -1."""
+        """Return (heads, pairs, d) of token ids (pairs, T), padded at the end by -1."""
         head_slice = slice(0, self.heads) if head is None else slice(head, head + 1)
         count = self.heads if head is None else 1
         lengths = (features != _EMPTY).sum(dim=1)
@@ -76,7 +76,7 @@ class LoRAHeads(HiddenHeads):
         return torch.cat(parts, dim=1)[:, order.argsort()]
 
     def _batches(self, lengths: list[int], heads: int) -> Iterator[slice]:
-        """Rows, sorted by length, whose tokens times heads stay within the budget."""
+        """Yield rows, sorted by length, whose tokens times heads stay within the budget."""
         budget, start = self._frozen[0].batch_tokens, 0
         for end in range(1, len(lengths) + 1):
             full = end < len(lengths) and (end + 1 - start) * lengths[end] * heads > budget
@@ -99,7 +99,7 @@ class LoRAHeads(HiddenHeads):
 
     @contextmanager
     def _adapted(self, head_slice: slice) -> Iterator[None]:
-        """Adds the adapters of the wanted heads to the model's projections."""
+        """Add the adapters of the wanted heads to the model's projections."""
         handles = [
             module.register_forward_hook(_adapter_hook(down[head_slice], up[head_slice]))
             for module, down, up in zip(self._modules_at, self.down, self.up, strict=True)
@@ -141,7 +141,8 @@ def _adapted_layers(network: CausalNetwork) -> list[nn.Linear]:
 def lora_inputs(
     pairs: pl.DataFrame, context: Context, spec: ModelSpec
 ) -> tuple[CausalNetwork, Tensor, Tensor]:
-    """The frozen model, and token ids of prompt and answer, (pairs, T) each, padded by -1."""
+    """Return the frozen model, and token ids of prompt and answer, (pairs, T) each, padded by
+    -1."""
     model, texts = load_language_model(context, spec), distinct_conversations(pairs)
     network = model.networks[0]
     network.model.requires_grad_(False)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def mixed_logprobs(
     pairs: pl.DataFrame, context: Context, policy: ModelSpec, reference: ModelSpec, mix: float
 ) -> AnswerLogprobs:
-    """Answers under softmax(mix z_policy + (1 - mix) z_reference), token by token.
+    """Return answers under softmax(mix z_policy + (1 - mix) z_reference), token by token.
 
     The models must share their tokenizer; mix = 1 is the policy, above 1 it extrapolates.
     """

@@ -59,12 +59,12 @@ class CausalNetwork:
 
     @property
     def capped(self) -> bool:
-        """Whether a soft cap bends the logits."""
+        """Return whether a soft cap bends the logits."""
         return self._cap is not None
 
     @property
     def tied(self) -> bool:
-        """Whether the output layer is also the input embedding."""
+        """Return whether the output layer is also the input embedding."""
         return bool(self._head is not None and self._head.weight is self._inputs().weight)
 
     def _inputs(self) -> Any:
@@ -72,16 +72,17 @@ class CausalNetwork:
 
     @property
     def head_weight(self) -> Tensor:
-        """The output layer, (V, d)."""
+        """Return the output layer, (V, d)."""
         weight: Tensor = self._head.weight
         return weight
 
     def batch(self, trees: list[PromptTree]) -> TreeBatch:
-        """The trees as a batch on this device."""
+        """Return the trees as a batch on this device."""
         return pad_trees(trees, self.pad).to(self.device)
 
     def hidden(self, batch: TreeBatch) -> Tensor:
-        """What the output layer sees, (B T, d); logits, (B T, V), if it cannot be taken apart."""
+        """Return what the output layer sees, (B T, d); logits, (B T, V), if it cannot be taken
+        apart."""
         mask = batch.mask
         if mask.dim() == 4 and self.model.config._attn_implementation == "eager":
             # Eager attention adds the mask to its scores.
@@ -101,25 +102,26 @@ class CausalNetwork:
         return out.flatten(0, 1)  # type: ignore[no-any-return]
 
     def decoder_states(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Last hidden states (B, T, d) of plain rows; `mask` is true at real tokens."""
+        """Return last hidden states (B, T, d) of plain rows; `mask` is true at real tokens."""
         out: Tensor = self._decoder(
             input_ids=ids, attention_mask=mask.long(), use_cache=False
         ).last_hidden_state
         return out
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Logits (n, V) in float32 of rows (n, d) of `hidden`."""
+        """Return logits (n, V) in float32 of rows (n, d) of `hidden`."""
         if not self.linear_head:
             return hidden.float()
         logits: Tensor = self._head(hidden).float() * self.scale
         return logits if self._cap is None else self._cap * torch.tanh(logits / self._cap)
 
     def token_logprobs(self, batch: TreeBatch, hidden: Tensor) -> Tensor:
-        """Log-probability of each answer token of the batch in nats, (N,), in float32."""
+        """Return log-probability of each answer token of the batch in nats, (N,), in float32."""
         return self.token_values(batch, hidden, _token_logprobs)
 
     def token_values(self, batch: TreeBatch, hidden: Tensor, of: TokenValues) -> Tensor:
-        """`of` of each answer token, (N,): a bounded number of tokens' logits is held at a time."""
+        """Return `of` of each answer token, (N,): a bounded number of tokens' logits is held at a
+        time."""
         rows = self.rows_at_once
         parts = [torch.empty(0, device=hidden.device)]
         for at, token in zip(
@@ -130,11 +132,11 @@ class CausalNetwork:
 
     @property
     def rows_at_once(self) -> int:
-        """Tokens whose logits are held at a time."""
+        """Return tokens whose logits are held at a time."""
         return max(_LOGITS_AT_ONCE // int(self.model.config.get_text_config().vocab_size), 1)
 
     def _try_head(self) -> bool:
-        """Whether hidden states and output layer give the model's own logits."""
+        """Return whether hidden states and output layer give the model's own logits."""
         # Models hide scales, caps and norms before their logits: trying beats knowing all families.
         batch = self.batch([PromptTree((1, 2, 3), ((4, 5),), (0,))])
         with torch.inference_mode():
@@ -143,7 +145,7 @@ class CausalNetwork:
         return _is_close(mine, theirs.float(), self.model.dtype)
 
     def _try_tree(self) -> bool:
-        """Whether two answers after one prompt get what they get alone."""
+        """Return whether two answers after one prompt get what they get alone."""
         prompt, answers = tuple(range(1, 9)), ((4, 5, 6, 7, 8), (9, 3, 2))
         together = self.batch([PromptTree(prompt, answers, (0, 1))])
         alone = [self.batch([PromptTree(prompt, (a,), (0,))]) for a in answers]
@@ -175,7 +177,7 @@ def _find_decoder(model: Any) -> Any:
 
 
 def _logit_scale(config: Any) -> float:
-    """The factor of the logits that some families have."""
+    """Return the factor of the logits that some families have."""
     scale = getattr(config, "logit_scale", None)
     divisor = getattr(config, "logits_scaling", None)
     return float(scale if scale is not None else 1.0) / float(divisor or 1.0)

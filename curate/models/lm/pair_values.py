@@ -37,7 +37,7 @@ def measure_pairs(
     width: int,
     of: Measure,
 ) -> tuple[NDArray[np.float64], pl.Series]:
-    """`of` of every pair, and a status for each.
+    """Return `of` of every pair, and a status for each.
 
     Args:
         pairs: the pair table.

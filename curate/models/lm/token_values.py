@@ -39,7 +39,8 @@ class TokenLogprobs:
 
 
 def answer_token_logprobs(texts: Conversations, context: Context, spec: ModelSpec) -> TokenLogprobs:
-    """Log-probabilities of the answers' tokens by a causal model; the store does not keep them."""
+    """Return log-probabilities of the answers' tokens by a causal model; the store does not keep
+    them."""
     model = load_language_model(context, spec)
     rendered = ConversationRenderer(texts, model)
     encoded = rendered.encode(list(range(len(texts))))
@@ -67,7 +68,7 @@ def answer_token_logprobs(texts: Conversations, context: Context, spec: ModelSpe
 
 
 def _pad_left(batch: TreeBatch, values: Tensor, width: int) -> Tensor:
-    """The values (N,) of each answer at the right of a row, (A, width), NaN before them."""
+    """Return the values (N,) of each answer at the right of a row, (A, width), NaN before them."""
     counts = torch.bincount(batch.owner, minlength=len(batch.rows))
     within = torch.arange(len(values), device=values.device)
     within = within - (counts.cumsum(0) - counts)[batch.owner]

@@ -76,17 +76,17 @@ class ConversationEncoder:
         self._bos = _added_bos(tokenizer)
 
     def words(self, ids: Sequence[int]) -> list[str]:
-        """The text of each token by itself."""
+        """Return the text of each token by itself."""
         tokens: list[str] = self._tokenizer.batch_decode([[i] for i in ids])
         return tokens
 
     def vocabulary(self) -> dict[str, int]:
-        """Token ids by token."""
+        """Return token ids by token."""
         vocabulary: dict[str, int] = self._tokenizer.get_vocab()
         return vocabulary
 
     def render(self, prompt: Prompt, answer: Messages) -> RenderedConversation | str:
-        """The texts, or why the template refuses the conversation.
+        """Return the texts, or why the template refuses the conversation.
 
         The template gets messages as published, tools and arguments, as TRL's trainers give them.
         The answer begins where prompt and conversation part, which is before the prompt's end for a
@@ -105,11 +105,11 @@ class ConversationEncoder:
 
     @staticmethod
     def plain(prompt: Prompt, answer: Messages) -> RenderedConversation:
-        """Prompt and answer as texts, without template and end of text."""
+        """Return prompt and answer as texts, without template and end of text."""
         return RenderedConversation(_join_turns(prompt.messages), _join_turns(answer))
 
     def written(self, prompt: Prompt, answer: Messages, generate: bool) -> str:
-        """A conversation as the chat template writes it.
+        """Return a conversation as the chat template writes it.
 
         Args:
             prompt: with tools and the template's arguments.
@@ -126,20 +126,21 @@ class ConversationEncoder:
         return text
 
     def encode(self, texts: Sequence[RenderedConversation]) -> list[EncodedConversation]:
-        """Token ids of rendered conversations; each distinct text is tokenised once."""
+        """Return token ids of rendered conversations; each distinct text is tokenised once."""
         prompts = self.ids([t.prompt for t in texts])
         answers = self.ids([t.answer for t in texts])
         return [self._cut(prompts[t.prompt], answers[t.answer], self._begin) for t in texts]
 
     def alone(self, texts: Sequence[RenderedConversation]) -> list[EncodedConversation]:
-        """The answers without their prompts: after the BOS token alone, or EOS if there is none."""
+        """Return the answers without their prompts: after the BOS token alone, or EOS if there is
+        none."""
         start = self._tokenizer.bos_token_id
         start = self._tokenizer.eos_token_id if start is None else start
         answers = self.ids([t.answer for t in texts])
         return [self._cut([start], answers[t.answer], self._begin) for t in texts]
 
     def joint(self, texts: Sequence[RenderedConversation]) -> list[EncodedConversation]:
-        """Prompt and answer tokenised as one text, which stands in `answer` of the result.
+        """Return prompt and answer tokenised as one text, which stands in `answer` of the result.
 
         What is too long is tokenised apart and cut as `encode` does.
         """
@@ -161,12 +162,12 @@ class ConversationEncoder:
         return [self._cut(prompts[t.prompt], answers[t.answer], []) for t in texts]
 
     def _begun(self, ids: list[int]) -> EncodedConversation:
-        """One text after BOS, which may stand there already."""
+        """Return a text after BOS, which is added only if it is missing."""
         bos = () if self._bos is None or ids[:1] == [self._bos] else (self._bos,)
         return EncodedConversation(bos, tuple(ids))
 
     def ids(self, texts: Sequence[str]) -> dict[str, list[int]]:
-        """Token ids of each distinct text, without special tokens of the tokenizer's own."""
+        """Return token ids of each distinct text, without special tokens of the tokenizer's own."""
         distinct = list(dict.fromkeys(texts))
         ids_by_text: dict[str, list[int]] = {}
         for start in range(0, len(distinct), _CHUNK):
@@ -193,20 +194,20 @@ class ConversationEncoder:
 
 
 def _added_bos(tokenizer: Any) -> int | None:
-    """The BOS id if the tokenizer puts it before every text, else None."""
+    """Return the BOS id if the tokenizer puts it before every text, else None."""
     bos: int | None = tokenizer.bos_token_id
     return bos if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else None
 
 
 def _join_turns(messages: Messages) -> str:
-    """Several turns as `role: content`; a single message as it is."""
+    """Return several turns as `role: content`; a single message as it is."""
     if len(messages) == 1:
         return messages[0]["content"] or ""
     return "\n\n".join(f"{m['role']}: {m['content'] or ''}" for m in messages)
 
 
 def _render_plain(prompt: Messages, answer: Messages, eos: str) -> RenderedConversation:
-    """What a model without template is given."""
+    """Return the prompt and answer for a model without a template."""
     before = _join_turns(prompt)
     if len(prompt) > 1:
         before += "\n\nassistant: "

@@ -45,7 +45,7 @@ class PromptTree:
 def build_prompt_trees(
     encoded: Sequence[EncodedConversation], share: bool, longest: int = MAX_TREE
 ) -> list[PromptTree]:
-    """Trees of all encoded rows; answers to one prompt share it where that saves a tenth.
+    """Return trees of all encoded rows; answers to one prompt share it where that saves a tenth.
 
     A shared tree has at most `longest` tokens: its mask grows with the square of its length, and a
     model that looks back only so far would look further in it.
@@ -111,7 +111,7 @@ class TreeBatch:
     rows: tuple[int, ...]
 
     def to(self, device: str) -> TreeBatch:
-        """The batch on a device."""
+        """Return the batch on a device."""
         moved = {
             k: move_to_device(v, device) for k, v in vars(self).items() if isinstance(v, Tensor)
         }
@@ -119,7 +119,7 @@ class TreeBatch:
 
 
 def pad_trees(trees: Sequence[PromptTree], pad: int) -> TreeBatch:
-    """The padded batch of some trees."""
+    """Return the padded batch of some trees."""
     length = max(*(len(t) for t in trees), 1)
     ids = np.full((len(trees), length), pad, dtype=np.int64)
     positions = np.zeros((len(trees), length), dtype=np.int64)
@@ -180,7 +180,7 @@ def _answer_positions(
 
 
 def _tree_mask(branch: NDArray[np.int64]) -> Tensor:
-    """True where token t may look at s: not after it, and the prompt's or its own answer's.
+    """Return True where token t may look at s: not after it, and the prompt's or its own answer's.
 
     Padding looks at the first token, since a row of a softmax must not be empty.
     """

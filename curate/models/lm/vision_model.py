@@ -61,7 +61,7 @@ class VisionModel:
 
     @cached_property
     def identity(self) -> tuple[str, ...]:
-        """What values depend on besides the conversation."""
+        """Return what values depend on besides the conversation."""
         s = self.settings
         lengths = str((s.max_prompt_tokens, s.max_answer_tokens))
         return model_fingerprint(self.spec), str(dtype_of(s, self.device)), lengths
@@ -92,7 +92,7 @@ class VisionModel:
         answer: Sequence[Mapping[str, Any]],
         images: Sequence[Any],
     ) -> VisionConversation | str:
-        """Tokens and images of a conversation, or why it cannot be written.
+        """Return tokens and images of a conversation, or why it cannot be written.
 
         As TRL writes vision data: images without parts of their own go before the first user's
         text, the answer is what the template adds after the prompt.
@@ -126,9 +126,8 @@ class VisionModel:
         return _append_answer(dict(inputs), torch.tensor([ids], dtype=torch.long))
 
     def logprobs(self, sequences: Sequence[VisionConversation]) -> Iterator[tuple[list[int], Any]]:
-        """Rows, and (rows, 2) summed log-probabilities of their answers in nats: images seen, and
-        images masked in the attention of every layer.
-        """
+        """Yield rows, and (rows, 2) summed log-probabilities of their answers in nats: images seen,
+        and images masked in the attention of every layer."""
         # Seen and masked go through in one batch, so that images are moved to the device once.
         lengths = np.array([len(s) for s in sequences], dtype=np.int64)
         for rows in token_budget_batches(lengths, self.settings.batch_tokens):
@@ -153,7 +152,7 @@ class VisionModel:
     def _values(
         self, inputs: dict[str, Tensor], batch: Sequence[VisionConversation]
     ) -> tuple[Tensor, Tensor | None]:
-        """Sums of the answers' log-probabilities, and the positions that the model gave."""
+        """Return sums of the answers' log-probabilities, and the positions that the model gave."""
         caught: list[Tensor | None] = []
         # Models with positions in three dimensions compute them from the mask: under another mask
         # tokens would move, so the positions of the unmasked pass are taken.
@@ -177,7 +176,7 @@ class VisionModel:
 
 
 def _with_content_parts(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The messages as published, with every content as a list of parts."""
+    """Return the messages as published, with every content as a list of parts."""
     converted = []
     for message in messages:
         decoded = whole(message)
@@ -189,7 +188,8 @@ def _with_content_parts(messages: Sequence[Mapping[str, Any]]) -> list[dict[str,
 
 
 def _append_answer(inputs: dict[str, Tensor], answer: Tensor) -> VisionConversation:
-    """The answer's tokens after those of the prompt; what goes with tokens gets as many zeros."""
+    """Return the answer's tokens after those of the prompt; what goes with tokens gets as many
+    zeros."""
     prompt = inputs["input_ids"]
     more = answer.shape[1]
     for name, value in inputs.items():
@@ -202,7 +202,7 @@ def _append_answer(inputs: dict[str, Tensor], answer: Tensor) -> VisionConversat
 
 
 def _pad_batch(batch: Sequence[VisionConversation]) -> dict[str, Tensor]:
-    """One batch: token rows padded at their end, images below each other."""
+    """Return one batch: token rows padded at their end, images below each other."""
     longest = max(len(s) for s in batch)
     out: dict[str, Tensor] = {}
     for name, first in batch[0].inputs.items():
@@ -216,7 +216,8 @@ def _pad_batch(batch: Sequence[VisionConversation]) -> dict[str, Tensor]:
 
 
 def contrast_margins(values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Margins from (pairs, 4): chosen seen, chosen masked, rejected seen, rejected masked."""
+    """Return margins from (pairs, 4): chosen seen, chosen masked, rejected seen, rejected
+    masked."""
     visible, masked = values[:, 0] - values[:, 2], values[:, 1] - values[:, 3]
     return {
         "margin": visible,

@@ -50,7 +50,7 @@ class VLLMModel(LanguageModel):
 
     @cached_property
     def _adapter_options(self) -> dict[str, Any]:
-        """What the engine must know of the adapter.
+        """Return what the engine must know of the adapter.
 
         Raises:
             CurateError: no adapter there, or one that vLLM cannot apply as it is.
@@ -62,7 +62,7 @@ class VLLMModel(LanguageModel):
 
     @cached_property
     def _request(self) -> Any:
-        """The adapter that each request names, None without one."""
+        """Return the adapter that each request names, None without one."""
         if self.spec.adapter is None:
             return None
         from vllm.lora.request import LoRARequest
@@ -71,7 +71,7 @@ class VLLMModel(LanguageModel):
         return LoRARequest("adapter", 1, str(folder) if folder.is_dir() else self.spec.adapter)
 
     def logprobs(self, encoded: Sequence[EncodedConversation]) -> Values:
-        """Sum and number of each answer's token log-probabilities."""
+        """Return the sum and number of each answer's token log-probabilities."""
         engine = self._engine
         from vllm import SamplingParams
 
@@ -89,7 +89,7 @@ class VLLMModel(LanguageModel):
 
     @cached_property
     def networks(self) -> list[CausalNetwork]:
-        """None: vLLM gives log-probabilities alone.
+        """Raise an error: vLLM gives only log-probabilities.
 
         Raises:
             CurateError: always.
@@ -103,7 +103,7 @@ class VLLMModel(LanguageModel):
 
 
 def lora_rank(adapter: str) -> int:
-    """The largest rank of a LoRA adapter of PEFT, a folder or a name on the hub.
+    """Return the largest rank of a LoRA adapter of PEFT, a folder or a name on the hub.
 
     Raises:
         CurateError: no adapter there, or one that is more than LoRA matrices: vLLM would leave out
@@ -141,7 +141,7 @@ def lora_rank(adapter: str) -> int:
 
 
 def _answer_sum(row: EncodedConversation, logprobs: Sequence[Any]) -> tuple[float, int]:
-    """Sum and number over the answer's tokens; the first entry of vLLM's list is None."""
+    """Return sum and number over the answer's tokens; the first entry of vLLM's list is None."""
     ids = [*row.prompt, *row.answer]
     places = range(max(len(row.prompt), 1), len(ids))
     return sum(float(logprobs[t][ids[t]].logprob) for t in places), len(places)

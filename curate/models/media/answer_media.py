@@ -20,7 +20,7 @@ DECODED, TEXTS, NOT_DECODED = "ok", "answers are texts", "not seen"
 
 
 def embedded_answers_mask(features: Features) -> NDArray[np.bool_]:
-    """Whether each pair's answers could be embedded, (pairs,).
+    """Return whether each pair's answers could be embedded, (pairs,).
 
     An answer that could not has the vector 0, and so has its rival.
     """

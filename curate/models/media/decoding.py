@@ -56,7 +56,7 @@ class DecodedMedium:
 
 
 def decode_image(data: bytes) -> DecodedMedium:
-    """An RGB image, reduced to at most 1,024 pixels a side."""
+    """Return an RGB image, reduced to at most 1,024 pixels a side."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -80,7 +80,7 @@ def decode_image(data: bytes) -> DecodedMedium:
 
 
 def decode_audio(data: bytes) -> DecodedMedium:
-    """Samples of an audio, its channels averaged: {array, sampling_rate}."""
+    """Return samples of an audio, its channels averaged: {array, sampling_rate}."""
     need("soundfile", "media", "audios")
     import soundfile
 

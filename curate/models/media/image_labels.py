@@ -36,12 +36,12 @@ class ImageLabels:
 
     @property
     def labels(self) -> list[str]:
-        """Names of the labels, in order."""
+        """Return names of the labels, in order."""
         config = self._loaded[0].config
         return [str(config.id2label[i]) for i in range(config.num_labels)]
 
     def probabilities(self, images: Sequence[Any]) -> NDArray[np.float64]:
-        """(images, labels): softmax, or a sigmoid for each label of a multi-label model."""
+        """Return (images, labels): softmax, or a sigmoid for each label of a multi-label model."""
         model, processor = self._loaded
         several = model.config.problem_type == "multi_label_classification"
 

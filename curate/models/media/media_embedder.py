@@ -36,7 +36,7 @@ class MediaEmbedder(Embedder):
             )
 
     def encode_media(self, media: Sequence[Any]) -> NDArray[np.float32]:
-        """Vectors of decoded images, or of audios {array, sampling_rate}; (media, dim)."""
+        """Return vectors of decoded images, or of audios {array, sampling_rate}; (media, dim)."""
 
         def run(part: Sequence[Any]) -> list[torch.Tensor]:
             return [self._encode_batch(part, None)]
@@ -46,7 +46,7 @@ class MediaEmbedder(Embedder):
 
 
 def media_embedder(settings: EmbedderConfig, columns: Sequence[str]) -> MediaEmbedder:
-    """The embedder of the settings for answers of these kinds, loaded.
+    """Return the embedder of the settings for answers of these kinds, loaded.
 
     Raises:
         CurateError: it does not embed them.

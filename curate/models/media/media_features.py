@@ -103,7 +103,7 @@ def _join_features(
 
 
 def _no_medium_error(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> CurateError:
-    """The error for a set of which no medium can be decoded."""
+    """Return the error for a set of which no medium can be decoded."""
     column = answer_media(pairs)[0]
     problem = next((p for p in media(column).problems if p is not None), "unknown")
     first = pairs[column].explode().struct.field("path").drop_nulls().head(1).to_list()
@@ -125,7 +125,7 @@ def _no_medium_error(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> C
 
 
 def _media_answers(media: MediaSet, is_media_answer: pl.Series) -> MediaAnswers:
-    """The pairs whose answers are media, without what stands before both."""
+    """Return the pairs whose answers are media, without what stands before both."""
     shared, rejected_media = media.of[media.column], media.of[REJECTED_MEDIA[media.column]]
     answers = []
     for row, (chosen, rejected, is_media) in enumerate(
@@ -143,7 +143,7 @@ def _media_answers(media: MediaSet, is_media_answer: pl.Series) -> MediaAnswers:
 def _answer_vectors(
     answers: MediaAnswers, numbers: NDArray[np.int64], vectors: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """Vectors of the distinct answers, the last one 0, and which are each pair's.
+    """Return vectors of the distinct answers, the last one 0, and which are each pair's.
 
     Args:
         answers: of the pairs.

@@ -103,11 +103,11 @@ class MediaSet:
                 task.advance(len(batch))
 
     def decoded(self, numbers: Sequence[int]) -> list[DecodedMedium]:
-        """Some media, decoded anew where somebody wants their pixels."""
+        """Return some media, decoded anew where somebody wants their pixels."""
         return self._decode(np.array(numbers, dtype=np.int64), [self._read(n) for n in numbers])
 
     def content_keys(self, numbers: Sequence[int] | None) -> list[str]:
-        """What tells the files of media apart, whatever their names."""
+        """Return what tells the files of media apart, whatever their names."""
         contents = (self._read(n) for n in numbers or ())
         return [key_of(d).hex() if isinstance(d, bytes) else d for d in contents]
 
@@ -119,7 +119,8 @@ class MediaSet:
         progress: Progress,
         dtype: str,
     ) -> NDArray[np.float32]:
-        """Vectors of length 1 of the wanted media, (wanted, dim), 0 for one that cannot be seen.
+        """Return vectors of length 1 of the wanted media, (wanted, dim), 0 for one that cannot be
+        seen.
 
         Those that the store knows are not decoded.
 
@@ -173,7 +174,7 @@ class MediaSet:
     def _decode(
         self, numbers: NDArray[np.int64], data: Sequence[bytes | str]
     ) -> list[DecodedMedium]:
-        """The media, decoded by several threads, with what is told of each noted."""
+        """Return the media, decoded by several threads, with what is told of each noted."""
         # Pillow and soundfile let go of the interpreter's lock while they decode.
         with ThreadPoolExecutor(cores()) as pool:
             decoded = list(pool.map(self._decoded, data))
@@ -193,7 +194,7 @@ class MediaSet:
         )
 
     def _read(self, number: int) -> bytes | str:
-        """The file of a medium, or why it is not to be had."""
+        """Return the file of a medium, or why it is not to be had."""
         row, name, place = self._first[number]
         try:
             return medium_bytes(self._table[name][row][place], self._folders)
@@ -202,7 +203,7 @@ class MediaSet:
 
 
 def media_set_for(pairs: pl.DataFrame, column: str, context: Context) -> MediaSet:
-    """The media of exactly these pairs, shared by all steps of a run."""
+    """Return the media of exactly these pairs, shared by all steps of a run."""
     return context.of_pairs(
         f"media/{column}",
         pairs,
@@ -211,7 +212,7 @@ def media_set_for(pairs: pl.DataFrame, column: str, context: Context) -> MediaSe
 
 
 def _media_keys(media: Sequence[dict[str, Any]]) -> list[bytes]:
-    """What tells each medium apart."""
+    """Return what tells each medium apart."""
     keys = []
     for medium in media:
         data = medium["bytes"]

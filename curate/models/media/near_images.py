@@ -20,7 +20,7 @@ _BATCH = 8192
 
 
 def perceptual_hashes(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """imagehash's pHash of each (32, 32) grey picture, as (images, 8) bytes."""
+    """Return imagehash's pHash of each (32, 32) grey picture, as (images, 8) bytes."""
     need("imagehash", "media", "perceptual hashes")
     import imagehash
     from PIL import Image
@@ -34,7 +34,7 @@ def perceptual_hashes(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def first_near_image(
     hashes: NDArray[np.uint8], decoded: NDArray[np.bool_], distance: int
 ) -> NDArray[np.int64]:
-    """For each image the first whose hash differs by at most `distance` bits, (images,).
+    """Return for each image the first whose hash differs by at most `distance` bits, (images,).
 
     An image that is near to an earlier one stands for nobody itself: a chain of small changes is
     not one group. Images that were not seen stand for themselves.
@@ -59,7 +59,7 @@ def first_near_image(
 
 
 def _hash_leaders(codes: NDArray[np.uint8], distance: int) -> NDArray[np.int64]:
-    """For each distinct hash the earliest that leads it, itself where none does."""
+    """Return for each distinct hash the earliest that leads it, itself where none does."""
     import faiss
 
     index: Any = faiss.IndexBinaryFlat(_BITS)

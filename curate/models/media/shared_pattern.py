@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def shared_pattern(small: NDArray[np.uint8], decoded: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Correlation of each image's edges with the mean edges of all others, (images,).
+    """Return the correlation of each image's edges with the mean edges of all others, (images,).
 
     Edges are the Laplacian of the (32, 32) grey picture, which large shapes of a scene hardly
     leave a trace in. Independent images lie at 0 with a deviation of some 0.03 (1,024 pixels);
@@ -45,7 +45,7 @@ def shared_pattern(small: NDArray[np.uint8], decoded: NDArray[np.bool_]) -> NDAr
 
 
 def _normalised_edges(small: NDArray[np.uint8], decoded: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Laplacians of mean 0 and length 1, 0 where there is nothing to see."""
+    """Return Laplacians of mean 0 and length 1, 0 where there is nothing to see."""
     grey = small.astype(np.float64)
     around = sum(np.roll(grey, by, axis) for axis in (1, 2) for by in (-1, 1))
     edges: NDArray[np.float64] = 4.0 * grey - around

@@ -31,7 +31,7 @@ _MIN_GAIN = 1e-3
 def frequent_annotators(
     names: pl.Series, voting: NDArray[np.bool_]
 ) -> tuple[list[str], NDArray[np.int64]]:
-    """Annotators with votes enough, and who of them gave each vote (-1: none of them)."""
+    """Return annotators with votes enough, and who of them gave each vote (-1: none of them)."""
     counts = names.filter(pl.Series(voting)).drop_nulls().value_counts()
     frequent = counts.filter(pl.col("count") >= MIN_VOTES)[names.name].sort()
     inside = names.is_in(frequent.implode()).fill_null(False).to_numpy() & voting
@@ -49,7 +49,7 @@ def choose_groups(
     context: Context,
     seed: int,
 ) -> PreferenceGroups:
-    """The mixture of `groups`, or of the smallest K whose successor is not surely better.
+    """Return the mixture of `groups`, or of the smallest K whose successor is not surely better.
 
     Sizes, the likelihoods that were tried and the number of pairs on which groups differ become
     facts of the step.
@@ -98,7 +98,7 @@ def _search_group_count(
 
 
 def _predicts_better(new: PreferenceGroups, old: PreferenceGroups, votes: AnnotatorVotes) -> bool:
-    """Whether more groups predict surely better, and because they are different people's.
+    """Return whether more groups predict surely better, and because they are different people's.
 
     Smaller groups are also fitted more cautiously, which alone may help; so it must help, too, to
     know to which group an annotator belongs: own group's heads against the same heads pooled.
@@ -108,7 +108,7 @@ def _predicts_better(new: PreferenceGroups, old: PreferenceGroups, votes: Annota
 
 
 def _is_surely_positive(gain: NDArray[np.float64], votes: AnnotatorVotes) -> bool:
-    """Whether these annotators' mean gain is surely positive.
+    """Return whether these annotators' mean gain is surely positive.
 
     The error is that of the votes around each annotator's own mean gain, summed within prompts:
     that a minority gains much and the others little is no doubt of the gain.

@@ -78,30 +78,31 @@ class PreferenceGroups:
 
     @property
     def membership(self) -> NDArray[np.float64]:
-        """(annotators, K) mean over folds."""
+        """Return (annotators, K) mean over folds."""
         mean_membership: NDArray[np.float64] = self.members.mean(axis=0)
         return mean_membership
 
     @property
     def sizes(self) -> NDArray[np.float64]:
-        """(K,) mean membership over annotators."""
+        """Return (K,) mean membership over annotators."""
         group_sizes: NDArray[np.float64] = self.membership.mean(axis=0)
         return group_sizes
 
     def member_of(self, votes: AnnotatorVotes) -> NDArray[np.float64]:
-        """(pairs, K): of each vote's annotator by other folds' votes; `sizes` for unknown ones."""
+        """Return (pairs, K): of each vote's annotator by other folds' votes; `sizes` for unknown
+        ones."""
         has_annotator = (votes.annotator >= 0)[:, None]
         memberships = self.members[votes.fold, np.maximum(votes.annotator, 0)]
         return np.where(has_annotator, memberships, self.sizes)
 
 
 def reward_trainer(votes: AnnotatorVotes, seed: int) -> Train:
-    """Trains Bradley-Terry heads on the votes."""
+    """Return a function that trains Bradley-Terry heads on the votes."""
     return lambda weights: train_heads(votes.chosen, votes.rejected, weights, HeadSpec(), seed)
 
 
 def fit_groups(votes: AnnotatorVotes, groups: int, train: Train, seed: int) -> PreferenceGroups:
-    """EM for each fold's training votes, all heads as one batch.
+    """Fit the mixture by EM for each fold's training votes, all heads as one batch.
 
     An annotator a belongs to group k with probability r_ak, in proportion to the group's size times
     the likelihood of a's training votes under its head; head k learns each vote with weight r_ak.
@@ -126,7 +127,7 @@ def fit_groups(votes: AnnotatorVotes, groups: int, train: Train, seed: int) -> P
 
 
 def member_weights(votes: AnnotatorVotes, member: NDArray[np.float64]) -> Tensor:
-    """(pairs, folds K): of each pair for the head of a fold that left it out and a group.
+    """Return (pairs, folds K): of each pair for the head of a fold that left it out and a group.
 
     `member` are (folds, annotators, K) memberships.
     """
@@ -139,7 +140,8 @@ def member_weights(votes: AnnotatorVotes, member: NDArray[np.float64]) -> Tensor
 def _initial_membership(
     votes: AnnotatorVotes, groups: int, folds: int, people: int, seed: int
 ) -> NDArray[np.float64]:
-    """(folds, annotators, K): clusters of the annotators' mean directions in the training votes.
+    """Return (folds, annotators, K): clusters of the annotators' mean directions in the training
+    votes.
 
     Directions are looked at along the 20 principal axes of all differences, each scaled to unit
     variance: else the clusters follow what varies most, not what people differ in.
@@ -161,7 +163,7 @@ def _initial_membership(
 
 
 def _whitening(votes: AnnotatorVotes) -> NDArray[np.float64]:
-    """(dim, axes): from features to scaled principal axes; does not depend on the labels."""
+    """Return (dim, axes): from features to scaled principal axes; does not depend on the labels."""
     width = votes.chosen.shape[1]
     moment, count = np.zeros((width, width)), max(len(votes.chosen), 1)
     for rows in batches(len(votes.chosen), _ROWS):
@@ -175,7 +177,8 @@ def _whitening(votes: AnnotatorVotes) -> NDArray[np.float64]:
 
 
 def _mean_directions(votes: AnnotatorVotes, folds: int, people: int) -> NDArray[np.float64]:
-    """(folds, annotators, dim) mean of chosen minus rejected over the votes outside each fold."""
+    """Return (folds, annotators, dim) mean of chosen minus rejected over the votes outside each
+    fold."""
     sums = np.zeros((folds, people, votes.chosen.shape[1]))
     counts = np.zeros((folds, people))
     identified_rows = np.flatnonzero(votes.annotator >= 0)
@@ -198,7 +201,7 @@ def _membership(
     before: NDArray[np.float64],
     people: int,
 ) -> NDArray[np.float64]:
-    """E-step: (folds, annotators, K) from the training votes alone."""
+    """Return the E-step: (folds, annotators, K) from the training votes alone."""
     folds, groups = margins.shape[1:]
     likelihood = np.zeros((folds, people, groups))
     for fold in range(folds):
@@ -212,7 +215,7 @@ def _membership(
 
 
 def _match_groups(member: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(folds, K): which group of each fold is group k of the first fold."""
+    """Return (folds, K): which group of each fold is group k of the first fold."""
     order = []
     for fold in member:
         # Groups have no order of their own: each fold's EM may number them otherwise.

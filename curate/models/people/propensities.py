@@ -9,7 +9,7 @@ _PRIOR = 10.0
 
 
 def feedback_propensity(user: str, position: str, voted: str) -> pl.Expr:
-    """P(vote) of each showing: the user's rate times the place's rate over the rate of all.
+    """Return P(vote) of each showing: the user's rate times the place's rate over the rate of all.
 
     Rates are shrunk towards that of all showings by 10 showings' worth, and the product is kept
     within 0.001 and 1. A place that is not known counts as the average one. That the two act

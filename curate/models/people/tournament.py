@@ -39,7 +39,7 @@ class Tournaments:
 
 
 def build_tournaments(pairs: pl.DataFrame) -> Tournaments:
-    """Components and entropies of all prompts.
+    """Return components and entropies of all prompts.
 
     The answers to a prompt are the nodes, a vote is an edge from the preferred one to the other.
     Two answers preferred both ways are a contradiction, not a cycle. The entropy is that of the
@@ -70,7 +70,7 @@ def build_tournaments(pairs: pl.DataFrame) -> Tournaments:
 def _lost_vote_entropies(
     owner: NDArray[np.int64], losers: NDArray[np.int64], nodes: int
 ) -> NDArray[np.float64]:
-    """Normalised entropy of lost votes among the answers to each prompt."""
+    """Return Normalised entropy of lost votes among the answers to each prompt."""
     lost = np.bincount(losers, minlength=nodes).astype(np.float64)
     prompts = int(owner.max()) + 1
     total = np.bincount(owner, lost, prompts)
@@ -84,6 +84,7 @@ def _lost_vote_entropies(
 
 
 def mean_clarity(graphs: Tournaments) -> float | None:
-    """1 minus the mean entropy of the prompts with three answers or more; None without any."""
+    """Return 1 minus the mean entropy of the prompts with three answers or more; None without
+    any."""
     finite_entropy = graphs.entropy[~np.isnan(graphs.entropy)]
     return round(1.0 - float(finite_entropy.mean()), 4) if len(finite_entropy) else None

@@ -12,7 +12,8 @@ _ITERATIONS = 100
 
 
 def vote_table(pairs: pl.DataFrame) -> pl.DataFrame:
-    """One row a vote: task (number of the pair of texts), worker, label ("low", "high" or "tie").
+    """Return one row a vote: task (number of the pair of texts), worker, label ("low", "high" or
+    "tie").
 
     Votes without an annotator count as one person's each.
     """
@@ -30,7 +31,7 @@ def vote_table(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def dawid_skene_consensus(votes: pl.DataFrame) -> pl.DataFrame:
-    """The consensus of each task by Dawid and Skene (1979): `task` and `consensus`.
+    """Return the consensus of each task by Dawid and Skene (1979): `task` and `consensus`.
 
     A confusion matrix of every worker and the labels, by expectation maximisation.
 

@@ -60,7 +60,7 @@ _CHARACTERS = {
 
 
 def answer_counts(texts: pl.DataFrame) -> NDArray[np.float32]:
-    """Counts of each answer, (rows, len(COUNTS)), not scaled.
+    """Return counts of each answer, (rows, len(COUNTS)), not scaled.
 
     Args:
         texts: columns `prompt` and `answer` as texts.
@@ -69,7 +69,7 @@ def answer_counts(texts: pl.DataFrame) -> NDArray[np.float32]:
 
 
 def with_prompt_words(texts: pl.DataFrame) -> pl.DataFrame:
-    """`asked`: the prompt's words that mean something, as numbers, each once.
+    """Return `asked`: the prompt's words that mean something, as numbers, each once.
 
     Words are compared by their hashes: sets of numbers are several times cheaper than of texts.
     """
@@ -77,13 +77,13 @@ def with_prompt_words(texts: pl.DataFrame) -> pl.DataFrame:
 
 
 def word_hashes(column: str) -> pl.Expr:
-    """Hashes of the words of a column of texts, in order."""
+    """Return hashes of the words of a column of texts, in order."""
     words = pl.col(column).str.to_lowercase().str.extract_all(_WORD)
     return words.list.eval(pl.element().hash())
 
 
 def count_expressions(texts: pl.DataFrame) -> pl.DataFrame:
-    """Counts of `answer`, of a frame with `prompt` and `asked` too."""
+    """Return counts of `answer`, of a frame with `prompt` and `asked` too."""
     words = texts.with_columns(lower=pl.col("answer").str.to_lowercase())
     words = words.with_columns(words=pl.col("lower").str.extract_all(_WORD))
     # Step by step: polars would compute what several counts share anew for each of them.
@@ -95,7 +95,7 @@ def count_expressions(texts: pl.DataFrame) -> pl.DataFrame:
 
 
 def content_word_hashes(hashes: pl.Expr) -> pl.Expr:
-    """Distinct hashes of words, without those of words that mean nothing."""
+    """Return distinct hashes of words, without those of words that mean nothing."""
     stop = pl.lit(pl.Series([pl.Series(_STOP).hash()]))
     return hashes.list.set_difference(stop)  # each once
 
@@ -131,7 +131,7 @@ def _count_columns() -> list[pl.Expr]:
 
 
 def _distinct_bigram_share() -> pl.Expr:
-    """Share of pairs of neighbouring words that are distinct."""
+    """Return the share of pairs of neighbouring words that are distinct."""
     # The order counts: the same two words the other way round are another pair.
     both = (
         pl.element() ^ (pl.element().shift(-1) * pl.lit(_UNUSUAL, dtype=pl.UInt64))
@@ -141,7 +141,7 @@ def _distinct_bigram_share() -> pl.Expr:
 
 
 def _shared_word_counts() -> dict[str, pl.Expr]:
-    """How many of the prompt's words the answer has, and how many it has besides."""
+    """Return how many of the prompt's words the answer has, and how many it has besides."""
     prompt_words, answer_words, shared_words = (
         pl.col("asked").list.len(),
         pl.col("said").list.len(),
@@ -155,7 +155,7 @@ def _shared_word_counts() -> dict[str, pl.Expr]:
 
 
 def _echoes_prompt() -> pl.Expr:
-    """Whether the answer repeats the beginning of the prompt."""
+    """Return whether the answer repeats the beginning of the prompt."""
     start = pl.col("prompt").str.strip_chars().str.slice(0, _ECHO).str.to_lowercase()
     # An empty prompt stands at the start of every text.
     repeats = pl.col("lower").str.contains(start, literal=True)

@@ -41,7 +41,7 @@ _OPEN_END = r"[\p{L}\p{N},;:(\[-]\s*$"
 
 
 def has_artefact(kind: Artefact, side: str) -> pl.Expr:
-    """Whether the answer of a column of messages has an artefact of this kind.
+    """Return whether the answer of a column of messages has an artefact of this kind.
 
     - trace: a text between `<think>` marks, `reasoning_content` included;
     - tool_call: a call, as a field or as a `<tool_call>` text;
@@ -72,13 +72,15 @@ def has_artefact(kind: Artefact, side: str) -> pl.Expr:
 
 
 def artefact_direction(kind: Artefact) -> pl.Expr:
-    """+1 where the chosen answer alone has the artefact, -1 where the other has, else 0; Int8."""
+    """Return +1 where the chosen answer alone has the artefact, -1 where the other has, else 0;
+    Int8."""
     chosen, rejected = (has_artefact(kind, side).cast(pl.Int8) for side in ("chosen", "rejected"))
     return (chosen - rejected).alias(kind)
 
 
 def strip_template_tokens(side: str) -> pl.Expr:
-    """The plain messages of a column without template tokens and white space at the answer's start.
+    """Return the plain messages of a column without template tokens and white space at the answer's
+    start.
 
     Messages that are more than a text stay as they are.
     """

@@ -51,7 +51,7 @@ class Attribute(BaseModel):
 def attribute_margins(
     pairs: pl.DataFrame, context: Context, attributes: dict[str, Attribute], where: str
 ) -> NDArray[np.float64]:
-    """Chosen minus rejected of each attribute, (pairs, attributes); NaN where it is missing.
+    """Return chosen minus rejected of each attribute, (pairs, attributes); NaN where it is missing.
 
     Raises:
         CurateError: one has no value in any pair.
@@ -97,7 +97,7 @@ def _number_column(key: str) -> pl.Expr:
 def attribute_status(
     pairs: pl.DataFrame, context: Context, values: NDArray[np.float64], missing: str
 ) -> pl.Series:
-    """Why a pair teaches nothing, `missing` where it has not all attributes, else ok."""
+    """Return why a pair teaches nothing, `missing` where it has not all attributes, else ok."""
     is_complete = pl.Series(np.asarray(np.isfinite(values).all(axis=1)))
     base_status = training_status(pairs, context).to_frame("s").with_columns(whole=is_complete)
     status = pl.when(pl.col("whole") | (pl.col("s") != "ok")).then("s")
@@ -105,7 +105,8 @@ def attribute_status(
 
 
 def rating_columns(pairs: pl.DataFrame, name: str) -> tuple[pl.Expr, pl.Expr]:
-    """A rating of both answers, which `extra` keeps in a list of all answers to the prompt."""
+    """Return a rating of both answers, which `extra` keeps in a list of all answers to the
+    prompt."""
     places = [
         pl.col("extra").str.json_path_match(f"$.{_PLACES}[{i}]").cast(pl.Int64, strict=False)
         for i in (0, 1)

@@ -15,7 +15,8 @@ _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 
 
 def parse_tool_calls(messages: Sequence[Mapping[str, Any]]) -> list[Call]:
-    """The calls of an answer: fields of its messages, and `<tool_call>` texts of plain ones."""
+    """Return the calls of an answer: fields of its messages, and `<tool_call>` texts of plain
+    ones."""
     calls: list[Call] = []
     for message in messages:
         if message["more"] is not None:
@@ -54,7 +55,7 @@ class ToolSet:
                 self._schemas[function["name"]] = parsed_object(schema)
 
     def problem(self, call: Call) -> str | None:
-        """What is wrong with a call, None where nothing is.
+        """Return what is wrong with a call, None where nothing is.
 
         Arguments must be a JSON object, the name one of the tools', and the arguments such as its
         schema wants.
@@ -80,7 +81,7 @@ class ToolSet:
 
 
 def are_same_calls(first: Sequence[Call], second: Sequence[Call]) -> bool:
-    """Whether two answers make the same calls in the same order."""
+    """Return whether two answers make the same calls in the same order."""
     return [_canonical_call(call) for call in first] == [_canonical_call(call) for call in second]
 
 

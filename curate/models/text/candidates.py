@@ -28,7 +28,7 @@ class CandidatePairs:
 
     @classmethod
     def of(cls, sketches: MinHashSketches, threshold: float) -> CandidatePairs:
-        """Those of all bands of the sketches."""
+        """Return the candidates of all bands of the sketches."""
         items, buckets, bucket_count = [], [], 0
         for keys in sketches.bands(threshold):
             item, bucket, count = shared_keys(keys, np.arange(len(keys)))
@@ -38,7 +38,7 @@ class CandidatePairs:
         return cls(np.concatenate(items), np.concatenate(buckets))
 
     def by_item(self) -> Iterator[tuple[int, list[int]]]:
-        """Each item, in order, and its buckets."""
+        """Yield each item, in order, and its buckets."""
         order = np.argsort(self.item, kind="stable")
         item, bucket = self.item[order], self.bucket[order]
         starts = np.flatnonzero(np.diff(item, prepend=-1))
@@ -50,7 +50,8 @@ class CandidatePairs:
 def shared_keys(
     keys: NDArray[np.uint64], items: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Items whose key another one has too, the numbers of their keys, and how many there are."""
+    """Return items whose key another one has too, the numbers of their keys, and how many there
+    are."""
     values, number, counts = np.unique(keys, return_inverse=True, return_counts=True)
     shared = counts[number] > 1
     return items[shared], number[shared], len(values)
@@ -59,7 +60,7 @@ def shared_keys(
 def first_near_duplicate(
     candidates: CandidatePairs, shingles: ItemShingles, items: int, threshold: float
 ) -> NDArray[np.int64]:
-    """For each item the first earlier kept one that it nearly repeats, or -1; (items,).
+    """Return for each item the first earlier kept one that it nearly repeats, or -1; (items,).
 
     An item is kept when its similarity to no kept candidate before it reaches `threshold`: one
     below it is never reported.
@@ -78,7 +79,7 @@ def first_near_duplicate(
 
 
 def cluster_sketches(sketches: MinHashSketches, threshold: float) -> NDArray[np.int64]:
-    """Number of each item's cluster, that of its first item; (items,).
+    """Return the number of each item's cluster, that of its first item; (items,).
 
     Items whose similarity reaches the threshold are in one cluster, and so is whatever hangs
     together with them.

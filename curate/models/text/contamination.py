@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 def holder_contamination(probability: NDArray[np.float64], gamma: float = 2.0) -> float:
-    """Hoelder-DPO's 1 - xi, xi = mean(p) sum p^g / sum p^(1 + g), in [0, 1] (arXiv 2505.17859).
+    """Return Hoelder-DPO's 1 - xi, xi = mean(p) sum p^g / sum p^(1 + g), in [0, 1] (arXiv
+    2505.17859).
 
     0 where all p are equal. It charges genuine ambiguity as noise: zero flips and calibrated
     margins of N(0, 1) give 0.15 at gamma = 2. The paper's equation 11 was read second-hand.
@@ -28,7 +29,7 @@ def holder_contamination(probability: NDArray[np.float64], gamma: float = 2.0) -
 
 
 def confident_learning_rate(probability: NDArray[np.float64]) -> float:
-    """Confident learning's off-diagonal mass on pairs in both orders (arXiv 1911.00068).
+    """Return confident learning's off-diagonal mass on pairs in both orders (arXiv 1911.00068).
 
     Both class thresholds are t = mean p, so the rate is #{p <= 1 - t} / (#{p <= 1 - t} +
     #{p >= t}); NaN where t <= 1/2, as the model then knows nothing. Biased upwards by ambiguity.
@@ -45,7 +46,7 @@ def confident_learning_rate(probability: NDArray[np.float64]) -> float:
 
 
 def lowest_share_mask(values: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
-    """True for the floor(n share) smallest values; equal ones in order."""
+    """Return True for the floor(n share) smallest values; equal ones in order."""
     flags = np.zeros(len(values), dtype=bool)
     flags[np.argsort(values, kind="stable")[: int(np.floor(len(values) * share + 1e-9))]] = True
     return flags

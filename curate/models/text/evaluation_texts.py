@@ -32,14 +32,14 @@ class EvaluationText:
     text: str
 
     def label(self) -> str:
-        """File, row and beginning of the prompt."""
+        """Return the file, row and beginning of the prompt."""
         text = " ".join(self.text.split())
         excerpt = text if len(text) <= _LABEL_CHARACTERS else f"{text[:_LABEL_CHARACTERS]}..."
         return f"{self.source}, row {self.row}: {excerpt}"
 
 
 def read_evaluation_texts(paths: list[str], column: str | None) -> list[EvaluationText]:
-    """Prompts of files of jsonl, json, csv, parquet, or text with one prompt a line.
+    """Return prompts of files of jsonl, json, csv, parquet, or text with one prompt a line.
 
     A list of texts or of messages is joined by line breaks (MT-Bench's `turns`).
 
@@ -126,12 +126,13 @@ class NgramIndex:
 
     @staticmethod
     def _grams(text: str, words: int) -> tuple[Shingles, int]:
-        """All n-grams, and n; of a shorter text the text itself, and its length."""
+        """Return all n-grams, and n; of a shorter text the text itself, and its length."""
         length = min(words, len(split_words(text)))
         return text_shingles(text, length), length
 
     def best(self, text: str) -> tuple[int, float]:
-        """Number of the evaluation prompt that the text holds most of, and the share, 0 to 1.
+        """Return number of the evaluation prompt that the text holds most of, and the share, 0 to
+        1.
 
         (-1, 0.0) where it shares no n-gram with any.
         """

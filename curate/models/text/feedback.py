@@ -38,7 +38,7 @@ class FeedbackSignal:
 
 @cache
 def shipped_patterns() -> FeedbackPatterns:
-    """The patterns that come with curate."""
+    """Return the patterns that come with curate."""
     text = (
         resources.files("curate.models.text").joinpath("feedback_patterns.yaml").read_text("utf-8")
     )
@@ -47,7 +47,7 @@ def shipped_patterns() -> FeedbackPatterns:
 
 
 def read_patterns(path: Path | None) -> FeedbackPatterns:
-    """A user's patterns; None: the shipped ones.
+    """Return a user's patterns; None: the shipped ones.
 
     Raises:
         CurateError: the file is no such table, or a pattern cannot be read.
@@ -90,7 +90,7 @@ def _is_rubric_table(part: object) -> bool:
 def feedback_signals(
     turns: Sequence[str], patterns: FeedbackPatterns | None = None
 ) -> list[FeedbackSignal | None]:
-    """The signal of each user's turn, None where none is seen.
+    """Return the signal of each user's turn, None where none is seen.
 
     Args:
         turns: texts.

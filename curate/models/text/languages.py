@@ -26,6 +26,6 @@ class LanguageDetector:
             self._identifier.set_languages(list(among))
 
     def of(self, text: str) -> str | None:
-        """The ISO 639-1 code, None where it is not sure."""
+        """Return the ISO 639-1 code, None where it is not sure."""
         code, probability = self._identifier.classify(text)
         return str(code) if probability >= self._least else None

@@ -34,7 +34,7 @@ def near_duplicate_of(
     workspace: Workspace | None = None,
     workers: Workers | None = None,
 ) -> pl.Series:
-    """pair_id of the earlier pair that each pair nearly repeats, or null.
+    """Return pair_id of the earlier pair that each pair nearly repeats, or null.
 
     `parts` are what is compared: ("prompt",), ("chosen", "rejected"), or all three; each part must
     be near. The order of the answers does not count. Pairs with exactly the same texts (repeats,
@@ -84,7 +84,7 @@ def _find_duplicates(
 def _text_batches(
     pairs: pl.DataFrame, rows: NDArray[np.int64], parts: tuple[str, ...], task: Task
 ) -> Iterator[tuple[pl.DataFrame, NDArray[np.uint64] | None]]:
-    """Parts of ascending rows as texts, and numbers of their media, batch by batch."""
+    """Yield parts of ascending rows as texts, and numbers of their media, batch by batch."""
     for batch_pairs in rows_in_batches(pairs, rows):
         batch_texts = batch_pairs.select(messages_text(part).alias(part) for part in parts)
         yield batch_texts, _media_hashes(batch_pairs, answers="chosen" in parts)
@@ -92,7 +92,7 @@ def _text_batches(
 
 
 def _media_hashes(pairs: pl.DataFrame, *, answers: bool) -> NDArray[np.uint64] | None:
-    """A number for the media of each pair, in whichever order the answers have theirs."""
+    """Return a number for the media of each pair, in whichever order the answers have theirs."""
     there = [c for c in present(pairs) if c in MEDIA_PARTS]
     if not there:
         return None

@@ -36,7 +36,7 @@ def find_duplicates_partitioned(
     workspace: Workspace,
     workers: Workers,
 ) -> NDArray[np.int64]:
-    """`first_near_duplicate` of items whose texts lie with workers, (items,).
+    """Return `first_near_duplicate` of items whose texts lie with workers, (items,).
 
     Args:
         texts: of some items after the other, and numbers of their media.
@@ -75,7 +75,7 @@ def _join_buckets(
 
 
 def _record_starts(texts: Iterable[Texts], starts: list[int]) -> Iterator[Texts]:
-    """The texts, while the number of the first item of each part is noted."""
+    """Yield the texts, while the number of the first item of each part is noted."""
     start = 0
     for partition_texts in texts:
         starts.append(start)
@@ -91,7 +91,7 @@ def _gather_shingles(
     workspace: Workspace,
     workers: Workers,
 ) -> ItemShingles:
-    """Shingles of these ascending items, numbered anew in this order."""
+    """Return shingles of these ascending items, numbered anew in this order."""
     gathered = ItemShingles(parts, workspace)
     cuts = np.searchsorted(items, edges)
     partition_items = [
@@ -111,7 +111,7 @@ def _sketch_texts(parts: tuple[str, ...], texts: Texts) -> MinHashSketches:
 def _keys_by_receiver(
     threshold: float, receivers: int, sketches: MinHashSketches, start: int
 ) -> list[KeyedItems]:
-    """Keys of all bands and the items that have them, of each receiver of keys."""
+    """Return keys of all bands and the items that have them, of each receiver of keys."""
     items = np.arange(start, start + sketches.items)
     keys: list[NDArray[np.uint64]] = []
     owners: list[NDArray[np.int64]] = []

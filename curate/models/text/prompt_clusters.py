@@ -28,7 +28,8 @@ def prompt_clusters(
     workspace: Workspace | None = None,
     threshold: float = SIMILAR,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Number of each pair's prompt, and of its cluster; both (pairs,), whatever the order of rows.
+    """Return number of each pair's prompt, and of its cluster; both (pairs,), whatever the order of
+    rows.
 
     Clusters are connected components: two prompts are in one where a chain of nearly equal prompts
     leads from one to the other. Candidates are found by MinHash: a pair of prompts just above the

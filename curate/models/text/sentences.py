@@ -13,7 +13,7 @@ _CITED = r"\[(\d{1,3})\]"
 
 
 def split_sentences(pairs: pl.DataFrame, side: str) -> pl.DataFrame:
-    """Each sentence of an answer as a row: `row`, `sentence`, `words`, `cited`.
+    """Return each sentence of an answer as a row: `row`, `sentence`, `words`, `cited`.
 
     `words` are hashes of the distinct words that mean something, `cited` the numbers in brackets.
     Sentences without a word that means anything are left out.
@@ -34,7 +34,8 @@ def split_sentences(pairs: pl.DataFrame, side: str) -> pl.DataFrame:
 
 
 def word_coverage(answer_sentences: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
-    """For each sentence and source of its pair the share of the sentence's words in the source.
+    """Return for each sentence and source of its pair the share of the sentence's words in the
+    source.
 
     Args:
         answer_sentences: result of `split_sentences`.

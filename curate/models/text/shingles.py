@@ -30,12 +30,12 @@ Shingles = frozenset[int]
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text in lower case; the text itself where it has none."""
+    """Return the words of a text in lower case; the text itself where it has none."""
     return _WORD.findall(text.lower()) or [text]
 
 
 def text_shingles(text: str, length: int = SHINGLE_WORDS) -> Shingles:
-    """Hashes of all runs of `length` words, case ignored; a shorter text is one shingle."""
+    """Return hashes of all runs of `length` words, case ignored; a shorter text is one shingle."""
     words = split_words(text)
     runs = max(len(words) - length + 1, 1)
     return frozenset(crc32("\x1f".join(words[i : i + length]).encode()) for i in range(runs))
@@ -78,7 +78,7 @@ class ShingleTable:
         self._starts.append(self._starts[-1] + len(ends) - 1)
 
     def of(self, text: int) -> NDArray[np.uint32]:
-        """The shingles of one text."""
+        """Return the shingles of one text."""
         part = int(np.searchsorted(self._starts, text, side="right")) - 1
         at = text - self._starts[part]
         ends = self._ends[part]
@@ -86,7 +86,7 @@ class ShingleTable:
 
 
 def shingle_hashes(texts: pl.Series) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """Sorted, distinct hashes of the runs of three words of each text.
+    """Return sorted, distinct hashes of the runs of three words of each text.
 
     Returns:
         All hashes, those of one text after those of another, and (texts + 1,) where each begins.
@@ -116,7 +116,8 @@ def shingle_hashes(texts: pl.Series) -> tuple[NDArray[np.uint32], NDArray[np.int
 
 
 def _sorted_distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The distinct values in order: `np.unique` goes by a hash table, 15 times as slow here."""
+    """Return the distinct values in order: `np.unique` goes by a hash table, 15 times as slow
+    here."""
     ordered = np.sort(values)
     first = np.ones(len(ordered), dtype=np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
@@ -124,7 +125,7 @@ def _sorted_distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def jaccard_similarity(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> float:
-    """Shared shingles over all shingles of both, each sorted and distinct."""
+    """Return shared shingles over all shingles of both, each sorted and distinct."""
     shared = len(np.intersect1d(first, second, assume_unique=True))
     total: Any = len(first) + len(second) - shared
     return float(shared / total)

@@ -42,7 +42,7 @@ class ItemShingles:
         self.tables = {part: ShingleTable(workspace) for part in parts}
 
     def of(self, items: NDArray[np.int64], workspace: Workspace) -> ItemShingles:
-        """Those of some items, numbered anew in this order."""
+        """Return the shingles of some items, numbered anew in this order."""
         selected = ItemShingles(tuple(self.tables), workspace)
         for part, table in self.tables.items():
             selected.tables[part].add_hashes([table.of(item) for item in items.tolist()])
@@ -55,7 +55,8 @@ class ItemShingles:
             table.add_hashes([more.of(item) for item in range(len(more))])
 
     def similarity(self, first: int, second: int) -> float:
-        """The least Jaccard similarity of the parts; answers are matched in the better order."""
+        """Return the least Jaccard similarity of the parts; answers are matched in the better
+        order."""
         similarities = []
         if "prompt" in self.tables:
             similarities.append(self._jaccard("prompt", first, "prompt", second))
@@ -112,7 +113,7 @@ class MinHashSketches:
         self.items = rows.stop
 
     def bands(self, threshold: float) -> Iterator[NDArray[np.uint64]]:
-        """A key of each item for each band of its sketch, (items,): candidates share one.
+        """Yield a key of each item for each band of its sketch, (items,): candidates share one.
 
         64 permutations, bands chosen by datasketch for the threshold (Broder 1997): items whose
         similarity is just above it may share none.
@@ -127,7 +128,7 @@ class MinHashSketches:
             yield self._keys(slice(band * index.r, (band + 1) * index.r))
 
     def _keys(self, columns: slice) -> NDArray[np.uint64]:
-        """One number for the columns of each sketch, (items,)."""
+        """Return one number for the columns of each sketch, (items,)."""
         # Items of other media share no bucket, however near their texts are.
         keys = self._media[: self.items].copy()
         for rows in batches(self.items, BATCH_ROWS):

@@ -19,7 +19,7 @@ _PASSAGE = re.compile(r"(?m)^[ \t]*\[(\d{1,3})\][ \t]*")
 
 
 def source_table(pairs: pl.DataFrame) -> pl.DataFrame:
-    """`row`, `source` (its number from 1) and `text` of every source of every pair.
+    """Return `row`, `source` (its number from 1) and `text` of every source of every pair.
 
     The documents of a row (texts, or objects with one of the usual keys and perhaps a title) count
     in their order; where there are none, passages of the prompt that begin with `[1]`, `[2]`... on
@@ -41,7 +41,7 @@ def source_table(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def source_status(sources: pl.DataFrame, rows: pl.DataFrame, lacking: str) -> pl.Series:
-    """The status of each row: ok, `NO_SOURCES`, or what an answer lacks that has no score.
+    """Return the status of each row: ok, `NO_SOURCES`, or what an answer lacks that has no score.
 
     Args:
         sources: `source_table` of the pairs.

@@ -32,7 +32,7 @@ LENGTH = 0
 
 
 def text_style(texts: list[str]) -> NDArray[np.float32]:
-    """Style features of each text, shape (texts, len(STYLE_FEATURES)), not scaled."""
+    """Return style features of each text, shape (texts, len(STYLE_FEATURES)), not scaled."""
     t, pieces = pl.col("t"), pl.col("pieces")
     # Split at single spaces, which takes a fourth of the time of a pattern of words.
     plain = t.str.to_lowercase().str.replace_many(_WHITE_SPACE, [" "] * len(_WHITE_SPACE))
@@ -58,7 +58,7 @@ def text_style(texts: list[str]) -> NDArray[np.float32]:
 
 
 def distinct_ngram_share(text: pl.Expr, n: int) -> pl.Expr:
-    """Share of a text's n-grams of words that are distinct; 1 for texts without any."""
+    """Return the share of a text's n-grams of words that are distinct; 1 for texts without any."""
     words = text.str.to_lowercase().str.extract_all(r"\S+")
     shifted = [pl.element().shift(-k) for k in range(n)]
     grams = words.list.eval(pl.concat_str(shifted, separator="\x1f").drop_nulls())

@@ -18,7 +18,7 @@ def answer_support(
     value: str,
     of_answer: pl.Expr,
 ) -> pl.DataFrame:
-    """`margin`, `chosen`, `rejected`, `weakest`, `source` and `status` of each pair.
+    """Return `margin`, `chosen`, `rejected`, `weakest`, `source` and `status` of each pair.
 
     Args:
         count: pairs.
@@ -48,6 +48,6 @@ def answer_support(
 
 
 def best_source(supported: pl.DataFrame, value: str) -> pl.DataFrame:
-    """Each sentence with the source of the largest value, of several the first."""
+    """Return each sentence with the source of the largest value, of several the first."""
     order = supported.sort("number", value, "source", descending=[False, True, False])
     return order.unique("number", keep="first", maintain_order=True)

@@ -24,12 +24,12 @@ TRAIT_NAMES = (LENGTH, *TRAITS)
 
 
 def log_count(side: str, trait: str) -> pl.Expr:
-    """log(1 + count) of a trait in the column "chosen" or "rejected"."""
+    """Return log(1 + count) of a trait in the column "chosen" or "rejected"."""
     text = messages_text(side)
     count = text.str.len_chars() if trait == LENGTH else text.str.count_matches(TRAITS[trait])
     return count.cast(pl.Float64).log1p()
 
 
 def trait_difference(trait: str) -> pl.Expr:
-    """Chosen minus rejected."""
+    """Return a trait of chosen minus rejected."""
     return log_count("chosen", trait) - log_count("rejected", trait)

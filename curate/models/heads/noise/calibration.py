@@ -42,17 +42,19 @@ class Calibration:
     error: float
 
     def facts(self) -> dict[str, float]:
-        """The findings as plain data, for the manifest."""
+        """Return the findings as plain data, for the manifest."""
         return {name: round(value, 4) for name, value in asdict(self).items()}
 
 
 def label_agreement(margins: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 where a margin sides with the label, 0 where it does not, a half where it is exactly 0."""
+    """Return 1 where a margin sides with the label, 0 where it does not, a half where it is exactly
+    0."""
     return (np.sign(margins) + 1.0) / 2.0
 
 
 def fit_scale(margins: NDArray[np.float64]) -> float:
-    """The scale a >= 0 that maximises sum log sigma(a m): one over the temperature (Guo 2017)."""
+    """Return the scale a >= 0 that maximises sum log sigma(a m): one over the temperature (Guo
+    2017)."""
     if len(margins) == 0 or margins.sum() <= 0:
         # The likelihood is concave in the scale, and falls from 0 on where the sum is not positive.
         return 0.0
@@ -67,7 +69,7 @@ def fit_scale(margins: NDArray[np.float64]) -> float:
 
 
 def scaled_log_loss(scale: float, margins: NDArray[np.float64]) -> float:
-    """Mean -log sigma(scale m), in nats."""
+    """Return the mean -log sigma(scale m), in nats."""
     # In blocks that stay in the cache: a fit asks some thirty times.
     parts = (margins[rows] for rows in batches(len(margins), _BLOCK))
     return -sum(float(log_expit(scale * part).sum()) for part in parts) / len(margins)
@@ -90,7 +92,7 @@ def calibrate(margins: NDArray[np.float64]) -> Calibration:
 
 
 def calibration_error(margins: NDArray[np.float64], scale: float = 1.0) -> float:
-    """Expected calibration error over ten bins of equal size (Naeini et al. 2015).
+    """Return the expected calibration error over ten bins of equal size (Naeini et al. 2015).
 
     The head's choice is the answer of larger reward, with confidence sigma(|scale m|) in [0.5, 1];
     it is right where it agrees with the label.
@@ -103,7 +105,7 @@ def calibration_error(margins: NDArray[np.float64], scale: float = 1.0) -> float
 
 
 def reliability_curve(margins: NDArray[np.float64], scale: float = 1.0) -> list[dict[str, float]]:
-    """Mean confidence, accuracy and pairs of each bin of `calibration_error`."""
+    """Return the mean confidence, accuracy and pairs of each bin of `calibration_error`."""
     # Bins of equal size: of equal width most would be empty.
     order = np.argsort(np.abs(margins), kind="stable")
     bins = [margins[rows] for rows in np.array_split(order, _BINS) if len(rows)]

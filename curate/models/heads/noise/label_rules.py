@@ -60,12 +60,12 @@ class LabelRule:
 
     @property
     def short(self) -> str:
-        """What they follow, and how often."""
+        """Return what labels follow, and how often."""
         return f"labels follow {self.subject} in {self.accuracy:.0%}"
 
     @property
     def text(self) -> str:
-        """For people."""
+        """Return the rule as a sentence."""
         return f"{self.short}, so label noise can't be estimated from them"
 
     def to_json(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class LabelRule:
 
 
 def rule_of_heads(agreement: PairAgreement) -> LabelRule | None:
-    """That heads predict more labels than people agree on; None below the limit."""
+    """Return the rule that heads predict more labels than people agree on; None below it."""
     if not agreement.share > HEADS_LIMIT:
         return None
     subject = "a rule that held-out heads can see, such as which model wrote the answer,"
@@ -82,7 +82,8 @@ def rule_of_heads(agreement: PairAgreement) -> LabelRule | None:
 
 
 def find_label_rule(pairs: pl.DataFrame, groups: NDArray[np.int64]) -> LabelRule | None:
-    """The author, length or source that labels follow most closely; None where none is followed.
+    """Return the author, length or source that labels follow most closely; None where none is
+    followed.
 
     Args:
         pairs: pairs with a preferred answer, ties left out.
@@ -115,7 +116,8 @@ class _CandidateRule(NamedTuple):
 
 
 def _rules_above_limit(sides: _CandidateRule, folds: NDArray[np.int64]) -> Iterator[LabelRule]:
-    """The rule, or its rule in each large cell, where it predicts more labels than the limit."""
+    """Yield the rule, or its rule in each large cell, where it predicts more labels than the
+    limit."""
     speaks = sides.side != 0
     least = max(_MIN_PAIRS, _MIN_SHARE * len(folds))
     if speaks.sum() < least:
@@ -136,7 +138,8 @@ def _rules_above_limit(sides: _CandidateRule, folds: NDArray[np.int64]) -> Itera
 def _held_out_accuracy(
     cell: NDArray[np.int64], side: NDArray[np.float64], folds: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """1 where the cell's majority on the other folds is the pair's side, 0 where not; ties half."""
+    """Return 1 where the cell's majority on the other folds is the pair's side, 0 where not; ties
+    half."""
     cells = int(cell.max()) + 1
     sums = np.bincount(cell * _FOLDS + folds, weights=side, minlength=cells * _FOLDS)
     sums = sums.reshape(cells, _FOLDS)
@@ -160,7 +163,7 @@ def _candidate_rules(pairs: pl.DataFrame) -> Iterator[_CandidateRule]:
 
 
 def _author_sides(pairs: pl.DataFrame) -> Iterator[_CandidateRule]:
-    """Which author of two was chosen, for each pair of keys of `extra` that names authors."""
+    """Yield which author of two was chosen, for each pair of keys of `extra` that names authors."""
     for label, chosen, rejected in _author_columns(pairs["extra"]):
         names = select_in_batches(pairs, chosen=chosen, rejected=rejected).fill_null("")
         differ = (names["chosen"] != names["rejected"]).to_numpy()
@@ -172,7 +175,7 @@ def _author_sides(pairs: pl.DataFrame) -> Iterator[_CandidateRule]:
 
 
 def _author_columns(extra: pl.Series) -> list[tuple[str, pl.Expr, pl.Expr]]:
-    """Name, and the authors of chosen and rejected, by the keys that the first rows hold."""
+    """Return name, and the authors of chosen and rejected, by the keys that the first rows hold."""
     columns: dict[str, tuple[pl.Expr, pl.Expr]] = {}
     for path in _text_paths(extra.drop_nulls().head(_SAMPLED_ROWS)):
         name = path[-1].lower()
@@ -188,7 +191,7 @@ def _author_columns(extra: pl.Series) -> list[tuple[str, pl.Expr, pl.Expr]]:
 
 
 def _slot_columns(path: tuple[str, ...], slot_name: str) -> tuple[pl.Expr, pl.Expr]:
-    """The same of keys by slot, of which one may be missing: its answers share an author."""
+    """Return the same of keys by slot, of which one may be missing: its answers share an author."""
     stem = path[-1].removesuffix(slot_name)
     pair = "12" if slot_name in "12" else "ab"
     first, second = (extra_value(*path[:-1], stem + slot) for slot in pair)
@@ -199,7 +202,8 @@ def _slot_columns(path: tuple[str, ...], slot_name: str) -> tuple[pl.Expr, pl.Ex
 
 
 def _text_paths(extra: pl.Series) -> list[tuple[str, ...]]:
-    """Keys of `extra`, and keys within them, whose values are texts, in order of appearance."""
+    """Return keys of `extra`, and keys within them, whose values are texts, in order of
+    appearance."""
     paths: dict[tuple[str, ...], None] = {}
     for text in extra:
         fields = json.loads(text)

@@ -38,12 +38,12 @@ class LearnabilityTest:
 
     @property
     def ok(self) -> bool:
-        """Whether heads agree with the labels beyond chance."""
+        """Return whether heads agree with the labels beyond chance."""
         return self.p_value < _P_VALUE
 
     @property
     def text(self) -> str:
-        """For people."""
+        """Return the test as a sentence."""
         if not self.with_labels + self.against_labels:
             return "held-out heads agree with no label more than with its opposite"
         return (
@@ -53,7 +53,7 @@ class LearnabilityTest:
 
     @property
     def warning(self) -> str:
-        """What is said where they learn nothing, in console, card, audit and report alike."""
+        """Return the warning that console, card, audit and report show if nothing is learned."""
         return (
             f"{self.text}, which may be chance: {NOTHING_LEARNT}, and no score by them tells right "
             "labels from wrong ones"
@@ -77,7 +77,7 @@ class LearnabilityTest:
 def mask_unlearnable_status(
     status: pl.Series, unlearnable: pl.Series, why: str = NOTHING_LEARNT
 ) -> pl.Series:
-    """A status that says of some pairs that heads learn nothing, where it was "ok"."""
+    """Return a status that says of some pairs that heads learn nothing, where it was "ok"."""
     masked = pl.when(unlearnable & (status == "ok")).then(pl.lit(why)).otherwise(status)
     return pl.select(masked.alias("status")).to_series()
 
@@ -87,7 +87,7 @@ def assess_learnability(
     groups: NDArray[np.int64] | None = None,
     p_value: float | None = None,
 ) -> LearnabilityTest:
-    """Agreement of held-out margins with the labels.
+    """Return the agreement of held-out margins with the labels.
 
     In the test a prompt counts once, by the sign of the sum of its margins' signs: votes on one
     prompt are no independent evidence. The share that is reported is one of pairs.

@@ -31,5 +31,5 @@ class MeanDifference:
         return cls(float(mean), float(error), bool(mean > _SURE * error))
 
     def facts(self, name: str, error: str = "gain_standard_error") -> dict[str, float]:
-        """Mean under `name` and standard error, rounded, for the manifest."""
+        """Return the mean under `name` and standard error, rounded, for the manifest."""
         return {name: round(self.mean, 4), error: round(self.error, 4)}

@@ -41,24 +41,27 @@ class LabelNoise:
 
     @property
     def rate(self) -> float:
-        """The flip rate 1 - eta."""
+        """Return the flip rate 1 - eta."""
         return 1.0 - self.reliability
 
     def posterior(self, margins: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probability that each label is right (the E step of LCPO / RE-PO, arXiv 2509.24159)."""
+        """Return the probability that each label is right (the E step of LCPO / RE-PO, arXiv
+        2509.24159)."""
         return label_posterior_given_reliability(expit(self.scale * margins), self.reliability)
 
 
 def label_posterior_given_reliability(
     probability: NDArray[np.float64], reliability: float | NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """w = p eta / (p eta + (1 - p)(1 - eta)): the label is right, given the model's p for it."""
+    """Return w = p eta / (p eta + (1 - p)(1 - eta)): the label is right, given the model's p for
+    it."""
     right = probability * reliability
     return right / (right + (1.0 - probability) * (1.0 - reliability))
 
 
 def fit_label_noise(margins: NDArray[np.float64], reliability: float | None = None) -> LabelNoise:
-    """Scale and reliability of greatest likelihood; the scale alone where a reliability is given.
+    """Return scale and reliability of greatest likelihood; the scale alone where a reliability is
+    given.
 
     A temperature fitted to the noisy labels alone would take the flips into itself, and leave a
     reliability of 1; fitted together, the scale explains the slope at small margins and the
@@ -88,7 +91,7 @@ def fit_label_noise(margins: NDArray[np.float64], reliability: float | None = No
 def _negative_log_likelihood(
     point: NDArray[np.float64], margins: NDArray[np.float64]
 ) -> tuple[float, NDArray[np.float64]]:
-    """Minus the mean log likelihood at (log scale, reliability), and its gradient.
+    """Return minus the mean log likelihood at (log scale, reliability), and its gradient.
 
     With p = sigma(s), s = scale m, a label has the probability f = eta p + (1 - eta)(1 - p).
     """
@@ -128,7 +131,7 @@ def fit_annotators(
     tolerance: float = 1e-6,
     max_rounds: int = 1000,
 ) -> AnnotatorNoise:
-    """LCPO / RE-PO's EM over annotators (arXiv 2509.24159, Section 4), full batch.
+    """Fit each annotator by LCPO / RE-PO's EM (arXiv 2509.24159, Section 4), full batch.
 
     E: w_i = p_i eta_k / (p_i eta_k + (1 - p_i)(1 - eta_k)). M: eta_k = mean of w over annotator k,
     with a Beta prior of `prior` pseudo-votes at the pooled reliability (ours). Scale and pooled

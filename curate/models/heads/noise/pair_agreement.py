@@ -36,7 +36,7 @@ class PairAgreement:
 
     @property
     def text(self) -> str:
-        """For people."""
+        """Return the share and its interval as a sentence."""
         return (
             f"{self.share:.1%} of {self.pairs:,} labels (95 %, resampling {self.prompts:,} "
             f"prompts: {self.low:.1%} to {self.high:.1%})"
@@ -50,7 +50,7 @@ class PairAgreement:
 def pair_agreement(
     margins: NDArray[np.float64], groups: NDArray[np.int64] | None = None
 ) -> PairAgreement:
-    """The share of positive margins with a cluster bootstrap interval.
+    """Return the share of positive margins with a cluster bootstrap interval.
 
     Pairs of one prompt rise and fall together, so whole prompts are drawn with replacement.
 

@@ -76,7 +76,7 @@ def estimate_noise_rate(
     reviewed: NDArray[np.int8] | None = None,
     learnability: LearnabilityTest | None = None,
 ) -> NoiseEstimate:
-    """By judged pairs, or votes on the same pairs, where there are enough; else by margins.
+    """Estimate the rate from reviews, or from votes on the same pairs, else from margins.
 
     Labels that follow an author or length have a rate by judged pairs alone: annotators who go by
     the same rule agree with each other, right or wrong.
@@ -112,7 +112,7 @@ def estimate_noise_rate_of_pairs(
     reviewed: NDArray[np.int8] | None = None,
     learnability: LearnabilityTest | None = None,
 ) -> NoiseEstimate:
-    """`estimate_noise_rate` of the voting pairs of a run, by (pairs,) held-out margins."""
+    """Return `estimate_noise_rate` of the voting pairs of a run, by (pairs,) held-out margins."""
     groups, keys = some_of(context.prompt_groups(pairs), voting), context.vote_keys(pairs)
     margins = some_of(margins, voting)
     return estimate_noise_rate(
@@ -139,7 +139,7 @@ def record_noise_estimate(
 
 
 def noise_rate_from_reviews(reviewed: NDArray[np.int8]) -> NoiseEstimate | None:
-    """The share of wrong labels among judged pairs; None of fewer than 30.
+    """Return the share of wrong labels among judged pairs; None of fewer than 30.
 
     Clopper-Pearson, whatever heads are worth. `curate audit --gold` knows how the pairs were drawn,
     and counts ties.
@@ -159,7 +159,7 @@ def noise_rate_from_reviews(reviewed: NDArray[np.int8]) -> NoiseEstimate | None:
 
 
 def disagreement_bound(margins: NDArray[np.float64]) -> float:
-    """A bound of the flip rate at 95 %, by the disagreement of all pairs.
+    """Return a bound of the flip rate at 95 %, by the disagreement of all pairs.
 
     Where the heads err with probability q(x) and labels are flipped with e(x), independently given
     the pair x, they disagree with probability e + E[q(x) (1 - 2 e(x))]: at least e as long as no
@@ -175,7 +175,7 @@ def noise_bound_from_margins(
     averaged: AveragedPosterior | None = None,
     learnt: LearnabilityTest | None = None,
 ) -> NoiseEstimate:
-    """An upper bound where heads learn anything, and not too much; else nothing.
+    """Return an upper bound if heads learn anything, and not too much; else nothing.
 
     The bound holds however flips depend on the pair, as long as no kind of pair is wrong more often
     than right. Labels that follow a rule break that and are learned like a preference, so there is
@@ -205,7 +205,7 @@ def noise_bound_from_margins(
 
 
 def not_estimable(rule: LabelRule) -> NoiseEstimate:
-    """That nothing can be estimated of labels that follow a rule."""
+    """Return an estimate without a rate, for labels that follow a rule."""
     texts = f"no estimate: {rule.text}", f"no estimate: {rule.short}"
     return NoiseEstimate(None, None, None, *texts, rule)
 
@@ -213,7 +213,7 @@ def not_estimable(rule: LabelRule) -> NoiseEstimate:
 def noise_rate_from_votes(
     pairs: pl.DataFrame, keys: pl.DataFrame | None = None
 ) -> NoiseEstimate | None:
-    """What votes on the same two answers tell; None where fewer than 30 pairs have several.
+    """Return the rate that repeated votes give; None if fewer than 30 pairs have several.
 
     e = (1 - sqrt(1 - 2 d)) / 2 from the share d of vote pairs that differ, if votes err alike and
     apart from each other; the interval by resampling the pairs voted on.
@@ -250,7 +250,8 @@ def _noise_rate_from_vote_groups(groups: pl.DataFrame) -> NoiseEstimate:
 
 
 def shared_votes(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
-    """Votes on answers that have several: `row`, `pair` and whether the `first` one is preferred.
+    """Return votes on answers that have several: `row`, `pair` and whether the `first` one is
+    preferred.
 
     Only these are grouped, since grouping takes a hundred bytes a vote.
     """
@@ -260,14 +261,14 @@ def shared_votes(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
 
 
 def _vote_mask(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.Series:
-    """Whether each pair is a vote for one of two different answers."""
+    """Return whether each pair is a vote for one of two different answers."""
     return ~pairs["is_tie"] & keys["differ"]
 
 
 def voted_answers(
     pairs: pl.DataFrame, keys: pl.DataFrame, vote_table: pl.DataFrame
 ) -> pl.DataFrame | None:
-    """Answers on which several people voted, with the votes for the first one and all votes.
+    """Return answers on which several people voted, with the votes for the first one and all votes.
 
     None where fewer than 30 such pairs, or not two people, are known.
     """

@@ -45,10 +45,10 @@ class RidgeData(Protocol):
     widths: list[int]
 
     def sums(self) -> SufficientStatistics:
-        """The sums over all pairs."""
+        """Return the sums over all pairs."""
 
     def left_out(self, ridge: Ridge) -> NDArray[np.float64]:
-        """Margins of all pairs by the ridge without their prompt, (pairs,)."""
+        """Return margins of all pairs by the ridge without their prompt, (pairs,)."""
 
 
 class LocalRidgeData:
@@ -95,7 +95,7 @@ class LocalRidgeData:
 
 
 def block_table(pairs: pl.DataFrame, features: Features) -> NDArray[np.float32]:
-    """All blocks of all pairs side by side, (pairs, d), for heads of another kind."""
+    """Return all blocks of all pairs side by side, (pairs, d), for heads of another kind."""
     blocks = _scaled_blocks(pairs, features, np.arange(len(pairs)), styled=True)
     out = np.empty((len(pairs), sum(blocks.widths())), dtype=np.float32)
     for rows in batches(len(pairs), BATCH_ROWS):
@@ -106,7 +106,7 @@ def block_table(pairs: pl.DataFrame, features: Features) -> NDArray[np.float32]:
 def _scaled_blocks(
     pairs: pl.DataFrame, features: Features, order: NDArray[np.int64], styled: bool
 ) -> PairBlocks:
-    """Blocks of rows in an order, each of mean squared row norm 1."""
+    """Return blocks of rows in an order, each of mean squared row norm 1."""
     raw, scales = _raw_features(pairs, features, order, styled)
     count = len(order)
     squares = PairBlocks(raw, scales, styled).squares(count)
@@ -116,7 +116,7 @@ def _scaled_blocks(
 def _raw_features(
     pairs: pl.DataFrame, features: Features, order: NDArray[np.int64], styled: bool
 ) -> tuple[RawFeatureReader, FeatureScales]:
-    """Raw features of rows in an order, and their scales."""
+    """Return raw features of rows in an order, and their scales."""
     cosine = np.zeros((len(order), 1), dtype=np.float32)
     counts = style = np.zeros((len(order), 0), dtype=np.float32)
     recognised: set[str] = set()
@@ -146,7 +146,8 @@ def leave_prompt_out_margins(
     weights: NDArray[np.float64],
     targets: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Margins of some rows without their prompts, some thousand prompts in memory at a time."""
+    """Return margins of some rows without their prompts, some thousand prompts in memory at a
+    time."""
     out = np.empty(rows.stop - rows.start)
     starts = rows.start + np.flatnonzero(np.diff(groups[rows], prepend=-1))
     ends = np.append(starts[_CHUNK_PROMPTS::_CHUNK_PROMPTS], rows.stop)

@@ -61,7 +61,7 @@ def sufficient_statistics(
     targets: NDArray[np.float64],
     width: int,
 ) -> SufficientStatistics:
-    """Sums over the rows of a range, a few thousand rows in memory at a time.
+    """Return sums over the rows of a range, a few thousand rows in memory at a time.
 
     Args:
         features: gives the features of some rows.
@@ -87,7 +87,7 @@ def sufficient_statistics(
 
 
 def add_statistics(parts: Sequence[SufficientStatistics]) -> SufficientStatistics:
-    """The sums over the rows of all."""
+    """Return the sums over the rows of all."""
     return SufficientStatistics(
         np.sum([p.gram for p in parts], axis=0),
         np.sum([p.cross for p in parts], axis=0),
@@ -115,7 +115,8 @@ class Evidence:
         self._precision = np.linalg.inv(spread)
 
     def strengths(self, statistics: SufficientStatistics) -> NDArray[np.float64]:
-        """Log variances of the blocks and of the noise, (blocks + 1,), of largest posterior."""
+        """Return log variances of the blocks and of the noise, (blocks + 1,), of largest
+        posterior."""
         e = slice(0, self._embedding_width)
         # In the eigenbasis of the large block an evaluation does not depend on the rows.
         values, basis = np.linalg.eigh(statistics.gram[e, e])
@@ -143,7 +144,7 @@ class Evidence:
         return best
 
     def precisions(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """1 / v of each column, (d,)."""
+        """Return 1 / v of each column, (d,)."""
         variances = np.exp(theta[:-1])
         column_variances = np.concatenate(
             [np.full(self._embedding_width, variances[0]), variances[self._block]]
@@ -153,7 +154,7 @@ class Evidence:
     def _loss(
         self, theta: NDArray[np.float64], r: _RotatedStatistics
     ) -> tuple[float, NDArray[np.float64]]:
-        """Minus the log posterior of the strengths, and its gradient.
+        """Return minus the log posterior of the strengths, and its gradient.
 
         With R = diag(sqrt v) and M = I + R Z'Z R / s2 the evidence is
         -log p(y) = (y'y / s2 - b'u + log det M + n log s2) / 2, u = M^-1 b, b = R Z'y / s2.
@@ -233,7 +234,7 @@ class Ridge:
         weights: NDArray[np.float64],
         targets: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        """Margins of rows without what their own prompt teaches, (rows,).
+        """Return margins of rows without what their own prompt teaches, (rows,).
 
         With H = Z_g A^-1 Z_g' W_g / s2 over the rows of a prompt, leaving them out changes the
         coefficients b by -A^-1 Z_g' W_g / s2 (I - H)^-1 (y_g - Z_g b).

@@ -76,14 +76,14 @@ class FeatureScales:
         sources: list[str],
         pairs: int,
     ) -> FeatureScales:
-        """Scales but for the sizes, from the mean squares of raw counts and style."""
+        """Return scales but for the sizes, from the mean squares of raw counts and style."""
         # Of many rows the products cost most, and single precision is ample for their sums.
         dtype = np.dtype(np.float64 if pairs < _SINGLE_PRECISION_ROWS else np.float32)
         roots = [np.sqrt(squares) + _ZERO for squares in (counts, style)]
         return cls(roots[0], roots[1], prior_root(sources), dtype)
 
     def blocks(self, raw: RawFeatures, styled: bool) -> list[NDArray[Any]]:
-        """The blocks of some pairs: embeddings; tanh of the counts; style; the counts in the
+        """Return the blocks of some pairs: embeddings; tanh of the counts; style; the counts in the
         coordinates of the prior; length.
 
         The prior is the second moment of coefficients that other public sets have for the counts:
@@ -111,17 +111,17 @@ class PairBlocks:
         self._raw, self._scales, self._styled = raw, scales, styled
 
     def __call__(self, rows: slice) -> NDArray[Any]:
-        """All blocks of some rows, (rows, d)."""
+        """Return all blocks of some rows, (rows, d)."""
         assert self._scales.sizes is not None
         sizes = self._scales.sizes.astype(self._scales.dtype)
         return np.hstack([b / s for b, s in zip(self._blocks(rows), sizes, strict=True)])
 
     def widths(self) -> list[int]:
-        """Columns of each block."""
+        """Return columns of each block."""
         return [block.shape[1] for block in self._blocks(slice(0, 1))]
 
     def squares(self, count: int) -> NDArray[np.float64]:
-        """Sum of the squared norms of `count` rows, of each block."""
+        """Return the sum of the squared norms of `count` rows, of each block."""
         total: NDArray[np.float64] = np.zeros(len(self.widths()))
         for rows in batches(count, BATCH_ROWS):
             total += [float(np.square(b).sum(dtype=np.float64)) for b in self._blocks(rows)]
@@ -132,12 +132,12 @@ class PairBlocks:
 
 
 def with_sizes(scales: FeatureScales, squares: NDArray[np.float64], pairs: int) -> FeatureScales:
-    """The scales with the sizes that sums of squared norms over all pairs give."""
+    """Return the scales with the sizes that sums of squared norms over all pairs give."""
     return replace(scales, sizes=np.sqrt(squares / max(pairs, 1) + _TINY))
 
 
 def count_differences(pairs: pl.DataFrame) -> NDArray[np.float32]:
-    """Counts of chosen minus those of rejected, (pairs, len(COUNTS))."""
+    """Return counts of chosen minus those of rejected, (pairs, len(COUNTS))."""
     out = np.zeros((len(pairs), len(COUNTS)), dtype=np.float32)
 
     def count(rows: slice) -> None:
@@ -151,7 +151,7 @@ def count_differences(pairs: pl.DataFrame) -> NDArray[np.float32]:
 
 
 def count_text_differences(texts: pl.DataFrame) -> NDArray[np.float32]:
-    """The same of some pairs given as texts, whose words are all in memory at a time."""
+    """Return the same of some pairs given as texts, whose words are all in memory at a time."""
     with_words = with_prompt_words(texts)
     chosen, rejected = (
         count_expressions(with_words.select("prompt", "asked", answer=side))
@@ -175,12 +175,12 @@ def _style_prior() -> dict[str, Any]:
 
 
 def prompt_hash(text: str) -> str:
-    """A hash of a prompt's text, white space and case ignored."""
+    """Return a hash of a prompt's text, white space and case ignored."""
     return blake2b(" ".join(text.lower().split()).encode(), digest_size=8).hexdigest()
 
 
 def recognised_sources(prompts: pl.Series) -> set[str]:
-    """The prior's sources that texts of prompts come from."""
+    """Return the prior's sources that texts of prompts come from."""
     hashes = _source_by_prompt_hash()
     return {hashes[h] for h in map(prompt_hash, prompts.unique()) if h in hashes}
 
@@ -195,7 +195,7 @@ def _source_by_prompt_hash() -> dict[str, str]:
 
 
 def remaining_sources(recognised: set[str]) -> list[str]:
-    """The prior's sources but those that the pairs come from.
+    """Return the prior's sources but those that the pairs come from.
 
     Else the clean labels of a set would help to judge its noisy ones, and a bench would see it.
     """
@@ -203,7 +203,7 @@ def remaining_sources(recognised: set[str]) -> list[str]:
 
 
 def prior_root(sources: list[str]) -> NDArray[np.float64]:
-    """Square root of the second moment of the sources' coefficients, (counts + 1, sources).
+    """Return square root of the second moment of the sources' coefficients, (counts + 1, sources).
 
     Without a source nothing is known: no column.
     """

@@ -20,7 +20,7 @@ _STRATA, _SMALLEST = 20, 25
 def length_residual_margins(
     margin: NDArray[np.float64], pairs: pl.DataFrame, voting: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Margins less what the difference in length alone lets one expect, (pairs,).
+    """Return margins less what the difference in length alone lets one expect, (pairs,).
 
     Pairs are put into at most 20 strata of like absolute difference in log characters. In each, the
     mean margin towards the longer answer is taken out: what is left says how much more, or less,

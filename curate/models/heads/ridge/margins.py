@@ -58,7 +58,7 @@ def held_out_margins(
     within: tuple[Trait, ...] = (),
     target: NDArray[np.float64] | None = None,
 ) -> HeldOutMargins:
-    """Margins by evidence ridge on the blocks of `PairBlocks`, averaged over two views.
+    """Return margins by evidence ridge on the blocks of `PairBlocks`, averaged over two views.
 
     Strengths are chosen once a view, by all labels; each margin is one without the labels of its
     own prompt, in closed form. Strengths by folds rank no better and take five times as long. They
@@ -118,7 +118,7 @@ def _ridge_data(
     target: NDArray[np.float64],
     style: bool,
 ) -> RidgeData:
-    """The pairs with the workers of the run, where it has any, or here."""
+    """Return the pairs with the workers of the run, where it has any, or here."""
     if context.workers is not None:
         from curate.models.heads.partitions import pair_partitions
         from curate.models.heads.ridge.partitioned_data import PartitionedRidgeData
@@ -145,7 +145,7 @@ def _scale_to_log_odds(
 
 
 def vote_weights(keys: pl.DataFrame, voting: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The weight of each vote: votes on the same two answers weigh 1 together, ties nothing.
+    """Return the weight of each vote: votes on the same two answers weigh 1 together, ties nothing.
 
     Votes that agree would else look like so many labels without noise, and evidence would choose
     features that repeat them.

@@ -75,7 +75,8 @@ class PartitionedRidgeData:
     def _counted(
         self, pairs: pl.DataFrame
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], set[str]]:
-        """Differences of counts of all pairs, the sums of their squares, sources of the prompts."""
+        """Return differences of counts of all pairs, the sums of their squares, sources of the
+        prompts."""
         counts = self._parts.workspace.array("counts", (len(pairs), len(COUNTS)), np.float32)
         total, recognised = np.zeros(len(COUNTS)), set[str]()
         # In the order of reading: texts from all over a mapped table are slow to get together.
@@ -97,7 +98,7 @@ class PartitionedRidgeData:
         self._scales = with_sizes(self._scales, np.sum([s for s, _ in squares], axis=0), pairs)
 
     def _each(self, of: Callable[..., T], *more: Sequence[Any]) -> Iterator[T]:
-        """`of(blocks, weights, targets, groups, ...)` of each part."""
+        """Yield `of(blocks, weights, targets, groups, ...)` of each part."""
         each = partial(_apply_to_blocks, of, self._scales, self._styled)
         return self._map(each, *self._columns, *more)
 
@@ -115,7 +116,7 @@ class PartitionedRidgeData:
 
 
 def _text_tables(pairs: pl.DataFrame, spans: Sequence[slice]) -> Iterator[pa.Table]:
-    """Prompts and answers of some rows after the other.
+    """Yield prompts and answers of some rows after the other.
 
     In Arrow, which travels as it lies in memory; a frame would be copied into one more form.
     """
@@ -126,7 +127,7 @@ def _text_tables(pairs: pl.DataFrame, spans: Sequence[slice]) -> Iterator[pa.Tab
 
 
 def _count_table(table: pa.Table) -> tuple[NDArray[np.float32], NDArray[np.float64], set[str]]:
-    """Differences of counts, the sums of their squares, and the sources of the prompts."""
+    """Return differences of counts, the sums of their squares, and the sources of the prompts."""
     texts = pl.DataFrame(pl.from_arrow(table))
     counts = count_text_differences(texts)
     return (

@@ -21,7 +21,7 @@ _STRONG_LENGTH = 30.0
 
 
 def prompt_signs(groups: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Random signs of each prompt, (rows, `RESAMPLES`); the same wherever its rows lie.
+    """Return random signs of each prompt, (rows, `RESAMPLES`); the same wherever its rows lie.
 
     Args:
         groups: (rows,) number of each row's prompt.
@@ -42,7 +42,7 @@ def sign_flip_p_value(
     turned: NDArray[np.float64],
     widths: Sequence[int],
 ) -> float:
-    """P value of the evidence that features explain the labels.
+    """Return the p value of the evidence that features explain the labels.
 
     If features say nothing of the labels, turning all labels of a prompt round changes nothing: the
     evidence is then as likely to be the largest as any of those with labels turned at random
