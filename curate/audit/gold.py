@@ -61,6 +61,7 @@ def estimate_gold_rate(strata: list[Stratum]) -> NoiseEstimate:
     judged_count = sum(len(s.wrong) for s in strata)
     wrong = float(sum(s.wrong.sum() for s in strata))
     basis = f"from {judged_count:,} reviewed pairs of {total:,}"
+    # With few wrong or right labels a normal interval is too narrow; exact limits always hold.
     if (
         min(wrong, judged_count - wrong) < _MIN_WRONG_AND_RIGHT
         or min(len(s.wrong) for s in strata) < 2
@@ -68,6 +69,7 @@ def estimate_gold_rate(strata: list[Stratum]) -> NoiseEstimate:
         low, high = _exact_limits(strata, shares)
         rate = float(shares @ [s.wrong.mean() for s in strata])
         text = f"{rate:.1%}, between {low:.1%} and {high:.1%} ({basis})"
+        # A lower limit of 0 is compatible with no wrong label at all: only the bound is reported.
         if low <= 0.0:
             return NoiseEstimate(None, 0.0, high, f"at most {high:.1%} ({basis})")
         return NoiseEstimate(rate, low, high, text)
@@ -76,10 +78,12 @@ def estimate_gold_rate(strata: list[Stratum]) -> NoiseEstimate:
     rate = float(
         shares @ [weight * s.mean + p.mean() for s, p in zip(strata, corrections, strict=True)]
     )
+    # Stratified sampling without replacement: the last factor is the finite population correction.
     variance = sum(
         share**2 * p.var(ddof=1) / len(p) * (1.0 - len(p) / s.size)
         for share, s, p in zip(shares, strata, corrections, strict=True)
     )
+    # Half a label away from 0 and 1, where the log odds below would be infinite.
     rate = min(max(rate, 1.0 / (2 * total)), 1.0 - 1.0 / (2 * total))
     quantile = float(t.ppf((1 + _LEVEL) / 2, judged_count - len(strata)))
     # On the scale of log odds, where a small rate's estimate is nearer to normal.
@@ -99,6 +103,7 @@ def _least_variance_weight(strata: list[Stratum], shares: NDArray[np.float64]) -
 
 
 def _exact_limits(strata: list[Stratum], shares: NDArray[np.float64]) -> tuple[float, float]:
+    # Bonferroni over the strata: their limits hold together, and so does the weighted sum.
     level = (1.0 - _LEVEL) / 2.0 / len(strata)
     low, high = 0.0, 0.0
     for share, s in zip(shares, strata, strict=True):

@@ -58,6 +58,7 @@ def audit_ranking(
     findings["by_sum"] = _clustered_share(gap > 0, groups)
     findings["by_token"] = _clustered_share((chosen - rejected)[is_finite] > 0, groups)
     if reliability is not None:
+        # pi* ranks right where log pi(y_w) - log pi(y_l) > -logit(q) / beta.
         min_gap = -float(logit(min(reliability, _MAX_RELIABILITY))) / beta
         settings = {"beta": beta, "reliability": round(reliability, 4)}
         findings["idealised"] = _clustered_share(gap > min_gap, groups) | settings
@@ -68,6 +69,7 @@ def _clustered_share(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> dic
     """Return the share with its interval, residuals summed within prompts."""
     share = float(right.mean())
     sums = np.bincount(np.unique(groups, return_inverse=True)[1], right - share)
+    # Cluster-robust: residuals of one prompt are summed before they are squared.
     error = float(np.sqrt(np.square(sums).sum())) / len(right)
     return {
         "share": round(share, 4),

@@ -62,6 +62,7 @@ def audit_style(
         differences[:, is_reported],
     )
     fit = fit_vote_regression(differences, groups)
+    # Folds by prompt: answers to one prompt share a style that would leak into held-out pairs.
     folds = group_folds(groups, _FOLDS, context.step_seed("style"))
     return {
         "pairs": int(is_voted.sum()),

@@ -129,6 +129,7 @@ def paired_gain(
     within_draws = (
         float(np.square(clusters).sum()) / count**2 * prompt_count / max(prompt_count - 1, 1)
     )
+    # Draws share prompts: only what they vary by beyond the prompts is added.
     between_draws, draws = _between_draw_variance(differences, seeds, within_draws)
     sampled = within_draws + between_draws
     variance = sampled + unknown

@@ -144,6 +144,7 @@ def _feature_entries(
             continue
         fit = fit_vote_regression(np.column_stack([activations, length]), groups)
         low, high = fit.interval(0)
+        # Bonferroni over all features, also those that never fire.
         p = min(1.0, fit.p_value(0) * values.shape[1])
         entries.append(
             {

@@ -74,6 +74,7 @@ def clean_share(
     q = np.where(signs > 0, right, 1.0 - right)[has_posterior]
     mean = float(q.mean())
     width = _NORMAL * _standard_error(q, groups[has_posterior])
+    # The labels' own share s: with random flips at rate e clean labels have (s - e) / (1 - 2e).
     labels_share = float((signs[has_posterior] > 0).mean())
     ends = [mean - width, mean + width]
     ends += [(labels_share - e) / (1.0 - 2.0 * e) for e in flip_rate or () if e < 0.5]
@@ -85,5 +86,7 @@ def _standard_error(q: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
     """Return the standard error of the mean of q over prompts, plus the variance of each label."""
     residuals = np.bincount(groups, weights=q - q.mean())
     prompts = len(np.unique(groups))
+    # sum_g r_g^2 G / (G - 1): pairs of one prompt vary together, so prompts are the clusters.
     between = float(residuals @ residuals) * prompts / max(prompts - 1, 1)
+    # q (1 - q): each right answer is still unknown, however well q is known.
     return math.sqrt(between + float((q * (1.0 - q)).sum())) / len(q)

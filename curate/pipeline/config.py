@@ -195,6 +195,7 @@ def _default_source_name(source: SourceConfig) -> str:
     return source.hf or path.name.split(".")[0] or path.parent.name or "source"
 
 
+# Classes of the sections, whose valid keys an error message suggests.
 _SECTIONS: dict[str, type[BaseModel]] = {
     "input": InputConfig,
     "sources": SourceConfig,

@@ -39,6 +39,7 @@ def make_manifest(
 ) -> dict[str, Any]:
     """Return the manifest as plain data; see docs/trainers/index.md for its place."""
     undrawn = rows.get("undrawn", 0)
+    # A pair that is neither kept nor dropped would be lost silently.
     check_rows(rows["in"], rows["kept"] - undrawn, rows["dropped"], undrawn)
     return {
         "manifest_version": FORMAT_VERSION,

@@ -152,6 +152,7 @@ def make_plan(config: PipelineConfig, locations: YamlLocations | None = None) ->
     ordered = with_evidence(scorers)
     filters = _plan_filters(config, locations, used_names)
     extras = _check_columns(ordered, filters, () if config.gold is None else (JUDGED,))
+    # Checked before any export is built: a wrong order would write wrong soft labels silently.
     _check_label_order(filters)
     export = _plan_export(config, locations)
     plan = PipelinePlan(

@@ -311,6 +311,7 @@ def _affected_mask(
 
 def _length_auroc(affected: NDArray[np.bool_], size: NDArray[np.int64]) -> float | None:
     """Return the AUROC with which the length difference predicts where the filter acts."""
+    # The AUROC of a few pairs on one side is mostly chance.
     if min(int(affected.sum()), int((~affected).sum())) < MIN_PAIRS:
         return None
     from sklearn.metrics import roc_auc_score  # half a second, which most runs need not wait

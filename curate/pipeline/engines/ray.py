@@ -262,11 +262,11 @@ class RayEmbedder:
         device: str,
         fingerprint: str,
         dim: int,
-        told: dict[str, Any],
+        encoder_facts: dict[str, Any],
         max_tokens: int | None,
     ) -> None:
         self._engine, self._settings = engine, settings
-        self.encoder_facts: Mapping[str, Any] = told
+        self.encoder_facts: Mapping[str, Any] = encoder_facts
         self.max_tokens = max_tokens
         self.name, self.device, self.fingerprint, self.dim = name, device, fingerprint, dim
 
