@@ -102,7 +102,7 @@ def test_command(tmp_path: Path) -> None:
     arguments = ["explain", str(data), "-o", str(tmp_path / "out"), "--embedder", "static"]
     done = CliRunner().invoke(app, [*arguments, "--features", "4", "--active", "2"])
     assert done.exit_code == 0, done.output
-    assert "What the labels go with" in done.output
+    assert "Features that the labels reward" in done.output
     findings = json.loads((tmp_path / "out" / "explanation.json").read_text())
     assert findings["votes"] == 300
     assert len(pl.read_parquet(tmp_path / "out" / "features.parquet")) == 300

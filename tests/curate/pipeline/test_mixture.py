@@ -81,7 +81,7 @@ def test_a_source_of_which_nothing_is_drawn_is_a_warning(
     result = Pipeline({"input": both}).run()
     assert counts(result) == {"c": 10}
     (warning,) = [w for w in result.steps[0].warnings if "none of its 90 pairs" in w]
-    assert warning.startswith("one: none of its 90 pairs is in the mixture, since whole prompts")
+    assert warning.startswith("one: none of its 90 pairs is in the mixture, because whole prompts")
     assert f"{setting} 0.001" in warning
 
 
@@ -164,7 +164,7 @@ def test_what_is_told_by_source(files: dict[str, str], tmp_path: Path) -> None:
     assert set(shard["source"]) <= {"a", "b"}
     assert "share 0.5" in (tmp_path / "out" / "README.md").read_text()
     assert "## By source" in (tmp_path / "out" / "README.md").read_text()
-    assert "what was done to each source" in (tmp_path / "out" / "report.html").read_text()
+    assert "what the run did to each source" in (tmp_path / "out" / "report.html").read_text()
     # The manifest's configuration is one that runs again.
     again = Run(manifest["config"] | {"output": {}}).run()
     assert again.rows_in == 60
