@@ -1,1 +1,1 @@
-"""From files, folders and the hub to pairs."""
+"""Reads files, folders, objects and hub datasets into pairs."""

@@ -1,4 +1,4 @@
-"""The strength of a preference, where a file holds scores of both answers beside them."""
+"""Computes the strength of a preference from the scores of both answers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class AnswerStrength:
     """Fills `strength` with the gap of the scores in `extra`, over the blocks of a reading.
 
-    The gap is signed: below 0 where the rejected answer has the better score. Scores may stand
-    beside the chosen and the rejected answer (`score_chosen`, `score_rejected`), or beside two
-    slots with a label (`score_a`, `score_b`). A strength that the format itself reads stays.
+    The gap is signed: it is below 0 if the rejected answer has the better score. Scores belong to
+    the chosen and the rejected answer (`score_chosen`, `score_rejected`), or to two slots with a
+    label (`score_a`, `score_b`). A strength that the format itself reads stays.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Formats that a data set nearly is of: one column is missing, or of another type."""
+"""Finds formats that a dataset nearly matches: one column is missing, or of another type."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def closest_formats(rows: RowSample, candidates: list[Format], matches_sample: A
     Args:
         rows: a sample.
         candidates: formats that the sample is not of.
-        fits: tells whether a sample is of a format.
+        matches_sample: whether a sample is of a format.
     """
     sample = [dict(row) for row in rows[:_PROBED_ROWS]]
     present = {key for row in sample for key in row}

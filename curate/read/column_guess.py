@@ -11,7 +11,7 @@ from curate.read.column_names import (
     find_column,
     find_side_columns,
     split_name,
-    split_words,
+    split_name_words,
 )
 from curate.read.label_guess import guess_label
 
@@ -110,7 +110,7 @@ def guess_columns(rows: RowSample) -> GuessedMapping:
     texts = [
         name
         for name in names
-        if _is_text_column(rows, name) and not set(split_words(name)) & _NO_TEXT_WORDS
+        if _is_text_column(rows, name) and not set(split_name_words(name)) & _NO_TEXT_WORDS
     ]
     guess = GuessedMapping()
     _guess_answers(rows, names, texts, guess)

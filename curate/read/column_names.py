@@ -14,7 +14,7 @@ SIDE_WORDS = (
 """Words that tell two answers of equal standing apart (`answer_a`, `answer_b`)."""
 
 
-def split_words(name: str) -> list[str]:
+def split_name_words(name: str) -> list[str]:
     """Return the lower-case words of a column's name, also of one in camel case."""
     spaced = "".join(f" {c}" if c.isupper() else c for c in name)
     return "".join(c if c.isalnum() else " " for c in spaced).lower().split()
@@ -22,7 +22,7 @@ def split_words(name: str) -> list[str]:
 
 def split_name(name: str) -> list[str]:
     """Return the words of a name, with a digit at the end as its own word (`answer1`)."""
-    words = split_words(name)
+    words = split_name_words(name)
     if words and len(words[-1]) > 1 and words[-1][-1].isdigit() and words[-1][:-1].isalpha():
         words = [*words[:-1], words[-1][:-1], words[-1][-1]]
     return words
@@ -32,7 +32,7 @@ def find_column(names: Sequence[str], words: Sequence[str]) -> str | None:
     """Return the first column whose name holds one of the words; earlier words go first."""
     for word in words:
         for name in names:
-            if word == name.lower() or word in split_words(name):
+            if word == name.lower() or word in split_name_words(name):
                 return name
     return None
 

@@ -1,4 +1,4 @@
-"""Rows that hold a conversation, and no pair."""
+"""Rows that hold a conversation, not a pair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the rows of a source to pairs that have no ids yet, here or by a worker."""
+"""Converts the rows of a source to pairs without ids, in this process or in a worker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CONVERTED: dict[str, pl.DataType] = {
 _SHAPE_ERRORS = (IndexError, KeyError, TypeError, ValueError)
 """What code for one shape raises on another."""
 _MAX_WORKER_BYTES = 256 << 20
-"""Of a file that a worker reads: what it found comes back as a whole."""
+"""Largest file that a worker reads: its rows come back in one piece."""
 
 
 @dataclass
@@ -124,7 +124,7 @@ def convert_blocks(
     buffered: list[pl.DataFrame] = []
     for block in blocks:
         block_format = fmt()
-        # A file of broken rows alone has no format; any will do to report them.
+        # A file with only broken rows has no format; any will do to report them.
         rows = block.frame(block_format or get_format("trl")())
         if block_format is not None and block_format.needs_all_rows:
             buffered.append(rows)
@@ -190,8 +190,8 @@ def _add_content_hashes(rows: pl.DataFrame) -> pl.DataFrame:
 def _convert_or_bisect(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFrame:
     """Return the rows as the format converts them; a row that it cannot convert has an error.
 
-    Formats compute on whole columns, where one value of a shape that nobody thought of ends the
-    computation: the rows are then halved until the one that is to blame stands alone.
+    Formats compute on whole columns, where one value of an unexpected shape ends the
+    computation: the rows are then halved until only the odd one is left.
     """
     try:
         # A format whose answers are media has placed those of the row among them.

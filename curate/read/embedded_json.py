@@ -66,7 +66,7 @@ def parse_messages(text: str) -> list[Any] | None:
 
 def parse_python_literal(text: str) -> Any:
     """Parse a list as Python prints it, which pandas writes to CSV; None for other texts."""
-    # Within a printed text a line end is escaped, so a bare one stands between items.
+    # A printed text escapes its line ends, so an unescaped one is between items.
     joined = _NUMPY_BREAK.sub("}, {", text.strip())
     try:
         with warnings.catch_warnings():  # of escapes such as "\\d" in the user's texts

@@ -1,4 +1,4 @@
-"""What a data set holds, before anything is done to it."""
+"""Counts what a dataset holds before anything is done to it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from curate.read.column_names import (
     find_column,
     find_side_columns,
     split_name,
-    split_words,
+    split_name_words,
 )
 
 if TYPE_CHECKING:  # the formats import `column_guess`, which imports this module
@@ -105,7 +105,7 @@ def _assign_named_sides(guess: LabelGuess, answers: tuple[str, str]) -> None:
     first_words, second_words = (set(split_name(name)) for name in answers)
     assigned = [value for values in guess.meanings.values() for value in values]
     for value in (value for value in guess.counts if value not in assigned):
-        words = set(split_words(str(value)))
+        words = set(split_name_words(str(value)))
         names_first = bool(words & (first_words - second_words))
         names_second = bool(words & (second_words - first_words))
         if names_first != names_second:
@@ -124,7 +124,7 @@ def _assign_zero_and_one(guess: LabelGuess, answers: tuple[str, str]) -> None:
 
 def _guess_model_label(rows: RowSample, names: Sequence[str]) -> LabelGuess | None:
     """Return the label that names the winning model, where each side's model has a column."""
-    model_names = [name for name in names if "model" in split_words(name)]
+    model_names = [name for name in names if "model" in split_name_words(name)]
     models = find_side_columns(model_names, SIDE_WORDS)
     label = find_column([name for name in names if name not in (models or ())], _LABEL_WORDS)
     if models is None or label is None:

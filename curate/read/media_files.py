@@ -1,4 +1,4 @@
-"""Whether files of media are where their paths say; nothing of them is opened."""
+"""Checks that media files exist, without opening them."""
 
 from __future__ import annotations
 

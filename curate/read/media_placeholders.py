@@ -1,4 +1,4 @@
-"""`<image>` and its relatives in texts, which stand for a row's media, as parts of the content."""
+"""Turns placeholders such as `<image>` in texts into parts of the content."""
 
 from __future__ import annotations
 

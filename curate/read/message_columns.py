@@ -36,7 +36,7 @@ def normalise_message_column(
         names = {f.name for f in inner.fields}
         if not any(k in names for k in ROLE_KEYS):
             return None
-        # Without a loop where it can be: most columns hold roles and texts alone.
+        # Avoid the loop if possible: most columns hold only roles and texts.
         usual_messages = _convert_usual_column(column, inner, is_pair_message)
         if usual_messages is not None:
             return usual_messages, {}
@@ -54,7 +54,7 @@ def messages_from_values(
     turns, errors = [], {}
     for row, value in enumerate(values):
         turn, problem = None, None
-        # A column is of one kind: a text among conversations is told, and not bent.
+        # A column has one kind: a text among conversations is an error, not converted.
         if isinstance(value, str) and parsed_object(value) is value:
             problem = "is a text, while most rows hold messages"
         elif value is not None:

@@ -1,4 +1,4 @@
-"""Chat messages in the dialects of the field, brought to those of the pair table."""
+"""Converts published chat messages to those of the pair table."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def as_messages(value: Any, is_pair_message: bool = False) -> tuple[list[Turn] |
 
     Args:
         value: a message, or a list of messages, each an object or its JSON text.
-        own: the value comes from a pair table, whose messages are taken as they are.
+        is_pair_message: the value comes from a pair table, whose messages stay as they are.
     """
     listed = value if isinstance(value, list) else [value]
     converted: list[Turn] = []
@@ -77,7 +77,7 @@ def as_messages(value: Any, is_pair_message: bool = False) -> tuple[list[Turn] |
         if turns is None:
             return None, f"{problem} in message {number}"
         speaker = str(message_object.get("role", message_object.get("from")))
-        # ms-swift writes each call as a message of its own; for a chat template they are one turn.
+        # ms-swift writes each call as a separate message; for a chat template they are one turn.
         if (
             speaker in CALLERS
             and previous_speaker in (*CALLERS, *_ANSWERERS)

@@ -1,4 +1,4 @@
-"""The pairs of a data set, and what was read beside them."""
+"""The pairs of a dataset, with rejected rows, origins and notes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ORIGIN_COLUMNS: dict[str, pl.DataType] = {"file": pl.String(), "row": pl.Int64()
 
 @dataclass
 class Pairs:
-    """The pairs of a data set and the rows that were no pairs.
+    """The pairs of a dataset and the rows that are no pairs.
 
     Attributes:
         frame: the pair table, columns and types of `PAIR_COLUMNS`.
@@ -36,7 +36,7 @@ class Pairs:
         origins: file and row of each pair, in order; empty where the pairs came from no file.
         format: the name of the format that was found or given.
         rows_read: rows read from the files; a row of several votes gives several pairs.
-        notes: what the user should know: files that were left out, texts that were mended.
+        notes: notes for the user: skipped files, repaired texts.
         folders: of the files, in which paths of media start.
         derivation: what a run's manifest says of pairs that a command derived.
         row_keys: `curate.data.hashes.row_keys` of the frame, where they are known already.

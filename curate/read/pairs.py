@@ -64,19 +64,19 @@ def read_pairs(
             datasets.Dataset, DatasetDict or IterableDataset, a polars or pandas frame, an Arrow
             table, or a list of dicts.
         path: the same as `data`, for paths.
-        hf: instead, a data set of the hub as owner/name.
+        hf: instead, a hub dataset as owner/name.
         format: name of a format, or "auto" to find it from the first rows.
         columns: mapping of columns for the format "columns".
         ranking: how rankings of several answers become pairs; default the best and the worst.
-        config: configuration of the hub's data set, by name or as a folder.
-        split: split of a data set of the hub, by name or as a folder, or of a saved one; default
+        config: configuration of the hub dataset, by name or as a folder.
+        split: split of a hub dataset, by name or as a folder, or of a saved one; default
             the only one, or "train".
-        revision: revision of the hub's data set.
+        revision: revision of the hub dataset.
         on_error: "stop" raises at the first batch that holds a malformed row; "skip" reports such
             rows in `Pairs.rejected` and goes on.
         limit: read at most this many pairs.
-        max_row_mb: bound of one row of a text file.
-        max_file_mb: bound of a file that can only be read as a whole, such as a JSON array.
+        max_row_mb: largest row of a text file.
+        max_file_mb: largest file that must be read at once, such as a JSON array.
         progress: where progress is shown.
 
     Raises:
@@ -104,7 +104,7 @@ def read_pairs(
 def collect_pairs(
     parts: Iterator[Pairs], workspace: Workspace, places: dict[str, Path] | None = None
 ) -> Pairs:
-    """Return the parts of a data set as one, in the workspace; there must be at least one part.
+    """Join the batches of a dataset in the workspace; there must be at least one.
 
     Args:
         parts: from `stream_pairs`.
@@ -176,7 +176,7 @@ def stream_pairs(
         reading_workers = workers if limit is None and len(sources) > 1 else None
         for batch in reader.batches(sources, reading_workers):
             excess = reader.pairs - limit if limit is not None else 0
-            # The reader counts whole blocks: what goes beyond the limit is cut off.
+            # The reader counts complete blocks: pairs beyond the limit are cut off.
             if excess > 0:
                 batch.frame = batch.frame.head(len(batch) - excess)
                 batch.origins = batch.origins.head(len(batch))
@@ -217,11 +217,11 @@ def resolve_sources(
 
     Args:
         data: a path, or an object that holds rows; None: `hf` names the data.
-        hf: data set of the hub.
-        config: of the hub's data set.
-        split: of a hub or saved data set, or of a DatasetDict.
-        revision: of the hub's data set.
-        bounds: of rows and files.
+        hf: hub dataset as owner/name.
+        config: configuration of the hub dataset.
+        split: split of a hub or saved dataset, or of a DatasetDict.
+        revision: revision of the hub dataset.
+        bounds: largest row and file.
     """
     if (data is None) == (hf is None):
         raise CurateError("give either a path or a hub name", where="input", expected="path or hf")

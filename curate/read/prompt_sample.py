@@ -1,4 +1,4 @@
-"""A random sample of prompts with all their pairs, drawn while the data set is read."""
+"""A random sample of prompts with all their pairs, drawn while the dataset is read."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ from curate.read.pairs import Pairs
 def sample_prompts(
     stream: Iterator[Pairs], max_pairs: int, seed: int = 0
 ) -> tuple[Pairs, str | None]:
-    """Return the pairs of as many prompts as make at most `most` pairs, in the order of reading.
+    """Return the pairs of a sample of prompts, at most `max_pairs` pairs in the order of reading.
 
     Prompts are drawn by a hash of their text, so that each is as likely as any other and all of a
-    prompt's pairs come along: intervals over prompts hold as they do of a data set of that size.
-    No more than about three times `most` pairs are in memory. A data set that is no larger comes as
-    it is.
+    prompt's pairs come along: intervals over prompts hold as for a dataset of that size.
+    At most about three times `max_pairs` pairs are in memory. A smaller dataset comes as it is.
 
     Args:
-        parts: from `stream_pairs`.
-        most: pairs at most; the first prompt is taken whatever its pairs.
-        seed: of the hash.
+        stream: batches from `stream_pairs`.
+        max_pairs: the most pairs; the first prompt is taken with any number of pairs.
+        seed: seed of the hash.
 
     Returns:
-        The sample, and what a user should know of it; None where it is the whole.
+        The sample, and a note on it; None if it holds all pairs.
     """
     batches: list[Pairs] = []
     hashes: list[pl.Series] = []
@@ -56,7 +55,7 @@ def sample_prompts(
 def sample_pair_table(
     pairs: pl.DataFrame, max_pairs: int, seed: int = 0
 ) -> tuple[pl.DataFrame, str | None]:
-    """Return the same of a pair table that is at hand; its texts are taken for the sample alone."""
+    """Return a sample of a pair table in memory; only the sample's texts are copied."""
     if len(pairs) <= max_pairs:
         return pairs, None
     hashes = prompt_keys(pairs).hash(seed)

@@ -80,7 +80,7 @@ class PublishedRows:
         """Return all rows if one of the first hundred is of the kind that a command takes.
 
         Raises:
-            CurateError: none of them is: `problem` and `expected` say it, beside a row's columns.
+            CurateError: none of them is; `problem` and `expected` describe it.
         """
         rows = iter(self)
         # Not only the first row: an odd one, such as a header, is skipped like any other.

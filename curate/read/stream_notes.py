@@ -1,4 +1,4 @@
-"""What the user should know of a stream of pairs, once it has been read."""
+"""Collects the notes of a stream of pairs while it is read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class StreamNotes:
         self.rejected = 0
 
     def watch(self, parts: Iterator[Pairs]) -> Iterator[Pairs]:
-        """Yield the same parts; what is to be told of each is noted as it passes."""
+        """Yield the same batches, and collect the notes of each."""
         for part in parts:
             # Notes grow with the stream: the last part holds all of them.
             self._notes = part.notes

@@ -79,7 +79,7 @@ class UnusedTextCheck:
 
 
 def _is_prose(text: str) -> bool:
-    """Return whether it is a text, and no label, number, address or list in a form of its own."""
+    """Return whether it is prose, not a label, number, address or serialized list."""
     return len(text) >= _MIN_PROSE and " " in text.strip() and text.lstrip()[:1] not in ("[", "{")
 
 

@@ -49,7 +49,7 @@ class AnswerObjects(Format):
     priority = 1
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether one prompt stands beside one list of such answers."""
+        """Return whether there are one prompt and one list of such answers."""
         prompts = [name for name in _PROMPTS if has_columns(rows, name)]
         lists = [name for name in _LISTS if has_columns(rows, name)]
         if (

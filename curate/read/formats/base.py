@@ -40,7 +40,7 @@ class Format(ABC):
 
     Text columns reach `convert` as plain text or as a list of {role, content} messages (ShareGPT's
     `from` / `value` and a single message are brought to that form by the source); value columns
-    as they stand. A missing column comes as nulls.
+    as they are. A missing column comes as nulls.
     """
 
     name: ClassVar[str]
@@ -55,7 +55,7 @@ class Format(ABC):
     media_columns: ClassVar[tuple[str, ...]] = ()
     """Columns of images, videos or audios that are answers, which reach `convert` as `MEDIA`."""
     keep_in_extra: ClassVar[tuple[str, ...]] = ()
-    """Columns that are read and are also kept in `extra`, since a pair does not hold them whole."""
+    """Columns that are read and are also kept in `extra`, since a pair holds only a part."""
     scalars_are_text: ClassVar[bool] = False
     """Whether a number or bool in a text column is its text (else such a row is malformed)."""
     needs_all_rows: ClassVar[bool] = False
@@ -75,7 +75,7 @@ class Format(ABC):
     ranking: RankingRule = RankingRule()
     """How rankings become pairs, in formats that hold some; set by the reader."""
     json_as_text: bool = False
-    """Whether `json_columns` hold texts of JSON in the place of values; set by the detection."""
+    """Whether `json_columns` hold JSON texts instead of values; set by the detection."""
     row_notes: Counter[str] | None = None
     """What the user should know, and of how many rows; set by the reader."""
 
@@ -166,7 +166,7 @@ def prepend_system_turn(
 
 
 def prompt_key(rows: pl.DataFrame) -> pl.Expr:
-    """Return a text that tells prompts apart, and with them tools and media of their rows."""
+    """Return a key of the prompt together with the tools and media of its row."""
     parts = row_part_keys(rows)
     return messages_key("prompt") + (pl.lit("") if parts is None else pl.lit(parts))
 

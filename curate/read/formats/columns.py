@@ -1,4 +1,4 @@
-"""Any data set, by a mapping of its columns in the configuration."""
+"""Any dataset, by a mapping of its columns in the configuration."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ZEROS_NOTE = (
 class ColumnMapping(Checked):
     """Which column holds what: `chosen` and `rejected`, or `first`, `second` and who won.
 
-    Who won is told by `label`, or by `first_score` and `second_score`: the greater score wins.
+    `label` says who won, or `first_score` and `second_score` do: the greater score wins.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -183,7 +183,7 @@ class MappedColumns(Format):
         m = self.mapping
         if m.first_model and m.second_model:
             first, second = (label_text(c) for c in (m.first_model, m.second_model))
-            # Two answers of one model: its name tells no winner.
+            # For two answers of one model its name does not say which won.
             named = pl.when((text == first) & (text != second)).then(1)
             winner = named.when((text == second) & (text != first)).then(2).otherwise(winner)
         return winner

@@ -1,4 +1,4 @@
-"""Anthropic HH: chosen and rejected each a whole dialogue in one text."""
+"""Anthropic HH: chosen and rejected are each a complete dialogue in one text."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class AnthropicHH(Format):
 
 
 class HHPrompt(Format):
-    r"""`prompt` as `\n\nHuman: ...\n\nAssistant:`, `chosen` and `rejected` as the last turn alone.
+    r"""`prompt` as `\n\nHuman: ...\n\nAssistant:`, `chosen` and `rejected` as the last turn only.
 
     As Dahoas/rm-static and Dahoas/full-hh-rlhf.
     """
@@ -107,7 +107,7 @@ def parse_dialogue(column: str) -> pl.Expr:
     turn = message(role.otherwise(pl.lit("assistant")), content)
     pieces = marked.str.split(_SPLIT_CHARACTER)
     turns = pieces.list.slice(1).list.eval(turn).cast(MESSAGES)
-    # Nearly always empty. Without any mark it is no dialogue, and nobody's turn.
+    # Nearly always empty. A text without any tag is no dialogue and has no speaker.
     leading_text = pieces.list.first().str.strip_chars()
     system_turn = pl.concat_list(message(pl.lit("system"), leading_text)).cast(MESSAGES)
     has_system_text = (leading_text != "") & (pieces.list.len() > 1)

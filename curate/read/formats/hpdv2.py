@@ -32,7 +32,7 @@ class HPDv2(Format):
     preferred; `raw_annotations` of the test set, one ranking of each annotator (1 is the best), as
     lists or as objects with a list and the annotator; else `rank`, their common ranking. Which
     pairs are made of more than two images is set by `input.ranking`; each annotator's ranking
-    gives pairs of its own.
+    gives separate pairs.
     """
 
     name = "hpdv2"
@@ -48,7 +48,7 @@ class HPDv2(Format):
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether a list of images stands beside an order of them."""
+        """Return whether there are a list of images and an order of them."""
         ordered = ("human_preference", "rank", "raw_annotations")
         return has_columns(rows, "prompt", "image_path") and any(
             has_columns(rows, name) for name in ordered
@@ -70,7 +70,7 @@ class HPDv2(Format):
         rankings_by_row = rows.drop("annotator", strict=False).join(
             rankings, on=ROW, how="left", maintain_order="left"
         )
-        # A row may hold rankings of several people: each is a ranking of its own.
+        # A row may hold rankings by several people: each is a separate ranking.
         rankings_by_row = rankings_by_row.rename({ROW: "_row"}).with_row_index(ROW)
         rankings_by_row = rankings_by_row.with_columns(
             pl.col(ROW).cast(pl.Int64), _ranked_images(rankings_by_row)
@@ -96,7 +96,7 @@ def _rankings_of_row(row: Mapping[str, Any]) -> Iterator[tuple[str | None, list[
                 # Places count from the best; scores are larger for the better.
                 yield user, [-float(rank) for rank in ranks]
     elif row["human_preference"] is not None:
-        # Of two images 1 stands by the preferred one: larger is better.
+        # The preferred one of two images has a 1: larger is better.
         yield None if user_hash is None else str(user_hash), row["human_preference"]
     elif row["rank"] is not None:
         yield None, [None if rank is None else -rank for rank in row["rank"]]

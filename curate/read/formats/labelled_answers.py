@@ -122,7 +122,7 @@ class AlpacaFarm(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether an instruction stands beside two outputs and a number from 1 to 2."""
+        """Return whether there are an instruction, two outputs and a number from 1 to 2."""
         label_columns = [name for name in _NUMBERS if has_columns(rows, name)]
         if not has_columns(rows, "instruction", "output_1", "output_2") or len(label_columns) != 1:
             return False
@@ -169,7 +169,7 @@ def _assign_labelled_winner(rows: pl.DataFrame, winner: pl.Expr, expected: str) 
 
 
 def _are_conversations(rows: RowSample, column: str) -> bool:
-    """Return whether a column holds lists of messages; a text may be a part of the prompt alone."""
+    """Return whether a column holds lists of messages; a text may be only a part of the prompt."""
     values = [parse_embedded_messages(row[column]) for row in rows if row.get(column) is not None]
     listed = [isinstance(value, list) and all(map(is_message, value)) for value in values]
     return bool(listed) and all(listed)

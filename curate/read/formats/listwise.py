@@ -56,7 +56,7 @@ class Listwise(Format):
     priority = 5
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether a list of texts stands beside a list of numbers."""
+        """Return whether there are a list of texts and a list of numbers."""
         texts = any(
             share_of_rows(rows, lambda r, n=name: _are_of_type(r.get(n), str)) > 0.9
             for name in ANSWERS
@@ -118,7 +118,7 @@ def _parse_numbers(values: object) -> object:
 
 
 def _are_values_or_nulls(values: object, kind: tuple[type, ...]) -> bool:
-    """Return whether a list holds such values and nulls alone; all may be null."""
+    """Return whether a list holds only such values and nulls; all may be null."""
     return isinstance(values, list) and all(v is None or _are_of_type([v], kind) for v in values)
 
 

@@ -41,7 +41,7 @@ class ShareGPTRanking(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether conversations stand beside chosen and rejected."""
+        """Return whether there are conversations, chosen and rejected."""
         conversations = [name for name in _CONVERSATIONS if has_columns(rows, name)]
         return len(conversations) == 1 and has_columns(rows, "chosen", "rejected")
 
@@ -65,7 +65,7 @@ class AxolotlFormat(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether messages stand beside chosen and rejected, without a prompt column."""
+        """Return whether there are messages, chosen and rejected, but no prompt column."""
         has_pair = has_columns(rows, "messages", "chosen", "rejected")
         return has_pair and not has_columns(rows, "prompt")
 

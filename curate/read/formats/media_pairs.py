@@ -47,7 +47,7 @@ class ImagePairs(Format):
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether two images stand beside a label."""
+        """Return whether there are two images and a label."""
         has_images = any(has_columns(rows, n.format(0), n.format(1)) for n in _IMAGES)
         has_prompt = any(has_columns(rows, name) for name in self.text_columns)
         return has_images and has_prompt and has_columns(rows, "label_0")
@@ -86,7 +86,7 @@ class PathPairs(Format):
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether two paths stand beside a prompt."""
+        """Return whether there are two paths and a prompt."""
         return has_columns(rows, "prompt", *self.media_columns)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -112,13 +112,13 @@ class MusicArena(Format):
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether two audios stand beside a vote."""
+        """Return whether there are two audios and a vote."""
         return has_columns(rows, "prompt", "audio_a", "audio_b", "preference")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the winner's audio as chosen."""
         are_published = [_has_medium("audio_a"), _has_medium("audio_b")]
-        # First the votes, then the audios: a battle without a vote is told as such.
+        # Votes are checked before audio, so that a battle without a vote gets that reason.
         voted = rows.filter(pl.col("preference").is_not_null())
         with_audio = voted.filter(are_published[0] & are_published[1]).with_columns(
             prompt=as_messages_column(voted, "prompt", "user"),
@@ -185,7 +185,7 @@ def _media_column(media: pl.Series) -> str:
     for row in media.drop_nulls():
         for medium in row:
             kind = mimetypes.guess_type(medium["path"] or "")[0] or ""
-            # The name tells more than the bytes, where there is one.
+            # The name is a better sign than the bytes, if there is one.
             if kind.startswith(("audio", "video")):
                 return f"{kind[:5]}s"
             return "audios" if (medium["bytes"] or b"").startswith(_AUDIO_SIGNATURES) else "images"

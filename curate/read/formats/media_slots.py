@@ -38,7 +38,7 @@ def assign_media_winner(
         column: of the pair table for this kind of media: images, videos or audios.
         winner: 1 or 2 for the better slot, 0 for a tie, null for a label that is none of these.
         expected: what a label may be.
-        label: as it stands.
+        label: the published label.
     """
     turn = medium_turn(column)
     rows = rows.with_columns(

@@ -32,7 +32,7 @@ _STRENGTH = {name: 2.0 if "clearly" in name else 1.0 for name in _WINNER} | {"Ti
 class MultiPref(Format):
     """`text`, `completion_a`, `completion_b`, and lists of annotations by workers and experts.
 
-    Each `overall_pref` is a pair of its own: 2 for clearly, 1 for slightly better, 0 for a tie as
+    Each `overall_pref` is a separate pair: 2 for clearly, 1 for slightly better, 0 for a tie as
     strength; the evaluator as annotator, and in `extra` whether a worker or an expert.
     """
 

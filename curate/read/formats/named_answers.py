@@ -16,7 +16,7 @@ from curate.read.formats.base import (
 
 CHOSEN_RESPONSE = "chosen_response"
 _MESSAGES = "messages"
-"""A prompt where both answers stand beside it; else what ms-swift trains on."""
+"""A prompt if both answers have columns; else the conversation that ms-swift trains on."""
 _PROMPTS = ("prompt", "question", "instruction", "input", "query", _MESSAGES)
 _NAMES = (
     ("response_j", "response_k"),
@@ -48,7 +48,7 @@ class NamedAnswers(Format):
     priority = 5
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether one prompt stands beside two such answers."""
+        """Return whether there are one prompt and two such answers."""
         pair_count = sum(has_columns(rows, *names) for names in _NAMES)
         prompt_count = sum(has_columns(rows, name) for name in _PROMPTS)
         conversation = has_columns(rows, _MESSAGES) and not has_columns(rows, CHOSEN_RESPONSE)
@@ -80,7 +80,7 @@ class StepDPO(Format):
     priority = 15
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether the steps so far stand beside a pair."""
+        """Return whether there are the steps so far, chosen and rejected."""
         return has_columns(rows, *self.text_columns)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:

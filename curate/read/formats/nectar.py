@@ -23,7 +23,7 @@ _ANSWER = pl.Struct({"answer": pl.String, "rank": pl.Float64, "model": pl.String
 class Nectar(Format):
     r"""`prompt` as `\n\nHuman: ...\n\nAssistant: `, `answers` with `answer`, `rank` (1: best).
 
-    Pairs are made by `input.ranking`; the score of an answer is minus its rank. Its model stands in
+    Pairs are made by `input.ranking`; the score of an answer is minus its rank. Its model is in
     `extra`, under `chosen_answer` and `rejected_answer`.
     """
 
@@ -35,7 +35,7 @@ class Nectar(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether a prompt stands beside ranked answers."""
+        """Return whether there are a prompt and ranked answers."""
         if not has_columns(rows, "prompt", "answers"):
             return False
         return share_of_rows(rows, lambda row: _are_ranked_answers(row.get("answers"))) >= 0.9

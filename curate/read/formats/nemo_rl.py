@@ -36,7 +36,7 @@ class NeMoRLFormat(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether a context stands beside completions with ranks."""
+        """Return whether there are a context and completions with ranks."""
         return (
             has_columns(rows, "context", "completions")
             and share_of_rows(rows, _has_ranked_completions) > 0.9

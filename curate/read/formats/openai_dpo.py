@@ -40,7 +40,7 @@ class OpenAIDPOFormat(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether an input stands beside both answers."""
+        """Return whether there are an input and both answers."""
         both = zip(_BETTER, _WORSE, strict=True)
         return has_columns(rows, "input") and any(has_columns(rows, *names) for names in both)
 

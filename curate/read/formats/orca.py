@@ -24,7 +24,7 @@ class OrcaDPO(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether a question stands beside chosen and rejected."""
+        """Return whether there are a question, chosen and rejected."""
         return has_columns(rows, "question", "chosen", "rejected") and not has_columns(
             rows, "prompt"
         )
@@ -50,7 +50,7 @@ class DistilabelOrca(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether an input and a status stand beside chosen and rejected."""
+        """Return whether there are an input, a status, chosen and rejected."""
         return has_columns(rows, "input", "chosen", "rejected", "status")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:

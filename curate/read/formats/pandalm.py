@@ -11,7 +11,7 @@ _VOTES = ("annotator1", "annotator2", "annotator3")
 
 
 class PandaLM(Format):
-    """Each annotator's vote (1, 2, or 0 for a tie) becomes a pair of its own.
+    """Each annotator's vote (1, 2, or 0 for a tie) becomes a separate pair.
 
     The published file stores answers such as "True" as JSON booleans; they are read as text.
     """

@@ -54,7 +54,7 @@ class PRISM(Format):
             add_to_extra("turn", pl.col("turn").cast(pl.String)),
             annotator=pl.col("user_id").cast(pl.String),
         )
-        # Rankings are told apart by row number: each turn gets one of its own on the way.
+        # Rankings are identified by row number: each turn gets a temporary one.
         numbered = rankings.with_columns(_row=ROW).with_columns(
             pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW)
         )

@@ -1,4 +1,4 @@
-"""The choice that data sets of rankings leave to the user."""
+"""How pairs are made from rankings, which the user decides."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ class RankingRule(Checked):
     score: Literal["aspects", "overall"] = Field(
         "aspects",
         description="Of UltraFeedback: the mean of a critic's ratings by aspect, or its overall "
-        "score, which stands at 10 where some critics meant 1.",
+        "score, which is 10 where some critics meant 1.",
     )
     seed: int = Field(0, ge=0, description="Of best_random, and of the choice among equal scores.")

@@ -14,7 +14,7 @@ RANKED_WITH_METADATA = pl.List(pl.Struct({**_SCORED, "said": pl.String}))
 """The same with what else is said of each answer, as JSON text."""
 # Answers that make a pair.
 _MIN_ANSWERS = 2
-# The golden ratio in 32 bits: consecutive row numbers are spread over the whole range.
+# The golden ratio times 2^32 (Knuth): spreads consecutive row numbers over the range.
 _GOLDEN = 2_654_435_761
 # A prime, so that seeds do not meet each other a few rows on.
 _ROWS_A_SEED = 7_919
@@ -31,24 +31,18 @@ def pairs_from_rankings(
     """Return pairs from a frame with `_ranked` (larger scores are better), `ROW` and `EXTRA`.
 
     Of equal scores the order is drawn by the rule's seed: taking the first or last of them would
-    prefer whatever stands there. Two such answers make a tie. An answer without text or score
+    prefer whatever is there. Two such answers make a tie. An answer without text or score
     makes no pair, and a row with fewer than two others is listed. `extra` gains the positions
     (from 0) and scores of both answers.
 
     Args:
         rows: the frame; `_ranked` is of type `RANKED`, or of answers as `turns` in place of `text`.
-        form: whose rows they are; it tells how often scores were equal.
+        form: the format of the rows, which notes how often scores were equal.
         rule: how pairs are made; default the format's own.
     """
     rule = rule or form.ranking
-    answers = _list_scored_answers(rows, form).with_columns(
-        _drawn=_hash_number(pl.col(ROW) * _MAX_ANSWERS + pl.col("_at"), rule.seed)
-    )
-    best_first = answers.sort(ROW, "score", "_drawn", "_at", descending=[False, True, False, False])
-    best_first = best_first.drop("_drawn")
-    _note_ties(best_first, form)
-    order = pl.int_range(pl.len()).over(ROW)
-    numbered = best_first.with_columns(_order=order, _last=pl.len().over(ROW) - 1)
+    numbered = _number_by_rank(_list_scored_answers(rows, form), rule.seed)
+    _note_ties(numbered, form)
     # Each answer with each other one of its row; the filter leaves better before worse.
     answer_pairs = numbered.join(numbered, on=ROW, suffix="_other", maintain_order="left_right")
     answer_pairs = answer_pairs.filter(
@@ -69,6 +63,18 @@ def pairs_from_rankings(
     return pl.concat([pairs, without_pair], how="diagonal").sort(ROW, maintain_order=True)
 
 
+def _number_by_rank(answers: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """Return the answers of each row, best first, numbered from 0; the seed draws among ties."""
+    with_draws = answers.with_columns(
+        _drawn=_hash_number(pl.col(ROW) * _MAX_ANSWERS + pl.col("_at"), seed)
+    )
+    best_first = with_draws.sort(
+        ROW, "score", "_drawn", "_at", descending=[False, True, False, False]
+    )
+    order = pl.int_range(pl.len()).over(ROW)
+    return best_first.drop("_drawn").with_columns(_order=order, _last=pl.len().over(ROW) - 1)
+
+
 def _list_scored_answers(rows: pl.DataFrame, form: Format) -> pl.DataFrame:
     """Return row, position, `turns` and score of each complete answer, and note the others."""
     ranked = rows.select(ROW, "_ranked").with_columns(
@@ -78,7 +84,7 @@ def _list_scored_answers(rows: pl.DataFrame, form: Format) -> pl.DataFrame:
     if "text" in answers.columns:
         answers = answers.with_columns(turns=as_turn("text", "assistant")).drop("text")
     scored = answers.drop_nulls(["turns", "score"])
-    # A ranking without answers is one row of nulls here: it is listed, not told.
+    # A ranking without answers is one row of nulls here: it is listed, not noted.
     in_scored_rows = answers.join(scored, on=ROW, how="semi")
     unscored = in_scored_rows.filter(pl.any_horizontal(pl.col("turns", "score").is_null()))
     form.count_note(_UNSCORED, unscored[ROW].n_unique())

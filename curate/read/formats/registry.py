@@ -1,4 +1,4 @@
-"""Finds the formats of this folder and chooses one for a data set."""
+"""Finds the formats of this folder and chooses one for a dataset."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def matches_sample(candidate: Format, rows: RowSample) -> bool:
 def matches_embedded_json(candidate: Format, unfolded: RowSample, names: frozenset[str]) -> bool:
     """Return whether a sample is of the format once its JSON texts are parsed.
 
-    The format is told so, where it is.
+    If it is, `json_as_text` of the format is set.
 
     Args:
         candidate: the format.
@@ -64,7 +64,7 @@ def detect_json_text(fmt: Format, rows: RowSample) -> None:
     """Set whether the columns that the format takes as JSON hold JSON texts."""
     for name in fmt.json_columns:
         values = [row[name] for row in rows if row.get(name) not in (None, "")]
-        # Of texts alone: an answer among lists of answers may well be JSON.
+        # Only if all are texts: an answer among lists of answers may well be JSON.
         are_texts = all(isinstance(value, str) for value in values)
         json_count = sum(parse_embedded_json(value) is not value for value in values)
         fmt.json_as_text = fmt.json_as_text or (are_texts and json_count * 2 > len(values))

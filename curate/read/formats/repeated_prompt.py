@@ -26,7 +26,7 @@ def strip_repeated_prompt(rows: pl.DataFrame) -> pl.DataFrame:
     if any(rows.schema.get(side) != MESSAGES for side in _ANSWERS):
         return rows
     asking = rows.select(_begins_with_question())["asking"]
-    # Nearly all sets hold answers alone, and are done with here.
+    # In nearly all datasets no answer repeats the prompt.
     if not asking.any():
         return rows
     if rows.schema.get("prompt") != MESSAGES:

@@ -28,7 +28,7 @@ class RLHFV(Format):
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether an image stands beside the three texts."""
+        """Return whether there are an image and the three texts."""
         has_texts = (
             has_columns(rows, *_SIDES)
             or share_of_rows(rows, lambda r: _parse_packed_text(r.get("text"))) > _MIN_SHARE
@@ -61,7 +61,7 @@ def _texts_of_row(row: dict[str, Any]) -> tuple[Any, ...]:
     """Return question, chosen and rejected of a row; None if there is no text."""
     packed = _parse_packed_text(orjson.loads(row["text"])) if row["text"] else None
     by_column = {side: orjson.loads(row[side]) for side in _SIDES if row[side] is not None}
-    # Columns of their own go before what stands in the JSON text.
+    # Separate columns go before the fields of the JSON text.
     by_side = (packed or {}) | by_column
     return tuple(v if isinstance(v := by_side.get(side), str) else None for side in _SIDES)
 

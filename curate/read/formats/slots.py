@@ -12,7 +12,7 @@ from curate.read.formats.base import ERROR, EXTRA, ROW
 
 SECOND, TIE = 2, 0
 _INTEGER_AS_FLOAT = r"^(-?\d+)\.0+$"
-"""A whole number that is written as a float."""
+"""An integer that is written as a float."""
 _MAX_LABEL_LENGTH = 40
 
 
@@ -25,7 +25,7 @@ def assign_winner(
         rows: frame with message columns `_first` and `_second`, `ROW` and `EXTRA`.
         winner: 1 or 2 for the better slot, 0 for a tie, null for a label that is none of these.
         expected: what a label may be, for the error of a row whose label is not.
-        shown: the label as it stands, for that error.
+        label: the published label, for that error.
 
     Returns:
         The frame with chosen, rejected, is_tie and `ERROR`, of which an earlier one stays; for a

@@ -35,9 +35,9 @@ class SwiftFormat(Format):
     priority = 11
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether a conversation stands beside a rejected answer or conversation."""
+        """Return whether there are a conversation and a rejected answer or conversation."""
         has_rejected = any(has_columns(rows, c) for c in ("rejected_response", "rejected_messages"))
-        # Beside `chosen_response` the conversation is the prompt alone.
+        # With `chosen_response` the conversation is only the prompt.
         return (
             has_columns(rows, "messages")
             and has_rejected
@@ -73,7 +73,7 @@ class SwiftQueryFormat(Format):
     priority = 11
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether a query stands beside a response and a rejected one."""
+        """Return whether there are a query, a response and a rejected one."""
         return has_columns(rows, "query", "response", "rejected_response")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:

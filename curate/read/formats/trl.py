@@ -43,7 +43,7 @@ class TRLPreference(Format):
     def matches(self, rows: RowSample) -> bool:
         """Return whether there are chosen and rejected, and no prompt in a column of another name.
 
-        Such a prompt would be lost without a word: what both answers begin with ("Sure,") would be
+        Such a prompt would be lost silently: what both answers begin with ("Sure,") would be
         taken for it.
         """
         if not has_columns(rows, "chosen", "rejected"):
@@ -67,7 +67,7 @@ class TRLPreference(Format):
 
 
 def _lacks_prompt(row: Mapping[str, Any], other: str) -> bool:
-    """Return whether the chosen answer of a row does not begin with a prompt of its own."""
+    """Return whether the chosen answer of a row does not begin with the prompt."""
     chosen, prompt = parse_embedded_messages(row.get("chosen")), row.get(other)
     if isinstance(chosen, list):
         return bool(chosen) and speaker_role(chosen[0]) == "assistant"

@@ -32,7 +32,7 @@ class VertexFormat(Format):
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:
-        """Return whether scored completions stand beside contents."""
+        """Return whether there are scored completions and contents."""
         if not has_columns(rows, "contents", "completions"):
             return False
         return share_of_rows(rows, lambda row: _is_scored(row.get("completions"))) > _MIN_SHARE

@@ -1,4 +1,4 @@
-"""Tools, media and arguments of a row, in the columns that the pair table has for them."""
+"""Brings tools, media and arguments of a row to the columns of the pair table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables that stand in JSON by columns, as pandas and `datasets` write them."""
+"""Tables that JSON holds by columns, as pandas and `datasets` write them."""
 
 from __future__ import annotations
 

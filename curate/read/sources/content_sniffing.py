@@ -1,4 +1,4 @@
-"""Files that are not what their names say, by their first bytes."""
+"""Refuses files that are not what their names say, by their first bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a file of separated text is written, where its ending alone does not say."""
+"""Detects how a CSV or TSV file is written, which its ending alone does not say."""
 
 from __future__ import annotations
 

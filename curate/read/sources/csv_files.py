@@ -1,4 +1,4 @@
-"""CSV and TSV files, in record batches; what their quote marks say is checked before."""
+"""Reads CSV and TSV files in record batches, after a check of their quote marks."""
 
 from __future__ import annotations
 

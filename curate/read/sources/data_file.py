@@ -1,4 +1,4 @@
-"""One file of data, or one member of an archive: opened, unpacked, and its damage told."""
+"""Opens one data file or archive member, decompresses it and reports damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decompression that tells damage: what is cut, changed or followed by rubbish is refused."""
+"""Decompression that refuses data that is cut, changed or followed by other bytes."""
 
 from __future__ import annotations
 

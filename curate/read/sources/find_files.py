@@ -1,4 +1,4 @@
-"""From a path, glob, URL or hub name to the sources that hold its rows."""
+"""Finds the files behind a path, glob, URL or folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets of the `datasets` library: saved to disk, or on the hub by name."""
+"""Datasets of the `datasets` library: saved to disk, or on the hub by name."""
 
 from __future__ import annotations
 

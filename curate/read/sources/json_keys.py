@@ -1,4 +1,4 @@
-"""Keys that stand twice in a JSON object: parsers take the last, without a word."""
+"""Finds duplicate keys in JSON objects, of which parsers silently take the last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that are in memory: data sets of the `datasets` library, frames, tables, lists of dicts."""
+"""Rows in memory: datasets of the `datasets` library, frames, tables, lists of dicts."""
 
 from __future__ import annotations
 
