@@ -376,7 +376,7 @@ def test_an_input_in_the_output_is_refused_however_it_is_named(scheme: str, tmp_
     folder.mkdir()
     (folder / "in.jsonl").write_text("{}")
     for reads in (folder, folder / "in.jsonl"):
-        with pytest.raises(CurateError, match="input lies inside"):
+        with pytest.raises(CurateError, match="input is inside"):
             check_free(folder, True, reads=f"{scheme}{reads}")
     (folder / "in.jsonl").unlink()
     check_free(folder, True, reads=f"s3://{folder}")
