@@ -72,7 +72,7 @@ def report_html(view: RunView) -> str:
         alerts=alerts,
         warnings=[text for text in manifest["warnings"] if text not in alerts],
         verdict=run_verdict(manifest["rows"], manifest["steps"], view.folder.name),
-        watched=selection_bias_rows(manifest["steps"]),
+        shifts=selection_bias_rows(manifest["steps"]),
         by_source=manifest.get("by_source", []),
         noise=data["noise"],
         lengths=data["lengths"],

@@ -122,7 +122,7 @@ def comparison_html(comparison: RunComparison) -> str:
     return render_page(
         "compare.html.j2",
         title=f"{comparison.first.folder.name} and {comparison.second.folder.name} compared",
-        found=comparison,
+        comparison=comparison,
         pairs=pairs,
         data={},
     )

@@ -59,5 +59,5 @@ def bench_html(bench: dict[str, Any]) -> str:
     names = ("method", "gain", "gain_low", "gain_high", "verdict")
     gains = [[{name: row[name] for name in names} for row in table] for table in tables]
     return render_page(
-        "bench.html.j2", title="Bench report", found=bench, tables=tables, data={"gains": gains}
+        "bench.html.j2", title="Bench report", bench=bench, tables=tables, data={"gains": gains}
     )
