@@ -63,7 +63,7 @@ def test_bad_rows_texts_and_template_marks_are_told_alike(tmp_path: Path) -> Non
     }
     pairs = assert_the_same(write(tmp_path / "d", files), 3, on_error="skip")
     assert len(pairs.rejected) == 2
-    assert any("chat template" in note for note in pairs.notes)
+    assert any("chat-template tokens" in note for note in pairs.notes)
     assert any("invalid Unicode" in note for note in pairs.notes)
 
 
