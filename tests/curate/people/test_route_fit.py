@@ -112,7 +112,7 @@ def test_what_cannot_be_fitted_is_told(tmp_path: Path) -> None:
     for extra, why in (
         (["--fit", "gtp", "--budget", "5"], "did you mean 'gpt'"),
         (["--fit", "gpt", "--budget", "5"], "too few pairs"),
-        (["--fit", "gpt", "--random", "5"], "goes with --budget"),
+        (["--fit", "gpt", "--random", "5"], "needs --budget"),
     ):
         done = CliRunner().invoke(app, ["route", str(run), "-o", str(tmp_path / "o"), *extra])
         assert done.exit_code != 0
