@@ -23,6 +23,9 @@ from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Context
 from curate.steps.features import Features
 
+PANDALM_SAMPLE = Path(__file__).parent / "data" / "pandalm" / "pandalm-sample.jsonl.gz"
+"""250 items of PandaLM with three votes each; 750 pairs with repeated votes."""
+
 
 def turn(text: str, role: str = "assistant") -> list[dict[str, Any]]:
     """A plain message as the pair table holds it."""

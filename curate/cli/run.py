@@ -17,6 +17,13 @@ _DRY_RUN_PAIRS = 100
 _Sample = Annotated[
     bool, typer.Option("--sample", help="Run the default pipeline on the bundled sample.")
 ]
+_LabelsOnly = Annotated[
+    bool,
+    typer.Option(
+        "--labels-only",
+        help="With --sample: leave out its reviewed pairs and its judge's verdicts.",
+    ),
+]
 _DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Validate the config and data, and show the plan.")
 ]
@@ -47,6 +54,7 @@ _TrustRemoteCode = Annotated[
 def run(
     config: ConfigPath = Path("pipeline.yaml"),
     sample: _Sample = False,
+    labels_only: _LabelsOnly = False,
     dry_run: _DryRun = False,
     limit: Limit = None,
     output: _Output = None,
@@ -59,10 +67,13 @@ def run(
     """Read, score, filter and write preference pairs as defined in pipeline.yaml."""
     from curate.cli.console import show_result, show_warnings
     from curate.cli.progress import console_progress
+    from curate.pipeline.run import Pipeline
     from curate.steps.permissions import Permissions
 
     permissions = Permissions.for_hosts(allow_host or (), trust_remote_code)
-    pipeline = _build_pipeline(config, sample, limit, accept_bias, gold, permissions)
+    parsed, locations = _load_sample(labels_only) if sample else _load_file(config)
+    parsed = _with_options(parsed, limit, accept_bias, gold)
+    pipeline = Pipeline(parsed, locations, permissions=permissions)
     pipeline.check_permissions()
     show_warnings(pipeline.plan.notices())
     folder = output or Path(pipeline.config.output.path)
@@ -72,27 +83,29 @@ def run(
     with console_progress() as progress:
         result = pipeline.run(output=folder, overwrite=overwrite, progress=progress)
     show_result(result)
+    if sample:
+        _show_truth(result.scores)
 
 
-def _build_pipeline(
-    config: Path,
-    sample: bool,
-    limit: int | None,
-    accept_bias: bool,
-    gold: list[str] | None,
-    permissions: Any,
-) -> Any:
-    from curate.pipeline.config import load_config, parse_config
-    from curate.pipeline.run import Pipeline
+def _load_file(config: Path) -> tuple[Any, Any]:
+    from curate.pipeline.config import load_config
+
+    return load_config(config)
+
+
+def _load_sample(labels_only: bool) -> tuple[Any, Any]:
+    from curate.pipeline.config import parse_config
     from curate.pipeline.yaml_locations import load_yaml
-    from curate.sample import SAMPLE_DATA, default_pipeline
+    from curate.sample import sample_pipeline
+
+    data, locations = load_yaml(sample_pipeline(labels_only), "the pipeline of the sample")
+    return parse_config(data, locations), locations
+
+
+def _with_options(parsed: Any, limit: int | None, accept_bias: bool, gold: list[str] | None) -> Any:
+    """Return the configuration with what the command line says instead."""
     from curate.verdicts.gold import as_gold
 
-    if sample:
-        data, locations = load_yaml(default_pipeline(str(SAMPLE_DATA)), "the default pipeline")
-        parsed = parse_config(data, locations)
-    else:
-        parsed, locations = load_config(config)
     if limit is not None:
         limits = {"limit": limit}
         single_input = parsed.input and parsed.input.model_copy(update=limits)
@@ -102,7 +115,18 @@ def _build_pipeline(
         parsed = parsed.model_copy(update={"gold": as_gold(gold)})
     if accept_bias:
         parsed = parsed.model_copy(update={"accept_bias": True, "on_bias": "warn"})
-    return Pipeline(parsed, locations, permissions=permissions)
+    return parsed
+
+
+def _show_truth(scores: Any) -> None:
+    """Compare what was estimated with the labels that were flipped on purpose."""
+    from rich.text import Text
+
+    from curate.cli.console import out
+    from curate.sample.truth import POSTERIOR, SampleTruth
+
+    if POSTERIOR in scores.columns and scores[POSTERIOR].is_not_null().any():
+        out.print(Text(f"true: {SampleTruth.from_scores(scores).text}"))
 
 
 def _show_dry_run(pipeline: Any, folder: Path) -> None:

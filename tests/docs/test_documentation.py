@@ -20,8 +20,7 @@ from curate.cli.app import app
 from curate.cli.show_review import open_session
 from curate.people.blind_review import BlindReview
 from curate.pipeline.schema import pipeline_schema
-from curate.sample import SAMPLE_DATA
-from tests.helpers import trl_rows, write_jsonl
+from tests.helpers import PANDALM_SAMPLE, trl_rows, write_jsonl
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -67,7 +66,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     """What pages speak of: data, evaluation sets, and a finished run where a page makes none."""
     page: Path = request.param
     (tmp_path / "data").mkdir()
-    with gzip.open(SAMPLE_DATA, "rt", encoding="utf-8") as file:
+    with gzip.open(PANDALM_SAMPLE, "rt", encoding="utf-8") as file:
         lines = file.read().splitlines()[:120]
     with gzip.open(tmp_path / "data" / "train.jsonl.gz", "wt", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")

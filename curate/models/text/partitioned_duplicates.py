@@ -30,7 +30,7 @@ KeyedItems = tuple["NDArray[np.uint64]", "NDArray[np.int64]"]
 
 def find_duplicates_partitioned(
     texts: Iterable[Texts],
-    text_columns: tuple[str, ...],
+    parts: tuple[str, ...],
     items: int,
     threshold: float,
     workspace: Workspace,
@@ -40,7 +40,7 @@ def find_duplicates_partitioned(
 
     Args:
         texts: of some items after the other, and numbers of their media.
-        text_columns: what an item is made of.
+        parts: what an item is made of.
         items: how many there are.
         threshold: similarity from which on two items are near.
         workspace: gives room to the shingles that come back.
@@ -50,7 +50,7 @@ def find_duplicates_partitioned(
     if not items:
         return earlier
     starts: list[int] = []
-    sketched = workers.keep(partial(_sketch_texts, text_columns), _record_starts(texts, starts))
+    sketched = workers.keep(partial(_sketch_texts, parts), _record_starts(texts, starts))
     receivers = max(workers.count, items // _RECEIVED)
     sent_keys = workers.spread(
         partial(_keys_by_receiver, threshold, receivers), receivers, sketched, starts
@@ -59,9 +59,7 @@ def find_duplicates_partitioned(
     received = list(workers.map(_receive_keys, *zip(*sent_keys, strict=True)))
     item, bucket = _join_buckets(received)
     shared, number = np.unique(item, return_inverse=True)
-    shingles = _gather_shingles(
-        shared, sketched, [*starts, items], text_columns, workspace, workers
-    )
+    shingles = _gather_shingles(shared, sketched, [*starts, items], parts, workspace, workers)
     near = first_near_duplicate(CandidatePairs(number, bucket), shingles, len(shared), threshold)
     earlier[shared[near >= 0]] = shared[near[near >= 0]]
     return earlier
@@ -89,12 +87,12 @@ def _gather_shingles(
     items: NDArray[np.int64],
     sketched: list[Part],
     edges: list[int],
-    text_columns: tuple[str, ...],
+    parts: tuple[str, ...],
     workspace: Workspace,
     workers: Workers,
 ) -> ItemShingles:
     """Return shingles of these ascending items, numbered anew in this order."""
-    gathered = ItemShingles(text_columns, workspace)
+    gathered = ItemShingles(parts, workspace)
     cuts = np.searchsorted(items, edges)
     partition_items = [
         items[a:b] - start for a, b, start in zip(cuts[:-1], cuts[1:], edges, strict=False)
@@ -104,8 +102,8 @@ def _gather_shingles(
     return gathered
 
 
-def _sketch_texts(text_columns: tuple[str, ...], texts: Texts) -> MinHashSketches:
-    sketches = MinHashSketches(text_columns, len(texts[0]), Workspace())
+def _sketch_texts(parts: tuple[str, ...], texts: Texts) -> MinHashSketches:
+    sketches = MinHashSketches(parts, len(texts[0]), Workspace())
     sketches.add(*texts)
     return sketches
 

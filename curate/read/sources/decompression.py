@@ -43,7 +43,7 @@ class _Zlib:
 
     @property
     def unused_data(self) -> bytes:
-        """Bytes that follow the member."""
+        """What stands behind the member."""
         return self._inner.unused_data
 
 
@@ -75,7 +75,7 @@ class _Zstd:
 
     @property
     def unused_data(self) -> bytes:
-        """Bytes that follow the frame."""
+        """What stands behind the frame."""
         return self._inner.unused_data
 
 

@@ -17,9 +17,8 @@ from curate.audit.structure import audit_leakage, audit_structure
 from curate.cli.app import app
 from curate.models.heads.noise.learnability import NOTHING_LEARNT
 from curate.models.people.tournament import build_tournaments
-from curate.sample import SAMPLE_DATA
 from curate.steps.context import Context
-from tests.helpers import Simulation, context_of, numbered_pairs, pairs_of, simulate
+from tests.helpers import PANDALM_SAMPLE, Simulation, context_of, numbered_pairs, pairs_of, simulate
 
 BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}
 
@@ -129,7 +128,7 @@ def test_labels_by_chance_are_called_so() -> None:
 @pytest.mark.slow
 def test_the_command_on_the_sample(tmp_path: Path) -> None:
     out = tmp_path / "audit.json"
-    arguments = ["audit", str(SAMPLE_DATA), "-o", str(out), "--against", str(SAMPLE_DATA)]
+    arguments = ["audit", str(PANDALM_SAMPLE), "-o", str(out), "--against", str(PANDALM_SAMPLE)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     for text in ("estimated: Wrong labels:", "Krippendorff", "first slot", "By annotator"):
@@ -143,7 +142,7 @@ def test_the_command_on_the_sample(tmp_path: Path) -> None:
 def test_the_split_of_labels_is_told_on_request(tmp_path: Path) -> None:
     out, page = tmp_path / "a.json", tmp_path / "a.html"
     done = CliRunner().invoke(
-        app, ["audit", str(SAMPLE_DATA), "--limit", "90", "-o", str(out), "--disagreement"]
+        app, ["audit", str(PANDALM_SAMPLE), "--limit", "90", "-o", str(out), "--disagreement"]
     )
     assert done.exit_code == 0, done.output
     shares = json.loads(out.read_text())["disagreement"]["shares"]

@@ -30,9 +30,8 @@ from curate.bench.run import BAYES, KEEP_ALL, ORACLE, RANDOM, BenchPlan, run_ben
 from curate.bench.summary import summarise_experiments
 from curate.cli.app import app
 from curate.data.table import PAIR_COLUMNS
-from curate.sample import SAMPLE_DATA
 from curate.steps.context import Context, SilentProgress
-from tests.helpers import numbered_pairs, pairs_of, simulate
+from tests.helpers import PANDALM_SAMPLE, numbered_pairs, pairs_of, simulate
 
 
 def data(count: int = 400, flips: float = 0.0, seed: int = 0) -> BenchData:
@@ -203,7 +202,7 @@ def test_dataset_names() -> None:
     ],
 )
 def test_wrong_options(options: list[str], message: str) -> None:
-    result = CliRunner().invoke(app, ["bench", str(SAMPLE_DATA), *options])
+    result = CliRunner().invoke(app, ["bench", str(PANDALM_SAMPLE), *options])
     assert isinstance(result.exception, CurateError)
     assert message in str(result.exception)
 
@@ -211,7 +210,7 @@ def test_wrong_options(options: list[str], message: str) -> None:
 @pytest.mark.slow
 def test_the_command_on_the_sample(tmp_path: Path) -> None:
     out = tmp_path / "bench"
-    arguments = ["bench", str(SAMPLE_DATA), "--noise", "0.3", "--seeds", "2", "-o", str(out)]
+    arguments = ["bench", str(PANDALM_SAMPLE), "--noise", "0.3", "--seeds", "2", "-o", str(out)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "noise_score" in result.output

@@ -24,9 +24,8 @@ from curate.cli.app import app
 from curate.pipeline.config import parse_config
 from curate.pipeline.plan import make_plan
 from curate.recipes import Recipe
-from curate.sample import SAMPLE_DATA
 from curate.steps.context import Context, SilentProgress
-from tests.helpers import simulate
+from tests.helpers import PANDALM_SAMPLE, simulate
 
 FAST = BenchPlan(seeds=5, methods=(), actions=tuple(a for a in ACTIONS if a.name == "drop 20 %"))
 
@@ -203,7 +202,7 @@ def test_every_action_can_be_written_into_a_pipeline() -> None:
 def test_the_command_on_labels_as_they_are(tmp_path: Path) -> None:
     out = tmp_path / "bench"
     result = CliRunner().invoke(
-        app, ["bench", str(SAMPLE_DATA), "--noise", "none", "-o", str(out), "--limit", "300"]
+        app, ["bench", str(PANDALM_SAMPLE), "--noise", "none", "-o", str(out), "--limit", "300"]
     )
     assert result.exit_code == 0, result.output
     assert "recommendation" in result.output

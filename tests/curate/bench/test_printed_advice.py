@@ -16,8 +16,7 @@ from curate.bench.actions import ACTIONS, pipeline_lines
 from curate.cli.app import app
 from curate.cli.bench import _pipeline_sections
 from curate.cli.inputs import DatasetOptions
-from curate.sample import SAMPLE_DATA
-from tests.helpers import write_jsonl
+from tests.helpers import PANDALM_SAMPLE, write_jsonl
 
 WORDS = ["plain", "answer", "rivers", "maps", "trains", "bread", "light", "paper", "stone", "clock"]
 
@@ -99,7 +98,7 @@ CASES = {
 def test_advice_runs_as_printed(case: str, tmp_path: Path) -> None:
     options = list(CASES[case])
     names = ("q", "good", "bad") if case == "columns by name" else ("prompt", "chosen", "rejected")
-    data = SAMPLE_DATA if case == "the sample" else noisy_file(tmp_path, 200, 0.3, names)
+    data = PANDALM_SAMPLE if case == "the sample" else noisy_file(tmp_path, 200, 0.3, names)
     if case == "judged in a column":
         with_judgements(data, 30)
     if case == "judged pairs":

@@ -6,7 +6,8 @@ import pytest
 
 from curate import CurateError, Pipeline
 from curate.pipeline.config import dump_config, load_config, parse_config
-from curate.sample import SAMPLE_DATA, default_pipeline
+from curate.sample import default_pipeline
+from tests.helpers import PANDALM_SAMPLE
 
 
 def mistake(tmp_path: Path, text: str) -> str:
@@ -87,7 +88,7 @@ def test_no_such_file() -> None:
 
 def test_the_default_pipeline_is_valid_and_survives_a_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "pipeline.yaml"
-    path.write_text(default_pipeline(str(SAMPLE_DATA)))
+    path.write_text(default_pipeline(str(PANDALM_SAMPLE)))
     config, _ = load_config(path)
     path.write_text(dump_config(config))
     assert load_config(path)[0] == config

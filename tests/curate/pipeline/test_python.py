@@ -18,8 +18,7 @@ import curate
 from curate import CurateError, Pairs
 from curate.cli.app import app
 from curate.read.pairs import read_pairs
-from curate.sample import SAMPLE_DATA
-from tests.helpers import numbered_pairs, trl_rows
+from tests.helpers import PANDALM_SAMPLE, numbered_pairs, trl_rows
 
 PAGE = Path(__file__).parents[3] / "docs" / "python.md"
 
@@ -78,9 +77,9 @@ def test_one_scorer() -> None:
 
 @pytest.mark.slow
 def test_an_audit_has_the_numbers_of_the_command(tmp_path: Path) -> None:
-    result: Any = curate.audit(str(SAMPLE_DATA))
+    result: Any = curate.audit(str(PANDALM_SAMPLE))
     out = tmp_path / "a.json"
-    command = CliRunner().invoke(app, ["audit", str(SAMPLE_DATA), "-o", str(out)])
+    command = CliRunner().invoke(app, ["audit", str(PANDALM_SAMPLE), "-o", str(out)])
     assert command.exit_code == 0
     written = json.loads(out.read_text())
     assert result.estimate.rate == written["noise"]["estimate"]["rate"]
@@ -91,7 +90,7 @@ def test_an_audit_has_the_numbers_of_the_command(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_bench_of_pairs() -> None:
-    pairs = read_pairs(str(SAMPLE_DATA), limit=200)
+    pairs = read_pairs(str(PANDALM_SAMPLE), limit=200)
     result: Any = curate.bench(pairs, seeds=1, name="<mine>")
     (advice,) = result.advice
     assert advice.key["dataset"] == "<mine>"
@@ -122,7 +121,7 @@ def test_the_script_with_a_trainer_runs(
     assert name in body
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "WANDB_DISABLED", "true")
-    local = f'load_dataset("json", data_files={str(SAMPLE_DATA)!r}, split="train[:20]")'
+    local = f'load_dataset("json", data_files={str(PANDALM_SAMPLE)!r}, split="train[:20]")'
     script = body.replace(hub, local).replace(name, repr(str(tiny)))
     script = script.replace("output_dir=", 'report_to="none", use_cpu=True, output_dir=')
     space: dict[str, Any] = {}

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from curate import CurateError, Pairs, Pipeline, read_pairs
-from curate.sample import SAMPLE_DATA, default_pipeline
+from curate.sample import default_pipeline
 from curate.write.exports.base import KeptCounts
-from tests.helpers import numbered_pairs, pairs_of, trl_rows, write_jsonl
+from tests.helpers import PANDALM_SAMPLE, numbered_pairs, pairs_of, trl_rows, write_jsonl
 
 CHEAP: dict[str, Any] = {
     "scorers": [{"type": "lengths"}],
@@ -165,7 +165,7 @@ def test_the_default_pipeline_on_the_sample_twice(tmp_path: Path) -> None:
     """Real embeddings: the same scores byte for byte, the second time from the store."""
     import yaml
 
-    config = yaml.safe_load(default_pipeline(str(SAMPLE_DATA)))
+    config = yaml.safe_load(default_pipeline(str(PANDALM_SAMPLE)))
     config["store"] = str(tmp_path / "store")
     first = Pipeline(config).run(output=tmp_path / "one")
     # Scores too would come from the store: without them they are computed again.

@@ -23,8 +23,7 @@ from curate.recipes import (
     recipe_pipeline,
     recipes_with_models,
 )
-from curate.sample import SAMPLE_DATA
-from tests.helpers import numbered_pairs, simulate
+from tests.helpers import PANDALM_SAMPLE, numbered_pairs, simulate
 from tests.stub_endpoint import stub_endpoint
 
 SEVENTEEN = 17
@@ -122,7 +121,7 @@ def test_init_and_list_know_recipes(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_bench_compares_recipes_and_says_what_it_left_out(tmp_path: Path) -> None:
-    arguments = ["bench", str(SAMPLE_DATA), "--seeds", "2", "--noise", "0.3"]
+    arguments = ["bench", str(PANDALM_SAMPLE), "--seeds", "2", "--noise", "0.3"]
     arguments += ["--recipes", "rw-gap-flip,ifd-remove", "-o", str(tmp_path / "b")]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
@@ -141,7 +140,7 @@ def test_the_bench_tells_how_far_a_model_of_a_recipe_is(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress.LineProgress.__init__, "__defaults__", (0.02,))
-    arguments = ["bench", str(SAMPLE_DATA), "--limit", "60", "--seeds", "1", "--noise", "none"]
+    arguments = ["bench", str(PANDALM_SAMPLE), "--limit", "60", "--seeds", "1", "--noise", "none"]
     done = CliRunner().invoke(app, [*arguments, "--recipes", "ifd-remove", "--model", str(tiny)])
     assert done.exit_code == 0, done.output
     assert re.search(rf"{tiny.name}: answers: \d+ of \d+ ", done.stderr)

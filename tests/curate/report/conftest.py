@@ -59,12 +59,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with heads, embeddings, cartography and a map, on the bundled sample."""
-    from curate.sample import SAMPLE_DATA
+    from tests.helpers import PANDALM_SAMPLE
 
     folder = tmp_path_factory.mktemp("learned") / "run"
     scorers = [{"type": t} for t in ("lengths", "label_em", "reward_margin", "crm")]
     config = {
-        "input": {"path": str(SAMPLE_DATA)},
+        "input": {"path": str(PANDALM_SAMPLE)},
         "scorers": scorers,
         "filters": [{"type": "ties"}],
     }

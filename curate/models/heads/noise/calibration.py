@@ -71,8 +71,8 @@ def fit_scale(margins: NDArray[np.float64]) -> float:
 def scaled_log_loss(scale: float, margins: NDArray[np.float64]) -> float:
     """Return the mean -log sigma(scale m), in nats."""
     # In blocks that stay in the cache: a fit asks some thirty times.
-    blocks = (margins[rows] for rows in batches(len(margins), _BLOCK))
-    return -sum(float(log_expit(scale * block).sum()) for block in blocks) / len(margins)
+    parts = (margins[rows] for rows in batches(len(margins), _BLOCK))
+    return -sum(float(log_expit(scale * part).sum()) for part in parts) / len(margins)
 
 
 def calibrate(margins: NDArray[np.float64]) -> Calibration:
@@ -100,10 +100,7 @@ def calibration_error(margins: NDArray[np.float64], scale: float = 1.0) -> float
     if len(margins) == 0:
         return float("nan")
     bins = reliability_curve(margins, scale)
-    off = sum(
-        bin_values["pairs"] * abs(bin_values["confidence"] - bin_values["accuracy"])
-        for bin_values in bins
-    )
+    off = sum(part["pairs"] * abs(part["confidence"] - part["accuracy"]) for part in bins)
     return off / len(margins)
 
 
@@ -114,10 +111,10 @@ def reliability_curve(margins: NDArray[np.float64], scale: float = 1.0) -> list[
     bins = [margins[rows] for rows in np.array_split(order, _BINS) if len(rows)]
     return [
         {
-            "confidence": float(expit(scale * np.abs(bin_margins)).mean()),
+            "confidence": float(expit(scale * np.abs(part)).mean()),
             # At a scale of 0 nothing is chosen: all count half.
-            "accuracy": float(label_agreement(bin_margins).mean()) if scale else _HALF,
-            "pairs": len(bin_margins),
+            "accuracy": float(label_agreement(part).mean()) if scale else _HALF,
+            "pairs": len(part),
         }
-        for bin_margins in bins
+        for part in bins
     ]

@@ -40,7 +40,7 @@ class PartitionedRidgeData:
     """`curate.models.heads.ridge.data.RidgeData` over parts.
 
     Args:
-        partitions: the pairs.
+        parts: the pairs.
         pairs: the pair table.
         weights: (pairs,) of each vote.
         targets: (pairs,) what heads are taught of each pair.
@@ -49,27 +49,27 @@ class PartitionedRidgeData:
 
     def __init__(
         self,
-        partitions: PairPartitions,
+        parts: PairPartitions,
         pairs: pl.DataFrame,
         weights: NDArray[np.float64],
         targets: NDArray[np.float64],
         styled: bool,
     ) -> None:
-        self._parts, self._map, self._styled = partitions, partitions.workers.map, styled
-        groups = [partitions.order.groups[rows] for rows in partitions.ranges]
+        self._parts, self._map, self._styled = parts, parts.workers.map, styled
+        groups = [parts.order.groups[rows] for rows in parts.ranges]
         # Placed once: each pass over the pairs reads them anew.
-        place = partitions.workers.place
+        place = parts.workers.place
         self._columns: list[Sequence[Any]] = [
-            partitions.differences,
+            parts.differences,
             [None] * len(groups),
-            place(partitions.split(weights)),
-            place(partitions.split(targets)),
+            place(parts.split(weights)),
+            place(parts.split(targets)),
             place(groups),
         ]
         total, recognised = np.zeros(len(COUNTS)), set[str]()
         if styled:
             counts, total, recognised = self._counted(pairs)
-            self._columns[1] = place(partitions.split(counts))
+            self._columns[1] = place(parts.split(counts))
         self._scale(total / max(len(pairs), 1), recognised, len(pairs))
 
     def _counted(

@@ -27,11 +27,10 @@ from curate.pipeline.file_evidence import FileEvidence
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer, score_all
-from curate.sample import SAMPLE_DATA
 from curate.steps.context import Context
 from curate.steps.evidence import LabelEvidence
 from tests.curate.plugin import Fused, Slow
-from tests.helpers import numbered_pairs
+from tests.helpers import PANDALM_SAMPLE, numbered_pairs
 from tests.pictures import picture
 from tests.scorers.test_media_health import with_images
 
@@ -49,7 +48,7 @@ def cluster() -> Iterator[None]:
 
 def config(store: Path, engine: Any) -> dict[str, Any]:
     return {
-        "input": {"path": str(SAMPLE_DATA), "limit": 300},
+        "input": {"path": str(PANDALM_SAMPLE), "limit": 300},
         "embedder": {"name": "static"},
         "engine": engine,
         "store": str(store),
@@ -105,7 +104,7 @@ def test_the_same_scores_and_the_same_pairs_on_both_engines(cluster: None, tmp_p
 def test_evidence_and_judged_pairs_count_alike_on_both_engines(
     cluster: None, tmp_path: Path
 ) -> None:
-    pairs = read_pairs(SAMPLE_DATA, limit=200)
+    pairs = read_pairs(PANDALM_SAMPLE, limit=200)
     rng = np.random.default_rng(0)
     verdicts = [None if n >= 40 else "right" if n % 3 else "wrong" for n in range(len(pairs))]
     extra = [
@@ -206,7 +205,7 @@ def test_files_are_read_and_shards_made_by_workers(
 ) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    rows = read_pairs(str(SAMPLE_DATA), limit=300).frame.select(
+    rows = read_pairs(str(PANDALM_SAMPLE), limit=300).frame.select(
         *(messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected"))
     )
     for number in range(3):
@@ -239,7 +238,7 @@ def test_files_are_read_and_shards_made_by_workers(
 
 
 def test_rows_by_weight_are_the_same_on_both_engines(cluster: None, tmp_path: Path) -> None:
-    pairs = read_pairs(str(SAMPLE_DATA), limit=200)
+    pairs = read_pairs(str(PANDALM_SAMPLE), limit=200)
     cached_rows = {}
     for engine in ("local", {"name": "ray", "workers": 2}):
         settings = {
@@ -299,7 +298,7 @@ def deadly(function: Any, folder: Path, deaths: int) -> Any:
 def test_a_worker_lost_while_shards_are_written_leaves_a_whole_run_or_none(
     deaths: int, cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pairs = read_pairs(SAMPLE_DATA, limit=200)
+    pairs = read_pairs(PANDALM_SAMPLE, limit=200)
     settings = {
         "store": None,
         "scorers": [{"type": "lengths"}],

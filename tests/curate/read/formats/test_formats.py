@@ -10,8 +10,7 @@ import polars as pl
 import pytest
 
 from curate import CurateError, read_pairs
-from curate.sample import SAMPLE_DATA
-from tests.helpers import turn, write_jsonl
+from tests.helpers import PANDALM_SAMPLE, turn, write_jsonl
 
 
 def texts(column: pl.Series) -> list[str]:
@@ -44,7 +43,7 @@ def test_hh_gives_back_the_published_text(data: Path) -> None:
 
 
 def test_pandalm_makes_one_pair_a_vote_and_marks_ties() -> None:
-    pairs = read_pairs(str(SAMPLE_DATA))
+    pairs = read_pairs(str(PANDALM_SAMPLE))
     assert (pairs.format, pairs.rows_read, len(pairs)) == ("pandalm", 250, 750)
     assert sorted(pairs.frame["annotator"].unique()) == ["annotator1", "annotator2", "annotator3"]
     votes = pairs.frame["extra"].str.json_path_match("$.vote")

@@ -1,0 +1,61 @@
+"""The sample's true labels, compared with what a run concluded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import polars as pl
+from sklearn.metrics import roc_auc_score
+
+from curate.sample import FLIPPED_IDS
+
+POSTERIOR = "label_em.posterior"
+
+
+@dataclass(frozen=True)
+class SampleTruth:
+    """How well a run recognised the labels that were flipped on purpose.
+
+    Attributes:
+        pairs: pairs whose label has a posterior; copies and merged votes have none.
+        flipped: labels among these that were flipped on purpose.
+        suspected: labels with a posterior below one half.
+        correctly_suspected: suspected labels that were flipped on purpose.
+        auroc: probability that a flipped label is ranked as more suspicious than another one.
+    """
+
+    pairs: int
+    flipped: int
+    suspected: int
+    correctly_suspected: int
+    auroc: float
+
+    @classmethod
+    def from_scores(cls, scores: pl.DataFrame) -> SampleTruth:
+        """Compare the scores of a run over the sample with the flipped ids."""
+        ids = json.loads(FLIPPED_IDS.read_text(encoding="utf-8"))
+        labels = scores.filter(pl.col(POSTERIOR).is_not_null()).select(
+            pl.col(POSTERIOR).alias("right"), pl.col("pair_id").is_in(ids).alias("flipped")
+        )
+        suspected = labels.filter(pl.col("right") < 0.5)
+        return cls(
+            pairs=len(labels),
+            flipped=int(labels["flipped"].sum()),
+            suspected=len(suspected),
+            correctly_suspected=int(suspected["flipped"].sum()),
+            auroc=float(roc_auc_score(labels["flipped"], -labels["right"])),
+        )
+
+    @property
+    def text(self) -> str:
+        """The comparison in three short sentences."""
+        precision = self.correctly_suspected / max(self.suspected, 1)
+        base_rate = self.flipped / max(self.pairs, 1)
+        return (
+            f"{self.flipped:,} of {self.pairs:,} labels of this sample ({base_rate:.0%}) were "
+            f"flipped on purpose. curate calls {self.suspected:,} labels more likely wrong than "
+            f"right, and {self.correctly_suspected:,} of them are flipped ones (precision "
+            f"{precision:.2f}; {base_rate:.2f} by chance). Its ranking has an AUROC of "
+            f"{self.auroc:.2f}."
+        )
