@@ -1,4 +1,4 @@
-"""`curate check`: a trainer's view of pairs, and a run without those that it would trip over."""
+"""`curate check`: problems of pairs for a trainer, and a run without these pairs."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ STEP = "check"
 
 @dataclass(frozen=True)
 class Report:
-    """What a trainer would trip over.
+    """Problems for a trainer.
 
     Attributes:
-        checked: pair by pair.
-        tokenizer: what is wrong with the tokenizer itself.
-        max_length: that was taken.
+        checked: the problems of the pairs.
+        tokenizer: the problems of the tokenizer.
+        max_length: the maximum length in tokens.
     """
 
     checked: Checked
@@ -41,7 +41,7 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was found that spoils a pair or the training."""
+        """Return whether there is no fatal problem."""
         return not self.tokenizer and not any(self.checked.hurt.get(name) for name in FATAL)
 
     def facts(self) -> dict[str, Any]:

@@ -22,25 +22,24 @@ REFUSED, FULL, EQUAL, EMPTY = "refused", "prompt fills all", "equal after the cu
 TURN, TIE, CUT, BORDER, STOP = "no user's turn", "tie", "cut", "border moves", "no end of text"
 LEFT_OUT, SHAPE, LOST, ASKED = "left out", "shape", "answer lost", "prompt cut"
 FATAL = (REFUSED, SHAPE, LEFT_OUT, FULL, EQUAL, EMPTY, LOST, TURN, TIE)
-"""What a pair teaches nothing, or something wrong, for; `--fix` drops these."""
+"""Problems that make a pair useless or harmful for training; `--fix` drops such pairs."""
 MEANS = {
-    REFUSED: "the chat template refuses the conversation",
-    SHAPE: "the trainer skips or refuses it: speakers that do not take turns, or a role that it "
-    "does not know",
-    LEFT_OUT: "the trainer leaves the pair out: it is too long for max_length",
-    FULL: "the prompt alone fills max_length: nothing of the answers is left",
-    EQUAL: "chosen and rejected are the same tokens, after the cut to max_length",
-    EMPTY: "an answer is empty: the model learns to end at once",
-    LOST: "the trainer looks for the answer in what the template writes, and does not find it "
-    "(the template takes off blanks), or finds it too early (a short one)",
-    TURN: "the prompt does not end with the user's (or a tool's) turn",
-    TIE: "the pair is a tie: the trainer takes it as a vote",
-    ASKED: "prompt and answer are longer than max_length: the end of the prompt is cut, and what "
-    "it asks with it",
+    REFUSED: "the chat template rejects the conversation",
+    SHAPE: "the trainer skips or rejects it: roles that do not alternate, or an unknown role",
+    LEFT_OUT: "the trainer drops the pair: it is longer than max_length",
+    FULL: "the prompt fills max_length: no token of the answers remains",
+    EQUAL: "chosen and rejected are the same tokens after truncation to max_length",
+    EMPTY: "an answer is empty: the model learns to stop immediately",
+    LOST: "the trainer searches for the answer in the formatted conversation, and does not find "
+    "it (the template strips whitespace), or finds it too early (a short answer)",
+    TURN: "the prompt does not end with a turn of the user or a tool",
+    TIE: "the pair is a tie: the trainer uses it as a vote",
+    ASKED: "prompt and answer are longer than max_length: the end of the prompt is cut, "
+    "including its question",
     CUT: "prompt and answer are longer than max_length: the end of the answer is cut",
-    BORDER: "the prompt's tokens are not the beginning of the conversation's: where the answer "
-    "begins is off by some tokens",
-    STOP: "the template writes no end of text behind the answer: the model does not learn to stop",
+    BORDER: "the prompt's tokens are not a prefix of the conversation: the start of the answer is "
+    "off by some tokens",
+    STOP: "the template adds no end-of-text token: the model does not learn to stop",
 }
 Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
 _Sides: TypeAlias = tuple[Tokens | str, Tokens | str]

@@ -77,7 +77,7 @@ def merge(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> Merged:
 
 
 def _named_apart(votes: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
-    """The votes with a reviewer who is called as an annotator of the data by another name."""
+    """Rename reviewers who share a name with an annotator in the data."""
     # Names of before any merge: a reviewer who is called like an annotator is another person.
     own = pairs.filter(~extra_value("verdict_on").is_not_null().fill_null(False))["annotator"]
     taken = pl.col("reviewer").is_in(own.drop_nulls().unique().implode())

@@ -11,7 +11,7 @@ SIDE_WORDS = (
     ("a", "b"), ("1", "2"), ("0", "1"), ("left", "right"), ("first", "second"), ("one", "two"),
     ("x", "y"),
 )  # fmt: skip
-"""Words that tell two answers of equal standing apart (`answer_a`, `answer_b`)."""
+"""Words that distinguish two answers in their columns' names (`answer_a`, `answer_b`)."""
 
 
 def split_name_words(name: str) -> list[str]:

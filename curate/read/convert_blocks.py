@@ -213,8 +213,11 @@ def _convert_or_bisect(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFr
             ) from None
         if len(rows) > 1:
             half = len(rows) // 2
-            parts = (_convert_or_bisect(fmt, part, label) for part in (rows[:half], rows[half:]))
-            return pl.concat(parts, how="vertical")
+            halves = (
+                _convert_or_bisect(fmt, half_rows, label)
+                for half_rows in (rows[:half], rows[half:])
+            )
+            return pl.concat(halves, how="vertical")
         problem = f"not of the shape that '{fmt.name}' has: {first_line(error)}"
         empty = {name: [None] for name in _CONVERTED} | {ROW: rows[ROW].to_list(), ERROR: [problem]}
         return pl.DataFrame(empty, schema=_CONVERTED)

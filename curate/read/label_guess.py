@@ -90,10 +90,10 @@ def _count_label_values(rows: RowSample, names: Sequence[str]) -> dict[str, Coun
 
 def _assign_usual_meanings(guess: LabelGuess, answers: tuple[str, str]) -> None:
     """Give a meaning to values that datasets usually write, and to the answers' own names."""
-    first, second = answers
+    first_answer, second_answer = answers
     meanings = {
-        "first_wins": _FIRST_WINS | {first.lower()},
-        "second_wins": _SECOND_WINS | {second.lower()},
+        "first_wins": _FIRST_WINS | {first_answer.lower()},
+        "second_wins": _SECOND_WINS | {second_answer.lower()},
         "tie": _TIE | {text for text in map(_normalise, guess.counts) if text.startswith("tie")},
     }
     for key, texts in meanings.items():

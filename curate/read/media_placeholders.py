@@ -77,7 +77,9 @@ def _count_placeholders(messages: list[dict[str, Any]], placeholder: str) -> int
 def _split_at_placeholders(message: dict[str, Any], part_types: dict[str, str]) -> dict[str, Any]:
     """Return the message with its text cut at the marks, a part for each."""
     content = message.get("content")
-    if not isinstance(content, str) or not any(mark in content for mark in part_types):
+    if not isinstance(content, str) or not any(
+        placeholder in content for placeholder in part_types
+    ):
         return message
     pieces = re.split("(" + "|".join(map(re.escape, part_types)) + ")", content)
     parts = [

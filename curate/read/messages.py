@@ -120,12 +120,12 @@ def _is_call_turn(turn: Turn) -> bool:
 
 def _merge_call(turn: Turn, call: Turn) -> Turn:
     """Merge a call into the assistant's turn before it; ms-swift writes them separately."""
-    first, second = whole(turn), whole(call)
-    calls = [*(first.get("tool_calls") or ()), *second["tool_calls"]]
-    trace = _REASONING_ONLY.match(first.get("content") or "")
+    turn_message, call_message = whole(turn), whole(call)
+    calls = [*(turn_message.get("tool_calls") or ()), *call_message["tool_calls"]]
+    trace = _REASONING_ONLY.match(turn_message.get("content") or "")
     if trace:
-        first |= {"content": None, "reasoning_content": trace[1]}
-    return kept({**second, **first, "tool_calls": calls})
+        turn_message |= {"content": None, "reasoning_content": trace[1]}
+    return kept({**call_message, **turn_message, "tool_calls": calls})
 
 
 def _convert_message(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:

@@ -10,7 +10,7 @@ MAX_NAMED_ROWS = 3
 """Rows that one line names; all are in `Pairs.rejected`."""
 
 
-def rejected_rows_note(count: int, first: pl.DataFrame) -> list[str]:
+def rejected_rows_note(count: int, first_rows: pl.DataFrame) -> list[str]:
     """Return one line on rows without a pair that names the first; no line if there are none.
 
     Args:
@@ -19,7 +19,7 @@ def rejected_rows_note(count: int, first: pl.DataFrame) -> list[str]:
     """
     if not count:
         return []
-    rows = first.head(MAX_NAMED_ROWS).iter_rows(named=True)
+    rows = first_rows.head(MAX_NAMED_ROWS).iter_rows(named=True)
     named_rows = [f"{row['file']}, row {row['row']}: {row['reason']}" for row in rows]
     remainder = f"; and {count - len(named_rows):,} more" if count > len(named_rows) else ""
     return [f"{count:,} rows without a pair were skipped: {'; '.join(named_rows)}{remainder}"]

@@ -82,7 +82,7 @@ def read_pairs(
     Raises:
         CurateError: nothing to read, no known format, a malformed row under "stop", no pair at all.
     """
-    parts = stream_pairs(
+    batches = stream_pairs(
         data,
         path=path,
         hf=hf,
@@ -98,11 +98,11 @@ def read_pairs(
         max_file_mb=max_file_mb,
         progress=progress,
     )
-    return collect_pairs(parts, Workspace())
+    return collect_pairs(batches, Workspace())
 
 
 def collect_pairs(
-    parts: Iterator[Pairs], workspace: Workspace, places: dict[str, Path] | None = None
+    batches: Iterator[Pairs], workspace: Workspace, places: dict[str, Path] | None = None
 ) -> Pairs:
     """Join the batches of a dataset in the workspace; there must be at least one.
 
@@ -118,12 +118,12 @@ def collect_pairs(
     ):
         # The next block is parsed while this one is written.
         published_masks = list[NDArray[np.bool_]]()
-        for part in read_ahead(parts):
-            frame.write(part.frame)
-            published_masks.append(part.has_published_id())
-            rejected.write(part.rejected)
-            origins.write(part.origins)
-            last = part
+        for batch in read_ahead(batches):
+            frame.write(batch.frame)
+            published_masks.append(batch.has_published_id())
+            rejected.write(batch.rejected)
+            origins.write(batch.origins)
+            last = batch
         origin_table = origins.frame()
         table, path = number_by_content(
             frame.frame(), np.concatenate(published_masks), origin_table, workspace, frame.path

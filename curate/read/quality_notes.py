@@ -174,11 +174,11 @@ class QualityNotes:
             if (count := self._counts[key]) > threshold:
                 notes.append(text.format(n=f"{count:,} of {self._pairs:,}"))
         notes += [
-            f"in {self._counts[part]:,} of {self._pairs:,} pairs '{part}' is not of the form that "
-            "trainers take (a list of tools or documents, an object of arguments): it is kept in "
-            "extra only"
-            for part in TEXT_PARTS
-            if self._counts[part]
+            f"in {self._counts[attachment]:,} of {self._pairs:,} pairs '{attachment}' is not of "
+            "the form that trainers take (a list of tools or documents, an object of arguments): "
+            "it is kept in extra only"
+            for attachment in TEXT_PARTS
+            if self._counts[attachment]
         ]
         if self._speakers:
             notes.append(_unknown_speakers_note(self._speakers))

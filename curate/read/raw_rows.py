@@ -69,8 +69,8 @@ class PublishedRows:
                     count += 1
                     if limit is not None and count >= limit:
                         return
-                for number, why in block.broken.items():
-                    yield PublishedRow(source.label, number, None, why)
+                for number, problem in block.broken.items():
+                    yield PublishedRow(source.label, number, None, problem)
             if not rows_in_source:
                 self._empty_files.append(source.label)
 
@@ -84,13 +84,13 @@ class PublishedRows:
         """
         rows = iter(self)
         # Not only the first row: an odd one, such as a header, is skipped like any other.
-        first = list(islice(rows, _SAMPLE_ROWS))
-        read = [(raw.file, raw.values) for raw in first if raw.values is not None]
+        sample = list(islice(rows, _SAMPLE_ROWS))
+        read = [(raw.file, raw.values) for raw in sample if raw.values is not None]
         if read and not any(is_of_kind(row) for _, row in read):
             file, row = read[0]
             columns = ", ".join(list(row)[:12]) or "no column"
             raise CurateError(problem, where=file, found=columns, expected=expected)
-        yield from first
+        yield from sample
         yield from rows
 
     def _count_dropped_columns(self, row: Mapping[str, Any]) -> None:

@@ -22,18 +22,18 @@ class StreamNotes:
         self._first: list[pl.DataFrame] = []
         self.rejected = 0
 
-    def watch(self, parts: Iterator[Pairs]) -> Iterator[Pairs]:
+    def watch(self, batches: Iterator[Pairs]) -> Iterator[Pairs]:
         """Yield the same batches, and collect the notes of each."""
-        for part in parts:
+        for batch in batches:
             # Notes grow with the stream: the last part holds all of them.
-            self._notes = part.notes
+            self._notes = batch.notes
             # A damaged file may have millions of such rows; a line names the first.
             if self.rejected < MAX_NAMED_ROWS:
-                self._first.append(part.rejected.head(MAX_NAMED_ROWS))
-            self.rejected += len(part.rejected)
-            yield part
+                self._first.append(batch.rejected.head(MAX_NAMED_ROWS))
+            self.rejected += len(batch.rejected)
+            yield batch
 
     def notes(self) -> list[str]:
         """Return the notes, and one on rows without a pair."""
-        first = pl.concat(self._first) if self._first else pl.DataFrame()
-        return [*self._notes, *rejected_rows_note(self.rejected, first)]
+        first_rows = pl.concat(self._first) if self._first else pl.DataFrame()
+        return [*self._notes, *rejected_rows_note(self.rejected, first_rows)]

@@ -91,7 +91,7 @@ def _answer_blocks(
     count = len(index["chosen"])
     # Sums of blocks: the table may be a mapped file that is larger than the memory.
     for rows in batches(count, BATCH_ROWS):
-        first, second = (table[index[part][rows]] for part in ("chosen", "rejected"))
+        first, second = (table[index[side][rows]] for side in ("chosen", "rejected"))
         difference = first.astype(np.float64) - second
         squares += np.square(difference).sum(axis=0)
     factor = torch.from_numpy(scale_factor(squares / max(count, 1), each))
@@ -101,8 +101,8 @@ def _answer_blocks(
         values = values.to(device)
     chosen, rejected = (
         FeatureBlock(
-            values, torch.from_numpy(np.ascontiguousarray(index[part])).to(values.device), factor
+            values, torch.from_numpy(np.ascontiguousarray(index[side])).to(values.device), factor
         )
-        for part in ("chosen", "rejected")
+        for side in ("chosen", "rejected")
     )
     return chosen, rejected

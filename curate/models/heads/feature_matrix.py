@@ -64,12 +64,12 @@ class LazyFeatureMatrix:
         return torch.Size([len(self), sum(block.table.shape[1] for block in self._blocks)])
 
     def __getitem__(self, rows: Tensor | slice) -> Tensor:
-        parts = []
+        columns = []
         for block in self._blocks:
             at = rows if isinstance(rows, slice) else rows.to(block.index.device)
             values = move_to_device(block.table[block.index[at]], self.device)
-            parts.append(values.float() * block.factor)
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+            columns.append(values.float() * block.factor)
+        return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)
 
     def then(self, other: LazyFeatureMatrix) -> LazyFeatureMatrix:
         """Return these rows and those of the other, which has the same tables, below them."""

@@ -101,8 +101,8 @@ class Heads(nn.Module):
 
     def penalty(self) -> Tensor:
         """Return half the squared norm of the weights, summed over heads."""
-        parts = [p.square().sum() for p in self.parameters()]
-        return 0.5 * torch.stack(parts).sum()
+        squares = [p.square().sum() for p in self.parameters()]
+        return 0.5 * torch.stack(squares).sum()
 
 
 class LinearHeads(Heads):

@@ -286,16 +286,16 @@ def _train_in_parts(
     from curate.models.heads.partitioned_heads import PartitionedAnswerFeatures, PartitionedLosses
     from curate.models.heads.partitions import FeatureColumns, pair_partitions
 
-    parts = pair_partitions(pairs, context)
+    partitions = pair_partitions(pairs, context)
     assigned = draw_folds(pairs, context, repeats, folds)
-    columns = FeatureColumns.of(parts, features)
+    columns = FeatureColumns.of(partitions, features)
     losses = PartitionedLosses(
-        parts, columns, assigned, vote_mask(pairs, context), int(assigned.max()) + 1
+        partitions, columns, assigned, vote_mask(pairs, context), int(assigned.max()) + 1
     )
     heads = LinearHeads(solve_from_losses(losses, spec.l2, spec.dropout))
     return OutOfFold(
         heads,
-        PartitionedAnswerFeatures(parts, columns),
+        PartitionedAnswerFeatures(partitions, columns),
         held_out_head_index(assigned, context.workspace),
     )
 

@@ -22,7 +22,7 @@ class PartitionedLosses:
     """`curate.models.heads.linear.HeadLosses` over parts.
 
     Args:
-        parts: the pairs.
+        partitions: the pairs.
         columns: the features that heads see.
         assigned: (pairs, repeats) fold of each pair in each repeat.
         voting: (pairs,) whether a pair may teach.
@@ -31,17 +31,17 @@ class PartitionedLosses:
 
     def __init__(
         self,
-        parts: PairPartitions,
+        partitions: PairPartitions,
         columns: FeatureColumns,
         assigned: NDArray[np.integer],
         voting: NDArray[np.bool_],
         folds: int,
     ) -> None:
-        place = parts.workers.place
-        self._map, self._features, self._folds = parts.workers.map, columns, folds
-        fold_parts, voting_parts = parts.split(assigned), parts.split(voting)
+        place = partitions.workers.place
+        self._map, self._features, self._folds = partitions.workers.map, columns, folds
+        fold_partitions, voting_partitions = partitions.split(assigned), partitions.split(voting)
         # Placed once: each pass over the pairs reads them anew.
-        self._columns = parts.differences, place(fold_parts), place(voting_parts)
+        self._columns = partitions.differences, place(fold_partitions), place(voting_partitions)
 
     def sums(self) -> tuple[Tensor, Tensor]:
         """Return the sums over all partitions; see `HeadLosses.sums`."""
@@ -61,21 +61,23 @@ class PartitionedAnswerFeatures:
     """`curate.models.heads.held_out_values.AnswerFeatures` of heads that see differences alone.
 
     Args:
-        parts: the pairs.
+        partitions: the pairs.
         columns: the features that heads see.
     """
 
-    def __init__(self, parts: PairPartitions, columns: FeatureColumns) -> None:
-        self._parts, self._columns = parts, columns
+    def __init__(self, partitions: PairPartitions, columns: FeatureColumns) -> None:
+        self._parts, self._columns = partitions, columns
 
     def held_out_values(
         self, compute_values: HeadValues, head_index: Tensor
     ) -> NDArray[np.float64]:
         """Return the values from all partitions; see `gather_held_out_values`."""
-        parts = self._parts
+        partitions = self._parts
         each = partial(_values, self._columns, compute_values)
-        wanted_parts = parts.split(head_index.numpy())
-        return parts.joined(parts.workers.map(each, parts.differences, wanted_parts))
+        head_index_partitions = partitions.split(head_index.numpy())
+        return partitions.joined(
+            partitions.workers.map(each, partitions.differences, head_index_partitions)
+        )
 
 
 def _losses(

@@ -66,11 +66,11 @@ class PairPartitions:
         """Yield the values of each part, of one value a pair as in the pair table, part by part."""
         return (values[self.order.rows[rows]] for rows in self.ranges)
 
-    def joined(self, parts: Iterable[NDArray[Any]]) -> NDArray[np.float64]:
+    def joined(self, partition_values: Iterable[NDArray[Any]]) -> NDArray[np.float64]:
         """Return one value, or row of values, a pair as in the pair table, of those of each
         part."""
         out: NDArray[np.float64] | None = None
-        for rows, values in zip(self.ranges, parts, strict=True):
+        for rows, values in zip(self.ranges, partition_values, strict=True):
             if out is None:
                 shape = (len(self.order.rows), *values.shape[1:])
                 out = self.workspace.array("values of parts", shape, np.float64)
@@ -117,12 +117,12 @@ def _answer_differences(features: Features, rows: NDArray[np.int64]) -> NDArray[
     dim, styles = features.vectors.shape[1], features.style.shape[1]
     out = np.empty((len(rows), dim + styles + 1), dtype=np.float32)
     # A part at once would hold three times as much on the way.
-    for some in batches(len(rows), BATCH_ROWS):
-        prompt, chosen, rejected = (features.of(part, rows[some]) for part in TEXTS)
-        style = [features.style[features.index[part][rows[some]]] for part in TEXTS[1:]]
-        out[some, :dim] = chosen - rejected
-        out[some, dim:-1] = style[0] - style[1]
-        out[some, -1] = np.einsum("nd,nd->n", prompt, out[some, :dim])
+    for block in batches(len(rows), BATCH_ROWS):
+        prompt, chosen, rejected = (features.of(column, rows[block]) for column in TEXTS)
+        style = [features.style[features.index[column][rows[block]]] for column in TEXTS[1:]]
+        out[block, :dim] = chosen - rejected
+        out[block, dim:-1] = style[0] - style[1]
+        out[block, -1] = np.einsum("nd,nd->n", prompt, out[block, :dim])
     return out
 
 
@@ -134,9 +134,9 @@ class FeatureColumns:
     factor: NDArray[np.float32]
 
     @classmethod
-    def of(cls, parts: PairPartitions, kind: FeatureKind) -> FeatureColumns:
+    def of(cls, partitions: PairPartitions, kind: FeatureKind) -> FeatureColumns:
         """Return the columns, scaled as by `answer_feature_matrices`."""
-        dim, squares = parts.dim, parts.squares
+        dim, squares = partitions.dim, partitions.squares
         if kind == "length":
             columns = slice(dim + LENGTH, dim + LENGTH + 1)
             return cls(columns, scale_factor(squares[columns], 1.0))

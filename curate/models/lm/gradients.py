@@ -78,8 +78,8 @@ def _token_sums(network: CausalNetwork, tokens: _PairTokens, weight: Tensor) -> 
     exact = torch.float64 if weight.dtype == torch.float64 else torch.float32
     count = len(tokens.target)
     logits = _chunked_logits(network, tokens, weight, exact)
-    parts = [z.logsumexp(1) for z in logits()]
-    normaliser = torch.stack(parts).logsumexp(0)
+    chunk_normalisers = [z.logsumexp(1) for z in logits()]
+    normaliser = torch.stack(chunk_normalisers).logsumexp(0)
     errors = torch.zeros(count, count, dtype=exact, device=weight.device)
     of_targets = torch.zeros_like(errors)
     expected, target_logit = torch.zeros(2, count, dtype=exact, device=weight.device)

@@ -123,12 +123,12 @@ class CausalNetwork:
         """Return `of` of each answer token, (N,): a bounded number of tokens' logits is held at a
         time."""
         rows = self.rows_at_once
-        parts = [torch.empty(0, device=hidden.device)]
+        chunks = [torch.empty(0, device=hidden.device)]
         for at, token in zip(
             torch.split(batch.predictor, rows), torch.split(batch.target, rows), strict=True
         ):
-            parts.append(of(self.logits(hidden[at]), token))
-        return torch.cat(parts)
+            chunks.append(of(self.logits(hidden[at]), token))
+        return torch.cat(chunks)
 
     @property
     def rows_at_once(self) -> int:

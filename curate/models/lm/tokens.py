@@ -171,9 +171,9 @@ class ConversationEncoder:
         distinct = list(dict.fromkeys(texts))
         ids_by_text: dict[str, list[int]] = {}
         for start in range(0, len(distinct), _CHUNK):
-            part = distinct[start : start + _CHUNK]
-            ids = self._tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"]
-            ids_by_text.update(zip(part, ids, strict=True))
+            chunk = distinct[start : start + _CHUNK]
+            ids = self._tokenizer(chunk, add_special_tokens=False, verbose=False)["input_ids"]
+            ids_by_text.update(zip(chunk, ids, strict=True))
         return ids_by_text
 
     @property

@@ -66,19 +66,23 @@ def _merge_group(group: list[PromptTree], longest: int) -> list[PromptTree]:
     # A tree needs a mask of T by T and gives up the faster kernels: little saved is a loss.
     if saved < _WORTH_IT * total_answer_tokens:
         return group
-    parts: list[list[PromptTree]] = [[]]
+    groups: list[list[PromptTree]] = [[]]
     length = len(prompt)
     for tree in group:
         answer = len(tree.answers[0])
         # An answer that is too long alone still gets a tree of its own.
-        if parts[-1] and length + answer > longest:
-            parts.append([])
+        if groups[-1] and length + answer > longest:
+            groups.append([])
             length = len(prompt)
-        parts[-1].append(tree)
+        groups[-1].append(tree)
         length += answer
     return [
-        PromptTree(prompt, tuple(t.answers[0] for t in part), tuple(t.rows[0] for t in part))
-        for part in parts
+        PromptTree(
+            prompt,
+            tuple(t.answers[0] for t in answer_group),
+            tuple(t.rows[0] for t in answer_group),
+        )
+        for answer_group in groups
     ]
 
 

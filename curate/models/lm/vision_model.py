@@ -98,14 +98,14 @@ class VisionModel:
         text, the answer is what the template adds after the prompt.
         """
         prompt_parts, answer_parts = _with_content_parts(prompt), _with_content_parts(answer)
-        parts = [p for m in prompt_parts for p in m["content"] if p["type"] == "image"]
+        image_parts = [p for m in prompt_parts for p in m["content"] if p["type"] == "image"]
         # Data sets often name the image in a column of its own and not in the question.
-        if not parts:
+        if not image_parts:
             user = next((m for m in prompt_parts if m["role"] == "user"), None)
             if user is None:
                 return NO_IMAGE_PARTS
             user["content"] = [{"type": "image"}] * len(images) + user["content"]
-        elif len(parts) != len(images):
+        elif len(image_parts) != len(images):
             return NO_IMAGE_PARTS
         template = self._processor.apply_chat_template
         try:

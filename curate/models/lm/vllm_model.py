@@ -78,14 +78,14 @@ class VLLMModel(LanguageModel):
         # vLLM gives log-probabilities of a prompt's tokens when it is asked to complete it.
         sampling = SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0)
         for start in range(0, len(encoded), _ROWS_AT_ONCE):
-            part = encoded[start : start + _ROWS_AT_ONCE]
-            inputs = [{"prompt_token_ids": [*e.prompt, *e.answer]} for e in part]
+            chunk = encoded[start : start + _ROWS_AT_ONCE]
+            inputs = [{"prompt_token_ids": [*e.prompt, *e.answer]} for e in chunk]
             outputs = engine.generate(inputs, sampling, use_tqdm=False, lora_request=self._request)
             values = [
-                _answer_sum(e, out.prompt_logprobs) for e, out in zip(part, outputs, strict=True)
+                _answer_sum(e, out.prompt_logprobs) for e, out in zip(chunk, outputs, strict=True)
             ]
-            self.usage.computed += sum(len(e) for e in part)
-            yield range(start, start + len(part)), np.array(values, dtype=np.float64)
+            self.usage.computed += sum(len(e) for e in chunk)
+            yield range(start, start + len(chunk)), np.array(values, dtype=np.float64)
 
     @cached_property
     def networks(self) -> list[CausalNetwork]:

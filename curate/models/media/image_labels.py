@@ -45,8 +45,8 @@ class ImageLabels:
         model, processor = self._loaded
         several = model.config.problem_type == "multi_label_classification"
 
-        def run(part: Sequence[Any]) -> list[torch.Tensor]:
-            pixels = processor(images=list(part), return_tensors="pt")["pixel_values"]
+        def run(batch: Sequence[Any]) -> list[torch.Tensor]:
+            pixels = processor(images=list(batch), return_tensors="pt")["pixel_values"]
             with torch.inference_mode():
                 logits = model(pixels.to(self.device, model.dtype)).logits.double()
             return [torch.sigmoid(logits) if several else torch.softmax(logits, dim=-1)]

@@ -38,11 +38,11 @@ class MediaEmbedder(Embedder):
     def encode_media(self, media: Sequence[Any]) -> NDArray[np.float32]:
         """Return vectors of decoded images, or of audios {array, sampling_rate}; (media, dim)."""
 
-        def run(part: Sequence[Any]) -> list[torch.Tensor]:
-            return [self._encode_batch(part, None)]
+        def run(batch: Sequence[Any]) -> list[torch.Tensor]:
+            return [self._encode_batch(batch, None)]
 
-        parts = run_with_oom_retry(media, run, f"{self.name} on {self.device}")
-        return torch.cat(parts).cpu().numpy()
+        vectors = run_with_oom_retry(media, run, f"{self.name} on {self.device}")
+        return torch.cat(vectors).cpu().numpy()
 
 
 def media_embedder(settings: EmbedderConfig, columns: Sequence[str]) -> MediaEmbedder:

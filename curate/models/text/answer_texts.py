@@ -20,6 +20,7 @@ def map_distinct_texts(
         pairs.select(t=messages_text(column))["t"].fill_null("").to_list() for column in columns
     ]
     values = {
-        text: transform(text) for text in dict.fromkeys(text for part in texts for text in part)
+        text: transform(text)
+        for text in dict.fromkeys(text for column_texts in texts for text in column_texts)
     }
-    return [[values[text] for text in part] for part in texts]
+    return [[values[text] for text in column_texts] for column_texts in texts]

@@ -80,10 +80,10 @@ def read_patterns(path: Path | None) -> FeedbackPatterns:
     return dict(patterns)
 
 
-def _is_rubric_table(part: object) -> bool:
-    return isinstance(part, dict) and all(
+def _is_rubric_table(table: object) -> bool:
+    return isinstance(table, dict) and all(
         isinstance(patterns, list) and all(isinstance(p, str) for p in patterns)
-        for patterns in part.values()
+        for patterns in table.values()
     )
 
 

@@ -30,7 +30,7 @@ KeyedItems = tuple["NDArray[np.uint64]", "NDArray[np.int64]"]
 
 def find_duplicates_partitioned(
     texts: Iterable[Texts],
-    parts: tuple[str, ...],
+    text_columns: tuple[str, ...],
     items: int,
     threshold: float,
     workspace: Workspace,
@@ -40,7 +40,7 @@ def find_duplicates_partitioned(
 
     Args:
         texts: of some items after the other, and numbers of their media.
-        parts: what an item is made of.
+        text_columns: what an item is made of.
         items: how many there are.
         threshold: similarity from which on two items are near.
         workspace: gives room to the shingles that come back.
@@ -50,7 +50,7 @@ def find_duplicates_partitioned(
     if not items:
         return earlier
     starts: list[int] = []
-    sketched = workers.keep(partial(_sketch_texts, parts), _record_starts(texts, starts))
+    sketched = workers.keep(partial(_sketch_texts, text_columns), _record_starts(texts, starts))
     receivers = max(workers.count, items // _RECEIVED)
     sent_keys = workers.spread(
         partial(_keys_by_receiver, threshold, receivers), receivers, sketched, starts
@@ -59,7 +59,9 @@ def find_duplicates_partitioned(
     received = list(workers.map(_receive_keys, *zip(*sent_keys, strict=True)))
     item, bucket = _join_buckets(received)
     shared, number = np.unique(item, return_inverse=True)
-    shingles = _gather_shingles(shared, sketched, [*starts, items], parts, workspace, workers)
+    shingles = _gather_shingles(
+        shared, sketched, [*starts, items], text_columns, workspace, workers
+    )
     near = first_near_duplicate(CandidatePairs(number, bucket), shingles, len(shared), threshold)
     earlier[shared[near >= 0]] = shared[near[near >= 0]]
     return earlier
@@ -87,12 +89,12 @@ def _gather_shingles(
     items: NDArray[np.int64],
     sketched: list[Part],
     edges: list[int],
-    parts: tuple[str, ...],
+    text_columns: tuple[str, ...],
     workspace: Workspace,
     workers: Workers,
 ) -> ItemShingles:
     """Return shingles of these ascending items, numbered anew in this order."""
-    gathered = ItemShingles(parts, workspace)
+    gathered = ItemShingles(text_columns, workspace)
     cuts = np.searchsorted(items, edges)
     partition_items = [
         items[a:b] - start for a, b, start in zip(cuts[:-1], cuts[1:], edges, strict=False)
@@ -102,8 +104,8 @@ def _gather_shingles(
     return gathered
 
 
-def _sketch_texts(parts: tuple[str, ...], texts: Texts) -> MinHashSketches:
-    sketches = MinHashSketches(parts, len(texts[0]), Workspace())
+def _sketch_texts(text_columns: tuple[str, ...], texts: Texts) -> MinHashSketches:
+    sketches = MinHashSketches(text_columns, len(texts[0]), Workspace())
     sketches.add(*texts)
     return sketches
 

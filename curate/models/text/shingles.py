@@ -79,10 +79,10 @@ class ShingleTable:
 
     def of(self, text: int) -> NDArray[np.uint32]:
         """Return the shingles of one text."""
-        part = int(np.searchsorted(self._starts, text, side="right")) - 1
-        at = text - self._starts[part]
-        ends = self._ends[part]
-        return self._hashes[part][ends[at] : ends[at + 1]]
+        array_index = int(np.searchsorted(self._starts, text, side="right")) - 1
+        at = text - self._starts[array_index]
+        ends = self._ends[array_index]
+        return self._hashes[array_index][ends[at] : ends[at + 1]]
 
 
 def shingle_hashes(texts: pl.Series) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:

@@ -34,12 +34,12 @@ class ItemShingles:
     """Shingles of the parts of items.
 
     Args:
-        parts: what an item is made of: "prompt", and "chosen" with "rejected".
+        text_columns: what an item is made of: "prompt", and "chosen" with "rejected".
         workspace: gives room to them.
     """
 
-    def __init__(self, parts: tuple[str, ...], workspace: Workspace) -> None:
-        self.tables = {part: ShingleTable(workspace) for part in parts}
+    def __init__(self, text_columns: tuple[str, ...], workspace: Workspace) -> None:
+        self.tables = {part: ShingleTable(workspace) for part in text_columns}
 
     def of(self, items: NDArray[np.int64], workspace: Workspace) -> ItemShingles:
         """Return the shingles of some items, numbered anew in this order."""
@@ -80,13 +80,13 @@ class MinHashSketches:
     """Shingles of items, and MinHash sketches of all their parts together.
 
     Args:
-        parts: what an item is made of.
+        text_columns: what an item is made of.
         items: number of items.
         workspace: gives room to them.
     """
 
-    def __init__(self, parts: tuple[str, ...], items: int, workspace: Workspace) -> None:
-        self.shingles = ItemShingles(parts, workspace)
+    def __init__(self, text_columns: tuple[str, ...], items: int, workspace: Workspace) -> None:
+        self.shingles = ItemShingles(text_columns, workspace)
         self._sketches: NDArray[np.uint32] = workspace.array(
             "sketches", (items, _PERMUTATIONS), np.uint32
         )

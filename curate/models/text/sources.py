@@ -62,8 +62,8 @@ def _iterate_documents(text: str) -> Iterator[tuple[int, str]]:
 
 def _document_text(document: Any) -> str:
     if isinstance(document, dict):
-        parts = [document.get("title"), *(document.get(key) for key in _TEXTS)]
-        return "\n".join(part for part in parts if isinstance(part, str))
+        fields = [document.get("title"), *(document.get(key) for key in _TEXTS)]
+        return "\n".join(part for part in fields if isinstance(part, str))
     return document if isinstance(document, str) else ""
 
 

@@ -59,13 +59,13 @@ class ChatbotArena(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the winner's turns as chosen, split where the conversations part."""
-        first, second = self.text_columns
+        first_column, second_column = self.text_columns
         winner = pl.col("winner").cast(pl.String)
         # A battle without a vote is sound and makes no pair; it is listed, and stops nothing.
         without_vote = rows.filter(winner.is_null()).select(ROW, pl.lit(_NO_VOTE).alias(NO_PAIR))
         rows = rows.filter(winner.is_not_null()).with_columns(
-            _first=_parse_conversation(rows, first),
-            _second=_parse_conversation(rows, second),
+            _first=_parse_conversation(rows, first_column),
+            _second=_parse_conversation(rows, second_column),
             annotator=pl.coalesce(pl.col(*_JUDGES).cast(pl.String)),
         )
         number = winner.replace_strict(_WINNERS, default=None, return_dtype=pl.Int64)
@@ -113,8 +113,12 @@ class ArenaTexts(Format):
             n=pl.any_horizontal(pl.col(c).list.contains(None) for c in self.text_columns[1:])
         )["n"]
         self.count_note(_NULL_ANSWER, int(has_null_answer.sum() or 0))
-        first, second = (_interleave_turns(lists, f"response_{slot}") for slot in "ab")
-        rows = rows.drop("prompt").with_columns(_first=first, _second=second)
+        first_conversation, second_conversation = (
+            _interleave_turns(lists, f"response_{slot}") for slot in "ab"
+        )
+        rows = rows.drop("prompt").with_columns(
+            _first=first_conversation, _second=second_conversation
+        )
         # Numbers, bools or texts, by the file that holds them.
         flags = [label_text(c).str.to_lowercase().is_in(_TRUE) for c in self.value_columns]
         one = pl.sum_horizontal(flags) == 1

@@ -101,10 +101,10 @@ class Format(ABC):
         """Return the columns that belong to one answer, each with the other answer's column."""
         if self.side_suffixes is None:
             return {}
-        first, second = self.side_suffixes
+        first_suffix, second_suffix = self.side_suffixes
         swapped: dict[str, str] = {}
         for name in columns:
-            counterpart = name.replace(first, second)
+            counterpart = name.replace(first_suffix, second_suffix)
             if counterpart != name and counterpart in columns and name not in self.value_columns:
                 swapped |= {name: counterpart, counterpart: name}
         return swapped
@@ -167,8 +167,10 @@ def prepend_system_turn(
 
 def prompt_key(rows: pl.DataFrame) -> pl.Expr:
     """Return a key of the prompt together with the tools and media of its row."""
-    parts = row_part_keys(rows)
-    return messages_key("prompt") + (pl.lit("") if parts is None else pl.lit(parts))
+    attachment_keys = row_part_keys(rows)
+    return messages_key("prompt") + (
+        pl.lit("") if attachment_keys is None else pl.lit(attachment_keys)
+    )
 
 
 def report_unused_rows(

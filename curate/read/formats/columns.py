@@ -121,8 +121,8 @@ class MappedColumns(Format):
         self.text_columns = tuple(c for c in texts if c)  # type: ignore[misc]
         self.value_columns = tuple(c for c in values if c)  # type: ignore[misc]
         self.keep_in_extra = tuple(c for c in label_columns if c)  # type: ignore[misc]
-        first, second = m.chosen or m.first, m.rejected or m.second
-        self.side_suffixes = (str(first), str(second))
+        first_answer, second_answer = m.chosen or m.first, m.rejected or m.second
+        self.side_suffixes = (str(first_answer), str(second_answer))
 
     def matches(self, rows: RowSample) -> bool:
         """Return whether every mapped column occurs."""
@@ -157,17 +157,18 @@ class MappedColumns(Format):
             slotted, self._winner_by_label(label), self._describe_labels(), pl.col(label)
         )
 
-    def _by_score(self, rows: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
+    def _by_score(self, rows: pl.DataFrame, first_column: str, second_column: str) -> pl.DataFrame:
         """Return the answer of the greater score is chosen, equal scores are a tie."""
         first_score, second_score = (
-            pl.col(c).cast(pl.Float64, strict=False) for c in (first, second)
+            pl.col(c).cast(pl.Float64, strict=False) for c in (first_column, second_column)
         )
         gap = pl.when((first_score - second_score).is_finite()).then(first_score - second_score)
         if self.mapping.strength is None:
             rows = rows.with_columns(strength=gap.abs().cast(pl.Float32))
         winner = pl.when(gap > 0).then(1).when(gap < 0).then(2).when(gap == 0).then(0)
         scores = pl.format(
-            "{} and {}", *(pl.col(c).cast(pl.String).fill_null("null") for c in (first, second))
+            "{} and {}",
+            *(pl.col(c).cast(pl.String).fill_null("null") for c in (first_column, second_column)),
         )
         return assign_winner(rows, winner, "two numbers", scores)
 
@@ -182,16 +183,20 @@ class MappedColumns(Format):
         winner = text.replace_strict(self.mapping.slots(), default=None, return_dtype=pl.Int64)
         m = self.mapping
         if m.first_model and m.second_model:
-            first, second = (label_text(c) for c in (m.first_model, m.second_model))
+            first_model, second_model = (label_text(c) for c in (m.first_model, m.second_model))
             # For two answers of one model its name does not say which won.
-            named = pl.when((text == first) & (text != second)).then(1)
-            winner = named.when((text == second) & (text != first)).then(2).otherwise(winner)
+            named = pl.when((text == first_model) & (text != second_model)).then(1)
+            winner = (
+                named.when((text == second_model) & (text != first_model)).then(2).otherwise(winner)
+            )
         return winner
 
     def _describe_labels(self) -> str:
         m = self.mapping
-        parts = {"first_wins": m.first_wins, "second_wins": m.second_wins, "tie": m.tie}
-        meanings = "; ".join(f"{key}: {_list_labels(labels)}" for key, labels in parts.items())
+        labels_by_key = {"first_wins": m.first_wins, "second_wins": m.second_wins, "tie": m.tie}
+        meanings = "; ".join(
+            f"{key}: {_list_labels(labels)}" for key, labels in labels_by_key.items()
+        )
         return f"{meanings}; say what it means, such as first_wins: ['A>B']"
 
 

@@ -78,10 +78,10 @@ def _assign_signed_winner(
         strength=preference.abs().cast(pl.Float32),
     )
     # A negative number prefers the first answer.
-    sides = (
+    winner = (
         pl.when(preference < 0).then(1).when(preference > 0).then(2).when(preference == 0).then(0)
     )
-    return assign_winner(rows, pl.when(preference.abs() <= 3).then(sides), "-3 to 3")
+    return assign_winner(rows, pl.when(preference.abs() <= 3).then(winner), "-3 to 3")
 
 
 class HelpSteerAttributes(Format):

@@ -90,14 +90,18 @@ class LabelledAnswers(Format):
         rows = rows.with_columns(_label=label)
         names = (*_PROMPT_COLUMNS, *_CONVERSATIONS)
         question = pl.coalesce(as_messages_column(rows, name, "user") for name in names)
-        first, second = zip(*_SLOTS, strict=True)
+        first_answers, second_answers = zip(*_SLOTS, strict=True)
         normalised = pl.col("_label").str.strip_chars().str.to_lowercase()
         winner = normalised.replace_strict(_WINNERS, default=None, return_dtype=pl.Int64)
         return _assign_labelled_winner(
             rows.with_columns(
                 prompt=prepend_system_turn(rows, question),
-                _first=pl.coalesce(as_messages_column(rows, name, "assistant") for name in first),
-                _second=pl.coalesce(as_messages_column(rows, name, "assistant") for name in second),
+                _first=pl.coalesce(
+                    as_messages_column(rows, name, "assistant") for name in first_answers
+                ),
+                _second=pl.coalesce(
+                    as_messages_column(rows, name, "assistant") for name in second_answers
+                ),
             ),
             winner,
             "A or B, 1 or 2, A>B or B>A, model_a or model_b, or tie",

@@ -124,13 +124,13 @@ class AlpacaOutputs(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the first output as chosen."""
         outputs = [_two_texts(text) for text in rows["output"]]
-        first, second = (
+        first_answers, second_answers = (
             pl.Series(
                 [None if texts is None else texts[slot] for texts in outputs], dtype=pl.String
             )
             for slot in (0, 1)
         )
-        rows = add_alpaca_prompt(rows.with_columns(chosen=first, rejected=second))
+        rows = add_alpaca_prompt(rows.with_columns(chosen=first_answers, rejected=second_answers))
         is_malformed = pl.Series([texts is None for texts in outputs])
         wrong = pl.when(is_malformed).then(
             pl.lit("'output' is no list of two texts, the best one first")

@@ -167,9 +167,9 @@ class MediaAnswers(Format):
 
 def _has_medium(column: str) -> pl.Expr:
     """Return whether the row has this medium; an empty path names none."""
-    first = pl.col(column).list.first().struct
-    named = first.field("path").fill_null("") != ""
-    return (named | first.field("bytes").is_not_null()).fill_null(False)
+    first_medium = pl.col(column).list.first().struct
+    named = first_medium.field("path").fill_null("") != ""
+    return (named | first_medium.field("bytes").is_not_null()).fill_null(False)
 
 
 def _is_file(value: Any) -> bool:

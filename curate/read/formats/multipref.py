@@ -46,8 +46,8 @@ class MultiPref(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Return whether both completions and one of the lists are there."""
-        both = has_columns(rows, "text", "completion_a", "completion_b")
-        return both and any(has_columns(rows, name) for name in _GROUPS)
+        has_answers = has_columns(rows, "text", "completion_a", "completion_b")
+        return has_answers and any(has_columns(rows, name) for name in _GROUPS)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return one pair for each annotation of a row."""

@@ -86,8 +86,8 @@ def _list_unused_messages(
 ) -> pl.DataFrame:
     """Return the messages that are in no pair, with the reason."""
     single = pl.col(ROW).is_in(single_replies.implode())
-    why = pl.when(single).then(pl.lit(_SINGLE_REPLY)).otherwise(pl.lit(_NO_RANK))
-    return rows.filter(~pl.col(ROW).is_in(used.implode())).select(ROW, why.alias(NO_PAIR))
+    reason = pl.when(single).then(pl.lit(_SINGLE_REPLY)).otherwise(pl.lit(_NO_RANK))
+    return rows.filter(~pl.col(ROW).is_in(used.implode())).select(ROW, reason.alias(NO_PAIR))
 
 
 def _walk_to_roots(rows: pl.DataFrame, ends: pl.Series) -> tuple[pl.DataFrame, pl.Series]:

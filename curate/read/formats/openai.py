@@ -77,5 +77,5 @@ class WebGPTComparisons(Format):
             _second=as_messages_column(rows, "answer_1", "assistant"),
             strength=gap.abs().cast(pl.Float32),
         )
-        sides = pl.when(gap > 0).then(1).when(gap < 0).then(2).when(gap == 0).then(0)
-        return assign_winner(rows, sides, "numbers as scores")
+        winner = pl.when(gap > 0).then(1).when(gap < 0).then(2).when(gap == 0).then(0)
+        return assign_winner(rows, winner, "numbers as scores")

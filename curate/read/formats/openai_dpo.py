@@ -41,8 +41,10 @@ class OpenAIDPOFormat(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Return whether there are an input and both answers."""
-        both = zip(_BETTER, _WORSE, strict=True)
-        return has_columns(rows, "input") and any(has_columns(rows, *names) for names in both)
+        answer_columns = zip(_BETTER, _WORSE, strict=True)
+        return has_columns(rows, "input") and any(
+            has_columns(rows, *names) for names in answer_columns
+        )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the messages of the input as prompt."""

@@ -33,9 +33,11 @@ class PandaLM(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return one pair for each vote that was cast."""
         input_text = pl.col("input").str.strip_chars()
-        parts = [pl.col("instruction"), pl.when(input_text != "").then(input_text)]
-        both = pl.concat_str(parts, separator="\n\n", ignore_nulls=True)
-        prompt = pl.when(pl.any_horizontal(part.is_not_null() for part in parts)).then(both)
+        prompt_texts = [pl.col("instruction"), pl.when(input_text != "").then(input_text)]
+        joined_text = pl.concat_str(prompt_texts, separator="\n\n", ignore_nulls=True)
+        prompt = pl.when(pl.any_horizontal(text.is_not_null() for text in prompt_texts)).then(
+            joined_text
+        )
         votes = unpivot_votes(rows, _VOTES, "annotator").with_columns(
             add_to_extra("vote", pl.col("_vote").cast(pl.String)),
             prompt=as_turn(prompt, "user"),

@@ -133,10 +133,10 @@ def _format_of_most_rows(candidates: list[Format], rows: RowSample) -> Format | 
 
     Those rows are then malformed, each with its place and reason.
     """
-    best, most = None, len(rows) // 2
+    best, best_count = None, len(rows) // 2
     for candidate in candidates:
-        if (count := _count_matching_rows(candidate, rows)) > most:
-            best, most = candidate, count
+        if (count := _count_matching_rows(candidate, rows)) > best_count:
+            best, best_count = candidate, count
     return best
 
 

@@ -21,8 +21,8 @@ class PKUSafeRLHF(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Return whether both responses and one of the labels are there."""
-        both = has_columns(rows, "prompt", "response_0", "response_1")
-        return both and any(has_columns(rows, label) for label in _LABELS)
+        has_answers = has_columns(rows, "prompt", "response_0", "response_1")
+        return has_answers and any(has_columns(rows, label) for label in _LABELS)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return one pair for each label of a row; a missing label gives none."""

@@ -33,11 +33,11 @@ def assign_winner(
         can be measured.
     """
     rows = rows.with_columns(_winner=winner.cast(pl.Int64))
-    second = pl.col("_winner") == SECOND
+    second_won = pl.col("_winner") == SECOND
     slot = pl.when(pl.col("_winner") == TIE).then(None).otherwise(pl.col("_winner"))
     rows = rows.with_columns(
-        chosen=pl.when(second).then("_second").otherwise("_first"),
-        rejected=pl.when(second).then("_first").otherwise("_second"),
+        chosen=pl.when(second_won).then("_second").otherwise("_first"),
+        rejected=pl.when(second_won).then("_first").otherwise("_second"),
         is_tie=(pl.col("_winner") == TIE).fill_null(False),
     )
     problem = f"names neither answer nor a tie; expected {expected}"

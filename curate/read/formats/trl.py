@@ -50,25 +50,25 @@ class TRLPreference(Format):
             return False
         if any(row.get("prompt") is not None for row in rows):
             return True
-        other = prompt_column(rows)
-        return other is None or not any(_lacks_prompt(row, other) for row in rows)
+        named_prompt = prompt_column(rows)
+        return named_prompt is None or not any(_lacks_prompt(row, named_prompt) for row in rows)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return pairs by the prompt column if a row has one, else by the shared beginning."""
         explicit = rows.filter(pl.col("prompt").is_not_null())
         implicit = rows.filter(pl.col("prompt").is_null())
-        parts = [_convert_explicit(explicit)] if len(explicit) else []
+        converted = [_convert_explicit(explicit)] if len(explicit) else []
         if len(implicit):
-            parts.append(split_shared_prompt(implicit.drop("prompt")))
-        if not parts:
+            converted.append(split_shared_prompt(implicit.drop("prompt")))
+        if not converted:
             return rows.with_columns(pl.lit(None, dtype=pl.String).alias(ERROR))
-        out = pl.concat(parts, how="diagonal").sort("__row__")
+        out = pl.concat(converted, how="diagonal").sort("__row__")
         return out.with_columns(prompt=prepend_system_turn(out, pl.col("prompt")))
 
 
-def _lacks_prompt(row: Mapping[str, Any], other: str) -> bool:
+def _lacks_prompt(row: Mapping[str, Any], prompt_name: str) -> bool:
     """Return whether the chosen answer of a row does not begin with the prompt."""
-    chosen, prompt = parse_embedded_messages(row.get("chosen")), row.get(other)
+    chosen, prompt = parse_embedded_messages(row.get("chosen")), row.get(prompt_name)
     if isinstance(chosen, list):
         return bool(chosen) and speaker_role(chosen[0]) == "assistant"
     if not isinstance(chosen, str):
@@ -109,12 +109,12 @@ def split_shared_prompt(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _split_rows(rows: pl.DataFrame, split: Any) -> pl.DataFrame:
-    parts = [split(c, r) for c, r in zip(rows["chosen"], rows["rejected"], strict=True)]
+    splits = [split(c, r) for c, r in zip(rows["chosen"], rows["rejected"], strict=True)]
     columns = {
-        name: messages_series(name, (part[i] for part in parts))
+        name: messages_series(name, (split_row[i] for split_row in splits))
         for i, name in enumerate(("prompt", "chosen", "rejected"))
     }
-    errors = pl.Series(ERROR, [part[3] for part in parts], dtype=pl.String)
+    errors = pl.Series(ERROR, [split_row[3] for split_row in splits], dtype=pl.String)
     return rows.with_columns(**columns).with_columns(errors)
 
 

@@ -63,8 +63,8 @@ class UltraFeedback(Format):
         ]
         overall = pl.element().struct.field("overall_score")
         # A mean of no rating is null: then the overall score is all there is.
-        means = pl.coalesce(pl.mean_horizontal(*aspects), overall)
-        score = means if self.ranking.score == "aspects" else overall
+        mean_ratings = pl.coalesce(pl.mean_horizontal(*aspects), overall)
+        score = mean_ratings if self.ranking.score == "aspects" else overall
         ranked = pl.col("completions").list.eval(
             pl.struct(
                 text=pl.element().struct.field("response"),
@@ -77,7 +77,7 @@ class UltraFeedback(Format):
                 rating.alias(aspect) for rating, aspect in zip(aspects, self.aspects, strict=True)
             ).struct.json_encode()
         )
-        self._note_disagreement(rows, means, overall)
+        self._note_disagreement(rows, mean_ratings, overall)
         rows = rows.with_columns(
             add_to_extra("attributes", pl.format("[{}]", ratings.list.join(","))),
             prompt=as_turn(self.prompt_column, "user"),
@@ -86,10 +86,12 @@ class UltraFeedback(Format):
         )
         return add_answer_metadata(pairs_from_rankings(rows, self), "answer")
 
-    def _note_disagreement(self, rows: pl.DataFrame, means: pl.Expr, overall: pl.Expr) -> None:
+    def _note_disagreement(
+        self, rows: pl.DataFrame, mean_ratings: pl.Expr, overall: pl.Expr
+    ) -> None:
         """Note rows whose best answer by aspects is not the best by overall score."""
         completions = pl.col("completions").list
-        by_aspects = completions.eval(means)
+        by_aspects = completions.eval(mean_ratings)
         by_overall = completions.eval(overall)
         best = rows.select(a=by_aspects, o=by_overall).select(
             # The answer that is best by one score is beaten by the other one.

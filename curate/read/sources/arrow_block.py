@@ -78,20 +78,22 @@ class ArrowBlock(RowBlock):
 
     def frame(self, fmt: Format) -> pl.DataFrame:
         """Return the columns in the types that formats take, without a loop over rows."""
-        parts = self._attachments(fmt)
+        attachments = self._attachments(fmt)
         read = [c for c in dict.fromkeys((*fmt.columns(), PAIR_ID)) if c in self.table.column_names]
-        errors = parts.errors
+        errors = attachments.errors
         for name in set(read) & set(self._undecodable):
             errors |= dict.fromkeys(self._undecodable[name], _not_text_error(name))
         messages = self._message_columns(fmt, errors)
         # Each column is decoded once: messages, JSON and media have readers of their own.
         converted_columns = {*messages, *fmt.json_columns, *fmt.media_columns}
         frame = self._read_columns([c for c in read if c not in converted_columns], errors)
-        media = [self._media_answers(name, parts) for name in fmt.media_columns]
-        out = frame.select(pl.Series(ROW, self.numbers, dtype=pl.Int64), self._extra(fmt, parts))
+        media = [self._media_answers(name, attachments) for name in fmt.media_columns]
+        out = frame.select(
+            pl.Series(ROW, self.numbers, dtype=pl.Int64), self._extra(fmt, attachments)
+        )
         wrong = [errors.get(i) for i in range(len(self.table))]
         out = out.with_columns(pl.Series(ERROR, wrong, dtype=pl.String))
-        out = out.with_columns(*parts.frame(len(self.table)), *messages.values(), *media)
+        out = out.with_columns(*attachments.frame(len(self.table)), *messages.values(), *media)
         for name in fmt.text_columns:
             if name in messages:
                 continue
@@ -111,18 +113,18 @@ class ArrowBlock(RowBlock):
     def _attachments(self, fmt: Format) -> RowAttachments:
         """Return tools, media and arguments of the rows."""
         attachments = RowAttachments()
-        for part, every in attachment_sources(self.table.column_names, fmt.columns()).items():
+        for attachment, every in attachment_sources(self.table.column_names, fmt.columns()).items():
             names = [n for n in every if not pa.types.is_null(self.table.column(n).type)]
             columns = [self.table.column(name) for name in names]
-            if part in MEDIA_PARTS and len(columns) == 1:
+            if attachment in MEDIA_PARTS and len(columns) == 1:
                 name = names[0]
                 add_media_attachment(
-                    part, name, pl.Series(name, pl.from_arrow(columns[0])), attachments
+                    attachment, name, pl.Series(name, pl.from_arrow(columns[0])), attachments
                 )
             elif columns:
                 rows = zip(*(column.to_pylist() for column in columns), strict=True)
                 values = first_not_null(names, ([drop_null_fields(v) for v in row] for row in rows))
-                add_attachment(part, names, values, attachments)
+                add_attachment(attachment, names, values, attachments)
             attachments.sources.update(every)
         split_documents(attachments)
         if REJECTED_TOOLS in self.table.column_names and REJECTED_TOOLS not in fmt.columns():
@@ -131,12 +133,12 @@ class ArrowBlock(RowBlock):
             )
         return attachments
 
-    def _media_answers(self, name: str, parts: RowAttachments) -> pl.Series:
+    def _media_answers(self, name: str, attachments: RowAttachments) -> pl.Series:
         """Return a column of media that are answers."""
         if name not in self.table.column_names:
             return pl.Series(name, [None] * len(self.table), dtype=MEDIA)
         column = pl.Series(name, pl.from_arrow(self.table[name]))
-        return media_series(name, column, parts)
+        return media_series(name, column, attachments)
 
     def _json(self, name: str, json_as_text: bool) -> pl.Series:
         """Return a column as JSON texts, without the fields that only other rows have.
@@ -145,8 +147,8 @@ class ArrowBlock(RowBlock):
         """
         values = self.table[name].to_pylist() if name in self.table.column_names else []
         values = [drop_null_fields(v) for v in values]
-        plain = (None if v is None else to_json(v) for v in values)
-        texts = embedded_json_as_text(values) if json_as_text else list(plain)
+        json_values = (None if v is None else to_json(v) for v in values)
+        texts = embedded_json_as_text(values) if json_as_text else list(json_values)
         return pl.Series(name, texts or [None] * len(self.table), dtype=pl.String)
 
     def _message_columns(self, fmt: Format, errors: dict[int, str]) -> dict[str, pl.Series]:
@@ -200,16 +202,16 @@ class ArrowBlock(RowBlock):
         frame = pl.DataFrame(pl.from_arrow(pa.table(columns))) if columns else pl.DataFrame()
         return frame if columns else pl.DataFrame({ROW: self.numbers}, schema={ROW: pl.Int64})
 
-    def _extra(self, fmt: Format, parts: RowAttachments) -> pl.Series:
+    def _extra(self, fmt: Format, attachments: RowAttachments) -> pl.Series:
         """Return the columns that neither the format nor an attachment reads, as JSON."""
-        placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra) | set(parts.sources)
+        placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra) | set(attachments.sources)
         entries = []
         for name, column in zip(self.table.column_names, self.table.columns, strict=True):
             if name not in placed:
                 entries.append(_json_entry(name, column))
-            elif parts.unplaced_rows.get(name):
+            elif attachments.unplaced_rows.get(name):
                 values = _json_entry(name, column)
-                rows = pl.Series([i in parts.unplaced_rows[name] for i in range(len(column))])
+                rows = pl.Series([i in attachments.unplaced_rows[name] for i in range(len(column))])
                 entries.append(pl.select(pl.when(rows).then(values)).to_series())
         if not entries:
             return pl.Series(EXTRA, [None] * len(self.table), dtype=pl.String)
@@ -262,19 +264,19 @@ def _arrow_nested(
     Fields that are not in the type are left out, missing ones null.
     """
     column = _column_or_nulls(frame, name)
-    sound = pl.Series([None] * len(frame), dtype=pl.String)
+    no_problems = pl.Series([None] * len(frame), dtype=pl.String)
     if column.dtype == pl.Null:
-        return column.cast(dtype), sound
+        return column.cast(dtype), no_problems
     if column.dtype == pl.String:
         texts = pl.Series(name, embedded_json_as_text(column.to_list()), dtype=pl.String)
         nested, wrong = decode_json(texts, dtype)
         problem = wrong_shape(name, dtype)
-        return nested, sound.scatter(wrong, problem) if wrong else sound
+        return nested, no_problems.scatter(wrong, problem) if wrong else no_problems
     wrapped = pl.Struct({name: dtype})
     encoded = column.to_frame().select(pl.struct(name).struct.json_encode()).to_series()
     decoded, wrong = decode_json(encoded, wrapped)
     if not wrong:
-        return decoded.struct.field(name), sound
+        return decoded.struct.field(name), no_problems
     # A column has one type: what is wrong in one row is so in all.
     nulls = pl.Series(name, [None] * len(frame), dtype=dtype)
     return nulls, pl.repeat(wrong_shape(name, dtype), len(frame), eager=True)

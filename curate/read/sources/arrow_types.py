@@ -1,6 +1,6 @@
 """pa.ChunkedArrays of every Arrow type, brought to those that the pair table is made from.
 
-What a format reads becomes text, numbers, or messages; what nobody reads becomes JSON for `extra`,
+What a format reads becomes text, numbers, or messages; other columns become JSON for `extra`,
 in these forms: bytes as base64, decimals, dates, intervals and durations as text, maps as lists of
 [key, value], unions as their value, extension types as what they are stored as.
 """
@@ -123,7 +123,7 @@ def check_offsets(array: pa.Array) -> None:
     """Make sure that all lengths, offsets and numbers of an array lie within its buffers.
 
     Where they do not, whoever looks into the array ends the process: Arrow checks none of them when
-    it maps a file. What a file calls texts need not be UTF-8: that is mended later.
+    it maps a file. What a file calls texts need not be UTF-8: `replace_invalid_utf8` repairs it.
 
     Raises:
         pa.ArrowInvalid: some do not.
@@ -137,7 +137,7 @@ def _check_buffers(array: pa.Array) -> None:
     if kind in _BYTES_OF:
         array.view(_BYTES_OF[kind]).validate(full=True)
     elif t.is_list(kind) or t.is_large_list(kind):
-        # The offsets alone, of a child that holds nothing; then what they point into.
+        # First the offsets with an empty child, then the values that they point into.
         make = pa.LargeListArray if t.is_large_list(kind) else pa.ListArray
         make.from_arrays(array.offsets, pa.nulls(len(array.values))).validate(full=True)
         _check_buffers(array.values)

@@ -182,10 +182,10 @@ def split_documents(into: RowAttachments) -> None:
     add_attachment(ARGUMENTS, [ARGUMENTS], parsed_arguments, into)
 
 
-def check_rejected_tools(other: Sequence[Any], into: RowAttachments) -> None:
+def check_rejected_tools(values: Sequence[Any], into: RowAttachments) -> None:
     """Add an error to rows whose `rejected_tools` are not their tools: a pair has one list."""
     tools = into.columns.get(TOOLS)
-    for row, value in enumerate(other):
+    for row, value in enumerate(values):
         rejected_tools = _parse_attachment(TOOLS, value)
         row_tools = None if tools is None else tools[row]
         if rejected_tools and to_json(rejected_tools) != row_tools:
@@ -210,7 +210,7 @@ def _parse_media(value: Any) -> tuple[list[dict[str, Any]] | None, str | None]:
     if value is None or value in ([], ""):
         return None, None
     media = []
-    # A list of paths that stands as text is no path.
+    # A text that is a list of paths is not a path.
     value = parse_embedded_json(value)
     for item in value if isinstance(value, list) else [value]:
         medium = _parse_medium(item)

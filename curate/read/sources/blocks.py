@@ -17,8 +17,8 @@ class RowBlock(ABC):
     """Some consecutive rows of one file.
 
     Attributes:
-        notes: what the user should know of the file as a whole.
-        replaced: rows with texts that no table can hold; U+FFFD stands in their place.
+        notes: notes for the user on the file.
+        replaced: number of rows with invalid Unicode, which U+FFFD replaced.
         numbers: of the rows that could be parsed.
         broken: why others could not, by number.
     """
@@ -44,11 +44,11 @@ class RowBlock(ABC):
     @staticmethod
     def with_broken(rows: pl.DataFrame, broken: dict[int, str]) -> pl.DataFrame:
         """Return the rows, and those that could not be read at all with what is wrong."""
-        other = pl.DataFrame(
+        broken_rows = pl.DataFrame(
             {ROW: list(broken), ERROR: list(broken.values())},
             schema={ROW: pl.Int64, ERROR: pl.String},
         )
-        return pl.concat([rows, other], how="diagonal")
+        return pl.concat([rows, broken_rows], how="diagonal")
 
 
 def wrong_shape(name: str, dtype: pl.DataType) -> str:

@@ -40,7 +40,7 @@ def tsv_has_quotes(file: DataFile) -> bool:
     """Return whether quote marks part the fields of a tab-separated file.
 
     They do where every row by quotes has as many fields as the header, and either rows by tabs
-    alone do not, or the whole header is quoted, or marks within a quoted field are doubled.
+    alone do not, or the header is all quoted, or marks within a quoted field are doubled.
     """
     by_tabs, evident = True, False
     with file.opened() as opened:
@@ -60,7 +60,7 @@ def tsv_has_quotes(file: DataFile) -> bool:
 
 
 def _is_quoted(field: str) -> bool:
-    """Return whether a field stands in quotes, with marks within it doubled."""
+    """Return whether a field is enclosed in quotes, with quote marks inside doubled."""
     is_enclosed = len(field) > 1 and field[0] == field[-1] == '"'
     return is_enclosed and '"' not in field[1:-1].replace('""', "")
 

@@ -27,7 +27,7 @@ from curate.read.sources.json_files import BLOCK_ROWS
 _BLOCK_BYTES = 1 << 26
 """A row must fit into one block of the reader."""
 LONG_FIELD = 200_000
-"""Characters from which on a field is told: it may be several rows that one quote mark merged."""
+"""Characters from which a field is noted: one quote mark may have merged several rows."""
 
 
 @dataclass
@@ -172,7 +172,7 @@ class _LastLine:
 
 def _bad_quote(file: DataFile, line: int, error: csv.Error) -> CurateError:
     never = "unexpected end" in str(error)
-    problem = "a quote is never closed" if never else "text stands behind a closing quote"
+    problem = "a quote is never closed" if never else "text follows a closing quote"
     return CurateError(
         problem,
         where=f"{file.name}, line {line}",
@@ -187,26 +187,26 @@ def _number_blocks(
     reader: pa_csv.CSVStreamingReader, broken: dict[int, str], checked: _CsvCheck, file: DataFile
 ) -> Iterator[RowBlock]:
     """Yield blocks with row numbers; broken rows are in the block where they occur."""
-    first, read = 1, 0
+    first_number, read = 1, 0
     for batch in reader:
         table = pa.Table.from_batches([batch])
         for start in range(0, len(table), BLOCK_ROWS):
             rows = table.slice(start, BLOCK_ROWS)
-            end, broken_in_block = first + len(rows), {}
+            end, broken_in_block = first_number + len(rows), {}
             for number in sorted(broken):  # the reader may have met rows of later blocks
                 if number < end:
                     broken_in_block[number] = broken.pop(number)
                     end += 1
             yield ArrowBlock(
                 rows,
-                [n for n in range(first, end) if n not in broken_in_block],
+                [n for n in range(first_number, end) if n not in broken_in_block],
                 broken_in_block,
                 _dialect_notes(checked),
             )
-            first = end
+            first_number = end
             read += len(rows) + len(broken_in_block)
     yield ArrowBlock(reader.schema.empty_table(), [], dict(broken), _dialect_notes(checked))
-    # Where both readers differ, rows were merged or split, and nobody can tell which is right.
+    # If both readers differ, rows were merged or split, and either may be right.
     if read + len(broken) != checked.rows:
         raise CurateError(
             "the file can be read in two ways",

@@ -22,7 +22,7 @@ from curate.read.sources.local_files import LocalFiles
 
 MB = 1 << 20
 BUFFER = 1 << 17
-# Enough to tell a kind by.
+# Enough for the magic bytes of every kind.
 _HEAD = 256
 # Of a file from a network before it goes to disk.
 _IN_MEMORY = 64 * MB
@@ -34,8 +34,8 @@ class Bounds:
 
     Attributes:
         row: bytes of one row.
-        whole: bytes of a file that can only be read as a whole (a JSON array), and of an Arrow or
-            Parquet file that is compressed as a whole.
+        file: bytes of a file that must be read at once (a JSON array), and of a compressed Arrow or
+            Parquet file.
     """
 
     row: int = 256 * MB
@@ -212,8 +212,8 @@ def _open_archive(fs: Any, path: str, version: str, process: int) -> zipfile.Zip
     """Return the archive; its list of members, which may be long, is read once.
 
     Args:
-        fs: where it lies.
-        path: on it.
+        fs: the file system.
+        path: the path on it.
         version: changes with the file.
         process: that reads it: two processes may not share where they are in the file.
     """
@@ -227,7 +227,7 @@ def file_kind(name: str) -> str:
 
 
 def display_name(name: str) -> str:
-    """Return a file's name as text; bytes that are no UTF-8 stand as U+FFFD."""
+    """Return a file's name as text; bytes that are no UTF-8 become U+FFFD."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

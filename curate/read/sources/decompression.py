@@ -43,7 +43,7 @@ class _Zlib:
 
     @property
     def unused_data(self) -> bytes:
-        """What stands behind the member."""
+        """Bytes that follow the member."""
         return self._inner.unused_data
 
 
@@ -75,7 +75,7 @@ class _Zstd:
 
     @property
     def unused_data(self) -> bytes:
-        """What stands behind the frame."""
+        """Bytes that follow the frame."""
         return self._inner.unused_data
 
 

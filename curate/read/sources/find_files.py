@@ -90,7 +90,7 @@ class RowSource:
         blocks: reads it from the start.
         notes: what the user should know of it before a row is read.
         file: the local file; else None.
-        size: bytes of the file, wherever it lies, None where nobody knows; None of no file.
+        size: returns the bytes of the file, or None if unknown; None if there is no file.
     """
 
     label: str
@@ -101,7 +101,7 @@ class RowSource:
 
     @property
     def folder(self) -> Path | None:
-        """Where a local file lies, which paths of media start from."""
+        """The folder of a local file, where relative media paths start."""
         return self.file.parent if self.file is not None else None
 
 
@@ -109,8 +109,10 @@ def is_saved_dataset(path: str) -> bool:
     """Return whether the path is a folder that `Dataset.save_to_disk` wrote."""
     try:
         folder = Path(path).expanduser()
-        return folder.is_dir() and any((folder / mark).is_file() for mark in _SAVED_DATASET_FILES)
-    except (OSError, ValueError, RuntimeError):  # no path at all; told where files are looked for
+        return folder.is_dir() and any(
+            (folder / file_name).is_file() for file_name in _SAVED_DATASET_FILES
+        )
+    except (OSError, ValueError, RuntimeError):  # not a path; `find_sources` reports it
         return False
 
 
@@ -122,7 +124,7 @@ def find_sources(
 ) -> list[RowSource]:
     """Return the files behind a path, glob, folder or fsspec URL, in sorted order.
 
-    A path that is there is taken as it stands, whatever characters it holds. Of a folder all data
+    An existing path is taken literally, whatever characters it has. Of a folder all data
     files are read, of an archive all members; sub-folders are not, and are refused where they hold
     data. Hidden files are left out, other files that may be data are named in the notes. A folder
     with the card of a data set of the hub is read as its card says, `config` and `split` as there.
@@ -279,8 +281,8 @@ def _check_regular(file: DataFile) -> None:
 
 
 def _sources_of_file(file: DataFile, files: int) -> Iterator[RowSource]:
-    parts = PurePosixPath(file.path).parts
-    label = display_name("/".join(parts[-1:] if files == 1 else parts[-2:]))
+    path_parts = PurePosixPath(file.path).parts
+    label = display_name("/".join(path_parts[-1:] if files == 1 else path_parts[-2:]))
     local = Path(file.path) if isinstance(file.fs, LocalFiles) else None
     if not file.path.lower().endswith(_ARCHIVE):
         blocks = _read_unchanged(file, READERS[file.kind])
@@ -296,7 +298,7 @@ def _sources_of_file(file: DataFile, files: int) -> Iterator[RowSource]:
         kind = inner.kind if inner.kind in READERS else file.kind
         name = label if len(members) == 1 else f"{label}/{display_name(member)}"
         yield RowSource(name, _read_unchanged(inner, READERS[kind]), notes, local, file.size)
-        # They are of the archive, and are told with its first member alone.
+        # The notes are about the archive: only its first member gives them.
         notes = []
 
 

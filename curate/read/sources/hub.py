@@ -68,16 +68,16 @@ def hub_source(name: str, config: str | None, split: str | None, revision: str |
 
 def dataset_blocks(dataset: Dataset) -> Iterator[RowBlock]:
     """Yield the rows of a dataset of the library in blocks, without decoding media."""
-    first = 1
+    first_number = 1
     arrow: Any = dataset.with_format("arrow")
     try:
         for table in arrow.iter(batch_size=BLOCK_ROWS):
             for column in table.columns:
                 for chunk in column.chunks:
                     arrow_types.check_offsets(chunk)
-            yield ArrowBlock(table, range(first, first + len(table)))
-            first += len(table)
+            yield ArrowBlock(table, range(first_number, first_number + len(table)))
+            first_number += len(table)
     except (pa.ArrowException, OSError) as error:
         raise CurateError(
-            "the dataset is damaged", where=f"row {first} and on", found=first_line(error)
+            "the dataset is damaged", where=f"row {first_number} and on", found=first_line(error)
         ) from None

@@ -156,8 +156,8 @@ def _files_by_name(fs: Any, root: str, split: str | None) -> PublishedFiles | No
     by_split: dict[str, list[str]] = {}
     for name in sorted(names):
         stem = PurePosixPath(name).name.lower()
-        first = stem.replace("-", ".").replace("_", ".").partition(".")[0]
-        split_name = next((s for s, words in _SPLITS.items() if first in words), None)
+        first_word = stem.replace("-", ".").replace("_", ".").partition(".")[0]
+        split_name = next((s for s, words in _SPLITS.items() if first_word in words), None)
         if split_name is None:
             return None
         by_split.setdefault(split_name, []).append(name)

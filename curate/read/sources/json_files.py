@@ -22,7 +22,7 @@ from curate.read.sources.json_keys import check_keys, may_repeat_keys
 from curate.read.sources.python_block import PythonBlock
 
 BLOCK_ROWS = 4096
-# Lines by which it is told whether a file has one object in each.
+# Lines that are checked for one object each.
 _CHECKED_LINES = 5
 # Bytes in which the first bracket must come, after white space.
 _PEEK = 1 << 20
@@ -63,8 +63,8 @@ def _is_single_value(head: bytes) -> bool:
     text = head.removeprefix(_UTF8_BOM).strip()
     if text[:1] == b"[":
         return True
-    first, _, following = text.partition(b"\n")
-    return not _is_json(first) or not following.strip()
+    head_line, _, following = text.partition(b"\n")
+    return not _is_json(head_line) or not following.strip()
 
 
 def _is_json(line: bytes) -> bool:
@@ -122,10 +122,10 @@ def _array_within(value: dict[str, Any], file: DataFile) -> list[Any]:
             where=file.name,
             found=f"keys {', '.join(map(repr, arrays[:5]))}",
             expected="one array",
-            fix="write each to a file of its own: jq '.KEY' OLD > NEW",
+            fix="write each to a separate file: jq '.KEY' OLD > NEW",
         )
     if len(arrays) == 1 and arrays[0] in _ROW_KEYS:
-        return list(value[arrays[0]])  # what stands beside it is about the file, such as a version
+        return list(value[arrays[0]])  # other keys describe the file, such as a version
     return [value]
 
 
@@ -160,7 +160,7 @@ def _line_blocks(opened: io.BufferedReader, file: DataFile) -> Iterator[RowBlock
 
 
 def _check_lines(head: bytes, file: DataFile) -> None:
-    """Refuse objects that stand one behind another, but not one a line.
+    """Refuse objects that follow one another but are not one a line.
 
     Raises:
         CurateError: none of the first lines is an object, and together they look like some.
@@ -176,12 +176,12 @@ def _check_lines(head: bytes, file: DataFile) -> None:
         or any(map(_is_json, complete_lines))
     ):
         return
-    first = complete_lines[0].rstrip()
+    first_object = complete_lines[0].rstrip()
     problem, fix = "objects over several lines", "jq -c . OLD > NEW"
-    if first.endswith(b"},"):
+    if first_object.endswith(b"},"):
         problem, fix = "a comma behind each object", "sed 's/,$//' OLD > NEW"
-    elif first.endswith(b"}"):
-        if b"}{" not in first.replace(b" ", b""):
+    elif first_object.endswith(b"}"):
+        if b"}{" not in first_object.replace(b" ", b""):
             return  # one broken object
         problem = "several objects in a line"
     raise CurateError(
@@ -210,9 +210,9 @@ def _read_line(block: PythonBlock, number: int, line: bytes, max_length: int) ->
 
 
 def _check_rows(data: bytes, file: DataFile) -> None:
-    """Refuse a row of an array in which a key stands twice."""
+    """Refuse an array with a row that has a duplicate key."""
     text, position = data.removeprefix(_UTF8_BOM).decode("utf-8", errors="replace").lstrip(), 1
-    # It ends with the array; what cannot be parsed is told elsewhere.
+    # It ends with the array; the caller reports what cannot be parsed.
     with suppress(ValueError, RecursionError):
         for number in itertools.count(1):
             space = _BETWEEN.match(text, position)
@@ -226,7 +226,7 @@ def _bounded_lines(opened: io.BufferedReader, max_length: int) -> Iterator[bytes
     while line := opened.readline(max_length + 1):
         yield line
         while len(line) > max_length and not line.endswith(b"\n"):
-            line = opened.readline(max_length + 1)  # the rest of it, which nobody wants
+            line = opened.readline(max_length + 1)  # skip the remainder of the long line
 
 
 def _add_row(block: PythonBlock, number: int, value: Any) -> None:
@@ -241,7 +241,7 @@ def _parse_json(data: bytes) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
-        # The standard parser takes NaN, which Python writes, tells UTF-8 errors apart, and takes
+        # The standard parser takes NaN, which Python writes, names UTF-8 errors, and takes
         # halves of characters, which are replaced (and counted).
         value = json.loads(data.decode("utf-8"))
         return (
@@ -271,7 +271,7 @@ def check_encoding(head: bytes, file: DataFile) -> None:
     """Refuse data that does not begin as UTF-8.
 
     Raises:
-        CurateError: with the encoding that its first bytes tell.
+        CurateError: with the encoding that the first bytes show.
     """
     encoding = next((name for bom, name in _OTHER_BOMS.items() if head.startswith(bom)), None)
     if encoding is None and head[:64].count(b"\0") * 3 >= len(head[:64]) > 0:

@@ -20,9 +20,9 @@ def may_repeat_keys(data: bytes, value: Any) -> bool:
         keys = _count_keys(value)
     except RecursionError:  # hundreds of levels deep: nothing that a pair is made of
         return False
-    marks = data.count(b'":')
+    key_ends = data.count(b'":')
     # The second count is not free, and nearly no text holds such marks.
-    return marks != keys and marks - data.count(b'\\":') != keys
+    return key_ends != keys and key_ends - data.count(b'\\":') != keys
 
 
 def _count_keys(value: Any) -> int:
@@ -42,7 +42,7 @@ def _count_keys(value: Any) -> int:
 
 
 def check_keys(text: str, where: str, start: int | None = None) -> int:
-    """Refuse an object in which a key stands twice.
+    """Refuse an object with a duplicate key.
 
     Args:
         text: one JSON value; or several, of which the one at `start` is looked at.

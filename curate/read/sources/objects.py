@@ -99,15 +99,15 @@ def _from_pandas(data: Any) -> pa.Table:
 
 def _table_blocks(table: pa.Table) -> Iterator[RowBlock]:
     for start in range(0, len(table), BLOCK_ROWS):
-        part = table.slice(start, BLOCK_ROWS)
-        yield ArrowBlock(part, range(start + 1, start + 1 + len(part)))
+        batch = table.slice(start, BLOCK_ROWS)
+        yield ArrowBlock(batch, range(start + 1, start + 1 + len(batch)))
 
 
 def _dict_blocks(rows: Iterable[Any]) -> Iterator[RowBlock]:
-    stream, first = iter(rows), 1
+    stream, first_number = iter(rows), 1
     while batch := list(islice(stream, BLOCK_ROWS)):
         block = PythonBlock()
-        for number, row in enumerate(batch, first):
+        for number, row in enumerate(batch, first_number):
             if not isinstance(row, Mapping):
                 block.broken[number] = f"is {type(row).__name__}; expected a dict"
                 continue
@@ -120,7 +120,7 @@ def _dict_blocks(rows: Iterable[Any]) -> Iterator[RowBlock]:
             else:
                 block.add(number, plain_row)
         yield block
-        first += len(batch)
+        first_number += len(batch)
 
 
 def _as_json_value(value: Any) -> Any:  # noqa: PLR0911 (one answer a type)

@@ -55,10 +55,10 @@ class PythonBlock(RowBlock):
     def frame(self, fmt: Format) -> pl.DataFrame:
         """Return typed columns; a value of another kind than its column is an error of its row."""
         deep = self._take_deep({*fmt.columns(), PAIR_ID, *ATTACHMENT_COLUMNS})
-        parts = self._attachments(fmt)
-        errors = parts.errors
+        attachments = self._attachments(fmt)
+        errors = attachments.errors
         errors |= deep
-        columns = parts.frame(len(self.rows))
+        columns = attachments.frame(len(self.rows))
         rows = self._with_messages(fmt)
         for name in fmt.text_columns:
             values = [row.get(name) for row in rows]
@@ -68,7 +68,7 @@ class PythonBlock(RowBlock):
             values = [row.get(name) for row in self.rows]
             columns.append(_value_series(name, values, errors))
         columns += [self._json(name, fmt.json_as_text) for name in fmt.json_columns]
-        columns += [self._media_answers(name, parts) for name in fmt.media_columns]
+        columns += [self._media_answers(name, attachments) for name in fmt.media_columns]
         for name, dtype in fmt.nested_columns.items():
             nested, wrong = decode_json(self._json(name, json_as_text=True), dtype)
             columns.append(nested)
@@ -77,7 +77,7 @@ class PythonBlock(RowBlock):
         frame = pl.DataFrame(
             [
                 pl.Series(ROW, self.numbers, dtype=pl.Int64),
-                pl.Series(EXTRA, self._extras(fmt, parts), dtype=pl.String),
+                pl.Series(EXTRA, self._extras(fmt, attachments), dtype=pl.String),
                 pl.Series(ERROR, [errors.get(i) for i in range(len(self.rows))], dtype=pl.String),
                 *columns,
             ]
@@ -103,9 +103,9 @@ class PythonBlock(RowBlock):
         )
         return pl.Series(name, texts, dtype=pl.String)
 
-    def _media_answers(self, name: str, parts: RowAttachments) -> pl.Series:
+    def _media_answers(self, name: str, attachments: RowAttachments) -> pl.Series:
         """Return a column of media that are answers."""
-        return media_series(name, [row.get(name) for row in self.rows], parts)
+        return media_series(name, [row.get(name) for row in self.rows], attachments)
 
     def _attachments(self, fmt: Format) -> RowAttachments:
         """Return tools, media and arguments of the rows."""
@@ -114,16 +114,16 @@ class PythonBlock(RowBlock):
         present = list(
             dict.fromkeys(key for row in self.rows for key in row if key in ATTACHMENT_COLUMNS)
         )
-        for part, names in attachment_sources(present, fmt.columns()).items():
+        for attachment, names in attachment_sources(present, fmt.columns()).items():
             values = first_not_null(names, ([row.get(n) for n in names] for row in self.rows))
-            add_attachment(part, names, values, attachments)
+            add_attachment(attachment, names, values, attachments)
         split_documents(attachments)
         if REJECTED_TOOLS in present and REJECTED_TOOLS not in fmt.columns():
             check_rejected_tools([row.get(REJECTED_TOOLS) for row in self.rows], attachments)
         return attachments
 
     def _with_messages(self, fmt: Format) -> list[dict[str, Any]]:
-        """Return the rows, with conversations that stand as JSON text in a text column as lists."""
+        """Return the rows with conversations that are JSON texts parsed to lists."""
         rows = self.rows
         for name in fmt.text_columns:
             messages = parse_message_column([row.get(name) for row in rows])
@@ -132,15 +132,17 @@ class PythonBlock(RowBlock):
                 rows = [{**row, name: value} if name in row else row for row, value in pairs]
         return rows
 
-    def _extras(self, fmt: Format, parts: RowAttachments) -> list[str | None]:
-        placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra) | parts.sources
+    def _extras(self, fmt: Format, attachments: RowAttachments) -> list[str | None]:
+        placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra) | attachments.sources
         extras: list[str | None] = []
         for number, row in enumerate(self.rows):
-            if row.keys() <= placed and not parts.unplaced_rows:
+            if row.keys() <= placed and not attachments.unplaced_rows:
                 extras.append(None)
                 continue
             unplaced = {k: v for k, v in row.items() if k not in placed and v is not None}
-            unplaced |= {k: row[k] for k, rows in parts.unplaced_rows.items() if number in rows}
+            unplaced |= {
+                k: row[k] for k, rows in attachments.unplaced_rows.items() if number in rows
+            }
             extras.append(object_to_json(unplaced) if unplaced else None)
         return extras
 
@@ -152,7 +154,7 @@ def _text_series(name: str, values: list[Any], fmt: Format, errors: dict[int, st
     kinds = Counter(
         "text" if type(v) is str else "messages" for v in values if _is_text_or_messages(v)
     )
-    # A column has one type: rows of the rarer kind are told as errors and not bent.
+    # A column has one type: rows of the rarer kind are errors, not converted.
     common_kind = "messages" if kinds["messages"] > kinds["text"] else "text"
     out: list[Any] = []
     for i, value in enumerate(values):

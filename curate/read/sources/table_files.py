@@ -37,12 +37,12 @@ def read_arrow(file: DataFile) -> Iterator[RowBlock]:
         opened.seek(0)
         if magic == _FILE_MAGIC:
             arrow_file = pa.ipc.open_file(opened)
-            parts = (arrow_file.get_batch(i) for i in range(arrow_file.num_record_batches))
-            yield from position.blocks(arrow_file.schema, parts)
+            batches = (arrow_file.get_batch(i) for i in range(arrow_file.num_record_batches))
+            yield from position.blocks(arrow_file.schema, batches)
         else:
             stream = pa.ipc.open_stream(opened)
             yield from position.blocks(stream.schema, stream)
-            # Streams put behind one another are one stream and bytes that nobody reads.
+            # Of concatenated streams the reader takes only the first: refuse the others.
             if opened.read(1):
                 raise file.damaged("bytes follow the end of the stream", position.row)
 
@@ -79,6 +79,6 @@ class _ReadPosition:
             table = pa.Table.from_batches([batch])
             for start in range(0, len(table), BLOCK_ROWS):
                 rows = table.slice(start, BLOCK_ROWS)
-                first = self._rows + 1
+                first_number = self._rows + 1
                 self._rows += len(rows)
-                yield ArrowBlock(rows, range(first, self._rows + 1))
+                yield ArrowBlock(rows, range(first_number, self._rows + 1))

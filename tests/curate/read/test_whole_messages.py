@@ -131,8 +131,8 @@ def test_files_that_are_missing_or_elsewhere_are_told(tmp_path: Path) -> None:
     rows = [row(prompt=str(i), images=paths) for i, paths in enumerate(images)]
     notes = read(tmp_path, rows).notes
     assert any(note.startswith("2 media paths point outside the data folder") for note in notes)
-    (missing,) = (note for note in notes if "not found" in note)
-    assert missing.startswith("1 files of media")
+    (missing,) = (note for note in notes if "missing" in note)
+    assert missing.startswith("1 media files are missing")
     assert missing.endswith("gone.png")
 
 

@@ -37,7 +37,7 @@ def test_a_changed_file_counts_for_nothing(tmp_path: Path) -> None:
         assert store.files("pairs").get("k") is None
     (tmp_path / "store" / "pairs" / "k.told").write_text("{")
     assert store.files("pairs").get("k") is None
-    assert "not as it was written" in store.troubles.texts()[0]
+    assert "damaged cache entries" in store.troubles.texts()[0]
 
 
 def test_another_disk_gets_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_a_changed_value_counts_for_nothing_and_is_kept_anew(tmp_path: Path) -> 
         connection.execute("UPDATE checked SET value = ? WHERE key = ?", (changed, b"a"))
     store = RowStore(path, troubles)
     assert store.get([b"a", b"b"]) == {b"b": b"0.5"}
-    assert "as it was written" in troubles.texts()[0]
+    assert "damaged cache entries" in troubles.texts()[0]
     store.put([b"a"], [b"0.25"])
     assert store.get([b"a"]) == {b"a": b"0.25"}
 

@@ -71,8 +71,8 @@ def fit_scale(margins: NDArray[np.float64]) -> float:
 def scaled_log_loss(scale: float, margins: NDArray[np.float64]) -> float:
     """Return the mean -log sigma(scale m), in nats."""
     # In blocks that stay in the cache: a fit asks some thirty times.
-    parts = (margins[rows] for rows in batches(len(margins), _BLOCK))
-    return -sum(float(log_expit(scale * part).sum()) for part in parts) / len(margins)
+    blocks = (margins[rows] for rows in batches(len(margins), _BLOCK))
+    return -sum(float(log_expit(scale * block).sum()) for block in blocks) / len(margins)
 
 
 def calibrate(margins: NDArray[np.float64]) -> Calibration:
@@ -100,7 +100,10 @@ def calibration_error(margins: NDArray[np.float64], scale: float = 1.0) -> float
     if len(margins) == 0:
         return float("nan")
     bins = reliability_curve(margins, scale)
-    off = sum(part["pairs"] * abs(part["confidence"] - part["accuracy"]) for part in bins)
+    off = sum(
+        bin_values["pairs"] * abs(bin_values["confidence"] - bin_values["accuracy"])
+        for bin_values in bins
+    )
     return off / len(margins)
 
 
@@ -111,10 +114,10 @@ def reliability_curve(margins: NDArray[np.float64], scale: float = 1.0) -> list[
     bins = [margins[rows] for rows in np.array_split(order, _BINS) if len(rows)]
     return [
         {
-            "confidence": float(expit(scale * np.abs(part)).mean()),
+            "confidence": float(expit(scale * np.abs(bin_margins)).mean()),
             # At a scale of 0 nothing is chosen: all count half.
-            "accuracy": float(label_agreement(part).mean()) if scale else _HALF,
-            "pairs": len(part),
+            "accuracy": float(label_agreement(bin_margins).mean()) if scale else _HALF,
+            "pairs": len(bin_margins),
         }
-        for part in bins
+        for bin_margins in bins
     ]

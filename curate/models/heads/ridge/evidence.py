@@ -74,26 +74,26 @@ def sufficient_statistics(
     gram, cross = np.zeros((width, width)), np.zeros(width)
     turned = np.zeros((width, RESAMPLES))
     for start in range(rows.start, rows.stop, _CHUNK):
-        part = slice(start, min(start + _CHUNK, rows.stop))
-        z, w = features(part), weights[part]
+        chunk = slice(start, min(start + _CHUNK, rows.stop))
+        z, w = features(chunk), weights[chunk]
         weighted = z * w[:, None]
         # Products in the type of the features, sums over parts in float64.
         gram += weighted.T @ z
-        cross += weighted.T @ targets[part]
-        signed = targets[part, None] * prompt_signs(groups[part])
+        cross += weighted.T @ targets[chunk]
+        signed = targets[chunk, None] * prompt_signs(groups[chunk])
         turned += weighted.T @ signed.astype(z.dtype)
     square = float(weights[rows] @ targets[rows] ** 2)
     return SufficientStatistics(gram, cross, turned, square, float(weights[rows].sum()))
 
 
-def add_statistics(parts: Sequence[SufficientStatistics]) -> SufficientStatistics:
+def add_statistics(statistics: Sequence[SufficientStatistics]) -> SufficientStatistics:
     """Return the sums over the rows of all."""
     return SufficientStatistics(
-        np.sum([p.gram for p in parts], axis=0),
-        np.sum([p.cross for p in parts], axis=0),
-        np.sum([p.turned for p in parts], axis=0),
-        sum(p.square for p in parts),
-        sum(p.count for p in parts),
+        np.sum([p.gram for p in statistics], axis=0),
+        np.sum([p.cross for p in statistics], axis=0),
+        np.sum([p.turned for p in statistics], axis=0),
+        sum(p.square for p in statistics),
+        sum(p.count for p in statistics),
     )
 
 

@@ -40,7 +40,7 @@ class PartitionedRidgeData:
     """`curate.models.heads.ridge.data.RidgeData` over parts.
 
     Args:
-        parts: the pairs.
+        partitions: the pairs.
         pairs: the pair table.
         weights: (pairs,) of each vote.
         targets: (pairs,) what heads are taught of each pair.
@@ -49,27 +49,27 @@ class PartitionedRidgeData:
 
     def __init__(
         self,
-        parts: PairPartitions,
+        partitions: PairPartitions,
         pairs: pl.DataFrame,
         weights: NDArray[np.float64],
         targets: NDArray[np.float64],
         styled: bool,
     ) -> None:
-        self._parts, self._map, self._styled = parts, parts.workers.map, styled
-        groups = [parts.order.groups[rows] for rows in parts.ranges]
+        self._parts, self._map, self._styled = partitions, partitions.workers.map, styled
+        groups = [partitions.order.groups[rows] for rows in partitions.ranges]
         # Placed once: each pass over the pairs reads them anew.
-        place = parts.workers.place
+        place = partitions.workers.place
         self._columns: list[Sequence[Any]] = [
-            parts.differences,
+            partitions.differences,
             [None] * len(groups),
-            place(parts.split(weights)),
-            place(parts.split(targets)),
+            place(partitions.split(weights)),
+            place(partitions.split(targets)),
             place(groups),
         ]
         total, recognised = np.zeros(len(COUNTS)), set[str]()
         if styled:
             counts, total, recognised = self._counted(pairs)
-            self._columns[1] = place(parts.split(counts))
+            self._columns[1] = place(partitions.split(counts))
         self._scale(total / max(len(pairs), 1), recognised, len(pairs))
 
     def _counted(

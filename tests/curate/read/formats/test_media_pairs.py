@@ -59,7 +59,7 @@ def test_image_paths_in_json_lines(tmp_path: Path) -> None:
     pairs = read_rows(tmp_path, [row])
     assert media(pairs, "images") == [["b.png"]]
     assert media(pairs, "rejected_images") == [["a.png"]]
-    assert "are not found beside the data" in " ".join(pairs.notes)
+    assert "are missing from the data folder" in " ".join(pairs.notes)
 
 
 def test_urls_of_pick_a_pic_without_images(tmp_path: Path) -> None:
