@@ -6,13 +6,14 @@ This is the public face: what users and writers of scorers and filters import.
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
-from curate.data import memory, threads
+from curate.data import process
 
 # Before torch, numpy or Arrow is loaded, where that is still possible.
-threads.prepare()
-memory.prepare()
+process.set_thread_defaults()
+process.set_arrow_allocator()
 
 if TYPE_CHECKING:
     from curate import audit, bench
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
     from curate.steps.selection import (
         MissingParams,
         Prefer,
+        as_numeric_column,
         best_first,
-        check_readable,
         with_reasons,
     )
 
@@ -58,10 +59,10 @@ __all__ = [
     "Prefer",
     "Result",
     "Scorer",
+    "as_numeric_column",
     "audit",
     "bench",
     "best_first",
-    "check_readable",
     "keep_all",
     "nearest",
     "read_pairs",
@@ -89,7 +90,7 @@ _HOMES = {
     "Result": "curate.pipeline.result",
     "Scorer": "curate.steps.contracts",
     "best_first": "curate.steps.selection",
-    "check_readable": "curate.steps.selection",
+    "as_numeric_column": "curate.steps.selection",
     "keep_all": "curate.steps.contracts",
     "nearest": "curate.errors",
     "read_pairs": "curate.read.pairs",
@@ -100,9 +101,17 @@ _HOMES = {
     "with_reasons": "curate.steps.selection",
 }
 
+_RENAMED = {"check_readable": "as_numeric_column"}
+"""Names of version 0.2 that plug-ins import; they stay for one release."""
+
 
 def __getattr__(name: str) -> Any:
     # Loaded on first use: `curate --help` must not wait for polars and torch.
+    if name in _RENAMED:
+        new_name = _RENAMED[name]
+        text = f"'curate.{name}' is now 'curate.{new_name}'; the old name goes in version 0.4"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        name = new_name
     if name in ("audit", "bench"):
         return importlib.import_module(f"curate.{name}")  # packages that are functions too
     if name not in _HOMES:

@@ -41,9 +41,10 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 class CurateError(Exception):
-    """A mistake in data, configuration or arguments that the user can mend.
+    """A mistake in data, configuration or arguments that the user can fix.
 
-    The command line prints it without a stack trace and exits with code 2.
+    The command line prints it without a stack trace and exits with code 2. Credentials in any of
+    the texts are masked.
 
     Args:
         problem: what is wrong, in one sentence.
@@ -70,31 +71,43 @@ class CurateError(Exception):
         super().__init__(self.text())
 
     def text(self) -> str:
-        """The message as plain lines, the problem first."""
-        parts = [self.problem]
+        """Return the message as plain lines, the problem first."""
+        lines = [self.problem]
         for label in ("where", "found", "expected", "fix"):
             value = getattr(self, label)
             if value is not None:
-                parts.append(f"  {label + ':':<10}{value}")
-        return "\n".join(parts)
+                lines.append(f"  {label + ':':<10}{value}")
+        return "\n".join(lines)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:
-    """The valid name that is closest to `name`, or None where nothing is near."""
+    """Return the valid name that is closest to `name`, or None if none is similar.
+
+    Examples:
+        >>> nearest("reward_margn", ["lengths", "reward_margin"])
+        'reward_margin'
+        >>> nearest("x", ["lengths", "reward_margin"]) is None
+        True
+    """
     close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
     return close[0] if close else None
 
 
 def suggestion(name: str, valid: Iterable[str]) -> str:
-    """A fix that names the nearest valid name, or lists them all."""
+    """Return the text of a fix: the closest valid name if there is one, and all valid names.
+
+    Examples:
+        >>> suggestion("length", ["lengths", "ties"])
+        "did you mean 'lengths'? (valid: lengths, ties)"
+    """
     names = sorted(valid)
-    near = nearest(name, names)
+    closest = nearest(name, names)
     listing = ", ".join(names)
-    return f"did you mean '{near}'? (valid: {listing})" if near else f"valid: {listing}"
+    return f"did you mean '{closest}'? (valid: {listing})" if closest else f"valid: {listing}"
 
 
 def mask_text(text: str) -> str:
-    """The text with user names and passwords, and values of the query, of URLs in it masked."""
+    """Return the text with credentials and query values of its URLs, and bearer tokens, masked."""
     if "://" in text:
         text = _QUERY.sub(rf"\1={MASK}", _USER.sub(f"{MASK}@", text))
     return _BEARER.sub(rf"\1 {MASK}", text)
@@ -134,11 +147,11 @@ def _names_secret(name: str, in_request: bool) -> bool:
 
 
 def is_masked(text: str) -> bool:
-    """Whether credentials of this text were masked, so that it leads nowhere any more."""
+    """Return whether credentials in this text were masked, so that it is no usable URL."""
     return MASK in text
 
 
 def first_line(error: BaseException) -> str:
-    """The error's text in one line, its kind where it has none."""
+    """Return the first line of the error's text, or its type if it has no text."""
     text = str(error).strip()
     return text.splitlines()[0][:300] if text else type(error).__name__

@@ -10,7 +10,7 @@ from typing import Any
 import mkdocs_gen_files
 
 from curate.cli.list_steps import list_of_steps
-from curate.data.found_parts import ALL_PARTS
+from curate.data.content_kinds import ALL_CONTENT_KINDS
 from curate.steps.contracts import Step
 from curate.steps.registry import filter_class, scorer_class
 from curate.write.exports import export_names, get_export
@@ -77,7 +77,7 @@ def parts() -> str:
         "| field | " + " | ".join(f"`{name}`" for name in forms) + " |",
         "|---" * (len(forms) + 1) + "|",
     ]
-    for part in ALL_PARTS:
+    for part in ALL_CONTENT_KINDS:
         cells = [
             "rewritten" if part in form.rewrites else "yes" if part in form.holds else "-"
             for form in forms.values()

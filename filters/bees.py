@@ -17,7 +17,7 @@ from curate import (
     Filter,
     FilterResult,
     MissingParams,
-    check_readable,
+    as_numeric_column,
 )
 from curate.steps.selection import keep_best
 
@@ -72,7 +72,10 @@ class BeeS(Filter[BeeSParams]):
         """Keep the pairs of largest probability."""
         p = self.params
         values = np.stack(
-            [check_readable(pairs[c], self.name).fill_null(np.nan).to_numpy() for c in p.margins],
+            [
+                as_numeric_column(pairs[c], self.name).fill_null(np.nan).to_numpy()
+                for c in p.margins
+            ],
             axis=1,
         )
         probability = pl.Series("probability", aggregate_margins(values)).fill_nan(None)

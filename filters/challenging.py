@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate import Context, Filter, FilterResult, MissingParams, best_first, check_readable
+from curate import Context, Filter, FilterResult, MissingParams, as_numeric_column, best_first
 
 
 class ChallengingParams(MissingParams):
@@ -59,8 +59,8 @@ class Challenging(Filter[ChallengingParams]):
         p = self.params
         values = pl.DataFrame(
             {
-                "hard": check_readable(pairs[p.difficulty], self.name),
-                "sure": check_readable(pairs[p.doubt], self.name),
+                "hard": as_numeric_column(pairs[p.difficulty], self.name),
+                "sure": as_numeric_column(pairs[p.doubt], self.name),
             }
         )
         missing = pl.any_horizontal(pl.all().is_null())

@@ -7,9 +7,8 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Filter, FilterResult, Parameters, check_readable
-from curate.data.extra_column import extra_with
-from curate.data.json_columns import as_json
+from curate import HIGHER, Column, Context, Filter, FilterResult, Parameters, as_numeric_column
+from curate.data.json_fields import encode_json, with_extra_key
 from curate.models.people.votes import HIGH, LOW, TIE, dawid_skene_consensus, vote_table
 from curate.steps.posterior import DEFAULT_COLUMN
 
@@ -118,7 +117,7 @@ class Consensus(Filter[ConsensusParams]):
         has_annotator = pl.col("annotator").is_not_null()
         votes = votes.with_columns(counts=counts & has_annotator)
         if self.params.by == "label_em":
-            right = check_readable(pairs[self.params.column], self.name)
+            right = as_numeric_column(pairs[self.params.column], self.name)
             votes = votes.with_columns(right=right)
         vote_counts = {
             name: (pl.col("counts") & (pl.col("label") == name)).sum().over("task")
@@ -186,9 +185,9 @@ def _merged_columns(pairs: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
     vote_counts = pl.struct(pl.col("won").alias("for"), pl.col("lost").alias("against"), ties=TIE)
     table = pl.concat([table, pairs.select(*_CHANGED_COLUMNS).drop("annotator")], how="horizontal")
     table = table.with_columns(
-        with_annotators=extra_with("extra", "annotators", as_json("names")),
+        with_annotators=with_extra_key("extra", "annotators", encode_json("names")),
         margin=((pl.col("won") - pl.col("lost")) / pl.col("people")).cast(pl.Float32),
-    ).with_columns(extended=extra_with("with_annotators", "votes", as_json(vote_counts)))
+    ).with_columns(extended=with_extra_key("with_annotators", "votes", encode_json(vote_counts)))
     merged = pl.col("merged")
     return table.select(
         is_tie=pl.when(merged)

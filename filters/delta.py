@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate import Column, Context, Filter, FilterResult, MissingParams, check_readable
+from curate import Column, Context, Filter, FilterResult, MissingParams, as_numeric_column
 
 
 class DeltaParams(MissingParams):
@@ -63,7 +63,7 @@ class Delta(Filter[DeltaParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep pairs by the gap, and by the level where bounds are given."""
         p = self.params
-        chosen, rejected = (check_readable(pairs[c], self.name) for c in (p.chosen, p.rejected))
+        chosen, rejected = (as_numeric_column(pairs[c], self.name) for c in (p.chosen, p.rejected))
         added = pl.DataFrame({"c": chosen, "r": rejected}).select(
             gap=pl.col("c") - pl.col("r"), level=(pl.col("c") + pl.col("r")) / 2
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate import Context, Filter, FilterResult, check_readable
-from curate.steps.posterior import BelowParams, tell_left
+from curate import Context, Filter, FilterResult, as_numeric_column
+from curate.steps.posterior import BelowParams, record_remaining_noise
 
 
 class DropWrong(Filter[BelowParams]):
@@ -41,11 +41,11 @@ class DropWrong(Filter[BelowParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep likely labels; the remaining noise goes into the manifest."""
         p = self.params
-        posterior = check_readable(pairs[p.column], self.name)
+        posterior = as_numeric_column(pairs[p.column], self.name)
         # Without a posterior nothing speaks against the label.
         keep = (posterior >= p.below).fill_null(True)
         # The noise of the kept labels: trainers use it for label smoothing.
-        tell_left(p.column, posterior.filter(keep), context)
+        record_remaining_noise(p.column, posterior.filter(keep), context)
         rounded = posterior.round(3).to_frame("v")
         reason = rounded.select(r=pl.format("label right with probability {}", "v"))["r"]
         return FilterResult(keep, reason)

@@ -13,8 +13,8 @@ from curate import (
     FilterResult,
     Parameters,
     Prefer,
+    as_numeric_column,
     best_first,
-    check_readable,
 )
 from curate.data.duplicates import duplicate_flags, first_duplicate
 from curate.data.hashes import content_keys, vote_keys
@@ -89,7 +89,7 @@ class ExactDuplicates(Filter[ExactDuplicatesParams]):
         p = self.params
         if p.order_by is None:
             return pl.repeat(p.contradictions == "drop", len(pairs), eager=True)
-        rank = best_first(check_readable(pairs[p.order_by], self.name), p.prefer)
+        rank = best_first(as_numeric_column(pairs[p.order_by], self.name), p.prefer)
         # A pair without a score is ranked last.
         keys = content_keys(pairs).with_columns(r=rank.fill_null(len(pairs) + 1))
         contradicted_ranks = keys.with_columns(r=pl.when(contradicted).then("r"))

@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from curate import Context, Filter, FilterResult, Parameters, same_reason
-from curate.steps.conditions import columns_of, parse_condition, where_true
+from curate.steps.conditions import condition_columns, evaluate_condition, parse_condition
 from curate.steps.selection import missing_codes
 
 
@@ -55,12 +55,12 @@ class Expression(Filter[ExpressionParams]):
 
     def reads(self) -> tuple[str, ...]:
         """Read the columns that the expression names."""
-        return columns_of(self.params.condition)
+        return condition_columns(self.params.condition)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep pairs by the condition."""
         text = self.params.condition
-        is_true = where_true(text, pairs, self.name)
+        is_true = evaluate_condition(text, pairs, self.name)
         if self.params.drop is not None:
             verdict = same_reason(~is_true.fill_null(False), f"true: {text}")
             code = pl.repeat("expression_true", len(pairs), dtype=pl.String, eager=True)

@@ -7,7 +7,15 @@ from typing import Literal
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate import Column, Context, Filter, FilterResult, MissingParams, best_first, check_readable
+from curate import (
+    Column,
+    Context,
+    Filter,
+    FilterResult,
+    MissingParams,
+    as_numeric_column,
+    best_first,
+)
 from curate.steps.selection import missing_codes
 
 
@@ -88,7 +96,7 @@ class FiFA(Filter[FiFAParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep the pairs of greatest importance among those that have all terms."""
         p, terms = self.params, self._term_weights()
-        values = pairs.select(check_readable(pairs[c], self.name) for c in terms)
+        values = pairs.select(as_numeric_column(pairs[c], self.name) for c in terms)
         # The absolute value comes before standardising, which subtracts the mean.
         if p.sign == "absolute":
             values = values.with_columns(pl.col(p.margin).abs())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate import HIGHER, Column, Context, Filter, FilterResult, check_readable, keep_all
-from curate.steps.posterior import BelowParams, tell_left
+from curate import HIGHER, Column, Context, Filter, FilterResult, as_numeric_column, keep_all
+from curate.steps.posterior import BelowParams, record_remaining_noise
 from curate.steps.relabel import FLIPPED, RELABELLED, flip_labels
 
 
@@ -46,7 +46,7 @@ class Flip(Filter[BelowParams]):
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep all pairs, and flip the labels that are probably wrong."""
-        posterior_of_label = check_readable(pairs[self.params.column], self.name)
+        posterior_of_label = as_numeric_column(pairs[self.params.column], self.name)
         wrong = (posterior_of_label < self.params.below).fill_null(False).alias("flipped")
         added = pl.DataFrame({"flipped": wrong, "posterior": posterior_of_label}).with_columns(
             # The opposite label is right where this one is wrong.
@@ -55,6 +55,6 @@ class Flip(Filter[BelowParams]):
             .then(pl.lit("unknown"))
             .otherwise(pl.lit("ok")),
         )
-        tell_left(self.params.column, added["posterior"], context)
+        record_remaining_noise(self.params.column, added["posterior"], context)
         context.facts["flipped"] = int(wrong.sum())
         return keep_all(pairs, added, flip_labels(pairs, wrong))

@@ -12,8 +12,8 @@ from curate import (
     FilterResult,
     Parameters,
     Prefer,
+    as_numeric_column,
     best_first,
-    check_readable,
 )
 from curate.steps.relabel import FLIPPED, RELABELLED, flip_only
 
@@ -62,7 +62,7 @@ class FlipLowest(Filter[FlipLowestParams]):
         """Keep all pairs, and flip the labels of the lowest scores."""
         p = self.params
         worst_rank = best_first(
-            check_readable(pairs[p.column], self.name), "min" if p.prefer == "max" else "max"
+            as_numeric_column(pairs[p.column], self.name), "min" if p.prefer == "max" else "max"
         )
         scored = len(worst_rank) - worst_rank.null_count()
         # `best_first` by the opposite preference ranks the worst first.

@@ -6,7 +6,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from curate import Column, Context, Filter, FilterResult, Parameters
-from curate.steps.conditions import columns_of, parse_condition, where_true
+from curate.steps.conditions import condition_columns, evaluate_condition, parse_condition
 from curate.steps.relabel import FLIPPED, RELABELLED, flip_only
 
 
@@ -46,7 +46,7 @@ class FlipWhere(Filter[FlipWhereParams]):
 
     def reads(self) -> tuple[str, ...]:
         """Read the columns of the condition and those that a flip changes."""
-        return (*columns_of(self.params.condition), *RELABELLED)
+        return (*condition_columns(self.params.condition), *RELABELLED)
 
     def adds(self) -> tuple[Column, ...]:
         """Add the flag of flipped pairs."""
@@ -55,6 +55,6 @@ class FlipWhere(Filter[FlipWhereParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep all pairs, and flip the labels where the condition is true."""
         # A null condition keeps the label: an unknown value is no evidence against it.
-        flips = where_true(self.params.condition, pairs, self.name).fill_null(False)
+        flips = evaluate_condition(self.params.condition, pairs, self.name).fill_null(False)
         context.facts["flipped"] = int(flips.sum())
         return flip_only(pairs, flips)

@@ -67,7 +67,7 @@ class NearDuplicates(Filter[NearDuplicatesParams]):
             _TEXT_COLUMNS[self.params.of],
             self.params.threshold,
             context.progress,
-            context.workspace,
+            context.scratch,
             context.workers,
         )
         # The reason names the earlier pair, so that a user can compare both.

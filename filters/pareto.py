@@ -15,7 +15,7 @@ from curate import (
     FilterResult,
     MissingParams,
     Prefer,
-    check_readable,
+    as_numeric_column,
 )
 from curate.steps.selection import missing_codes
 
@@ -75,7 +75,7 @@ class Pareto(Filter[ParetoParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep the best fronts among the pairs that have all criteria."""
         p = self.params
-        values = pairs.select(check_readable(pairs[c], self.name) for c in p.criteria)
+        values = pairs.select(as_numeric_column(pairs[c], self.name) for c in p.criteria)
         complete_mask = values.select(w=pl.all_horizontal(pl.all().is_not_null()))["w"]
         # Only complete pairs can be compared in all criteria.
         table = values.filter(complete_mask).to_numpy()

@@ -11,11 +11,11 @@ from curate import (
     FilterResult,
     Parameters,
     Prefer,
+    as_numeric_column,
     best_first,
-    check_readable,
     with_reasons,
 )
-from curate.data.hashes import hashed, select_in_batches
+from curate.data.hashes import hash_128, select_in_batches
 from curate.data.table import MESSAGES, messages_key
 
 
@@ -65,11 +65,11 @@ class PerGroup(Filter[PerGroupParams]):
         p = self.params
         messages = pairs.schema[p.by] == MESSAGES
         # polars cannot group by a list of messages, but by its hash.
-        value = hashed(messages_key(p.by)) if messages else pl.col(p.by)
+        value = hash_128(messages_key(p.by)) if messages else pl.col(p.by)
         group = select_in_batches(pairs, value.alias("g"))["g"]
         order = pl.Series(range(1, len(pairs) + 1), dtype=pl.Int64)
         if p.order_by is not None:
-            ranks = best_first(check_readable(pairs[p.order_by], self.name), p.prefer)
+            ranks = best_first(as_numeric_column(pairs[p.order_by], self.name), p.prefer)
             # A pair without a score is ranked last.
             order = ranks.cast(pl.Int64).fill_null(len(pairs) + 1)
         frame = pl.DataFrame({"g": group, "o": order})

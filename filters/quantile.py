@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate import Context, Filter, FilterResult, MissingParams, Prefer, check_readable
+from curate import Context, Filter, FilterResult, MissingParams, Prefer, as_numeric_column
 from curate.steps.selection import keep_best
 
 
@@ -44,7 +44,7 @@ class Quantile(Filter[QuantileParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep the best pairs."""
         p = self.params
-        values = check_readable(pairs[p.column], self.name)
+        values = as_numeric_column(pairs[p.column], self.name)
         by = f"{p.column} ({p.prefer})"
         lacking = f"{p.column} is missing"
         return keep_best(values, p.keep, p.prefer, p.missing, by, lacking, self.drop_codes)

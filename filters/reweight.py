@@ -7,7 +7,7 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Filter, FilterResult, check_readable, keep_all
+from curate import HIGHER, Column, Context, Filter, FilterResult, as_numeric_column, keep_all
 from curate.steps.posterior import PosteriorParams
 
 
@@ -52,7 +52,7 @@ class Reweight(Filter[ReweightParams]):
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep all pairs, and add the weight."""
-        values = check_readable(pairs[self.params.column], self.name)
+        values = as_numeric_column(pairs[self.params.column], self.name)
         # A pair without a posterior keeps its full weight.
         weight = values.clip(self.params.floor, self.params.ceiling).fill_null(1.0).alias("weight")
         return keep_all(pairs, weight.to_frame())

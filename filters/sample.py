@@ -14,7 +14,7 @@ from curate import (
     Filter,
     FilterResult,
     Parameters,
-    check_readable,
+    as_numeric_column,
     same_reason,
 )
 
@@ -78,7 +78,7 @@ class Sample(Filter[SampleParams]):
             # By the order of ids: the sample must not depend on the order of the file.
             keep[order[rng.permutation(len(pairs))[:rows]]] = True
         else:
-            odds = check_readable(pairs[p.weights], self.name).fill_null(0.0).to_numpy()
+            odds = as_numeric_column(pairs[p.weights], self.name).fill_null(0.0).to_numpy()
             odds = np.asarray(odds, dtype=np.float64)[order]
             keep[order[_sample_by_odds(odds, rows, rng, p.weights)]] = True
         reason = f"not among the {int(keep.sum())} drawn of {len(pairs)}"

@@ -7,7 +7,7 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Filter, FilterResult, check_readable, keep_all
+from curate import HIGHER, Column, Context, Filter, FilterResult, as_numeric_column, keep_all
 from curate.steps.posterior import PosteriorParams, label_probabilities
 from curate.steps.relabel import FLIPPED, RELABELLED, flip_labels
 
@@ -68,7 +68,7 @@ class SignedWeights(Filter[SignedWeightsParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep all pairs, flip the labels that are probably wrong, and add the weight."""
         posterior_of_label = label_probabilities(
-            check_readable(pairs[self.params.column], self.name)
+            as_numeric_column(pairs[self.params.column], self.name)
         )
         wrong = (posterior_of_label < 0.5).alias(FLIPPED.name)
         weight = (2.0 * posterior_of_label - 1.0).abs()

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from curate import HIGHER, Column, Context, Filter, FilterResult, check_readable, keep_all
+from curate import HIGHER, Column, Context, Filter, FilterResult, as_numeric_column, keep_all
 from curate.steps.posterior import PosteriorParams, label_probabilities
 
 
@@ -47,5 +47,5 @@ class SoftLabels(Filter[PosteriorParams]):
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep all pairs, and add the probability of the label."""
-        right = check_readable(pairs[self.params.column], self.name)
+        right = as_numeric_column(pairs[self.params.column], self.name)
         return keep_all(pairs, label_probabilities(right).alias("label_probability").to_frame())

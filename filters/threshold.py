@@ -7,7 +7,7 @@ from dataclasses import replace
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate import Context, Filter, FilterResult, MissingParams, check_readable, with_reasons
+from curate import Context, Filter, FilterResult, MissingParams, as_numeric_column, with_reasons
 
 
 class ThresholdParams(MissingParams):
@@ -53,7 +53,7 @@ class Threshold(Filter[ThresholdParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep pairs within the bounds."""
         p = self.params
-        values = check_readable(pairs[p.column], self.name).alias("v")
+        values = as_numeric_column(pairs[p.column], self.name).alias("v")
         low = pl.col("v") < p.min if p.min is not None else pl.lit(False)
         high = pl.col("v") > p.max if p.max is not None else pl.lit(False)
         # A comparison with null is null: `missing` decides about such pairs.

@@ -16,12 +16,12 @@ from curate import (
     FilterResult,
     MissingParams,
     Prefer,
+    as_numeric_column,
     best_first,
-    check_readable,
     suggestion,
     with_reasons,
 )
-from curate.data.table import batches, dense_numbers
+from curate.data.table import batch_slices, dense_ranks
 from curate.steps.selection import missing_codes
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ class TOPSIS(Filter[TOPSISParams]):
         p = self.params
         group = None
         if p.by is not None:
-            group = dense_numbers(pairs[p.by].cast(pl.String).fill_null("(none)"))
-        added = context.workspace.collect(self.name, self._score_blocks(pairs, group))
+            group = dense_ranks(pairs[p.by].cast(pl.String).fill_null("(none)"))
+        added = context.scratch.collect(self.name, self._score_blocks(pairs, group))
         constant = [c for c in p.criteria if pairs[c].drop_nulls().n_unique() == 1]
         if constant and len(pairs) > 1:
             context.warnings.append(
@@ -141,7 +141,7 @@ class TOPSIS(Filter[TOPSISParams]):
     ) -> Iterator[pl.DataFrame]:
         """Yield closeness and status of the pairs, block by block."""
         p = self.params
-        values = pl.DataFrame([check_readable(pairs[c], self.name) for c in p.criteria])
+        values = pl.DataFrame([as_numeric_column(pairs[c], self.name) for c in p.criteria])
         complete_mask = values.select(w=pl.all_horizontal(pl.all().is_not_null()))["w"].to_numpy()
         # Negated criteria turn every column into larger-is-better.
         signs = np.array([1.0 if d == "max" else -1.0 for d in p.criteria.values()])
@@ -162,7 +162,7 @@ class TOPSIS(Filter[TOPSISParams]):
         )
         status = pl.when(pl.all_horizontal(pl.all().is_not_null())).then(pl.lit("ok"))
         # In blocks: the status of all pairs would need more memory than the scores.
-        for rows in batches(len(pairs), _ROWS_PER_BLOCK) or [slice(0, 0)]:
+        for rows in batch_slices(len(pairs), _ROWS_PER_BLOCK) or [slice(0, 0)]:
             # A score is NaN only for pairs without a criterion.
             scores = pl.Series("score", score[rows]).fill_nan(None)
             statuses = values[rows].select(status=status.otherwise(missing_criteria))
@@ -280,7 +280,7 @@ def _add_squared_distances(
     factor = signed_weight / np.linalg.norm(column / largest)
     ends = factor * low, factor * high
     # In blocks: each operation on all rows would allocate another column.
-    for rows in batches(len(column), _ROWS_PER_BLOCK):
+    for rows in batch_slices(len(column), _ROWS_PER_BLOCK):
         oriented = factor * (column[rows] / largest)
         best[rows] += np.square(oriented - max(ends))
         worst[rows] += np.square(oriented - min(ends))

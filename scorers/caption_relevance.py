@@ -7,7 +7,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
-from curate.data.extra_column import SLOT_KEY, extra_value
+from curate.data.json_fields import SLOT_KEY, extra_value
 from curate.models.media.answer_media import DECODED, media_status
 
 NO_CAPTIONS = "no captions"

@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from scipy.stats import hypergeom
 
 from curate import Column, Context, Parameters, Scorer
-from curate.data.extra_column import extra_value
-from curate.data.hashes import hashed, select_in_batches
+from curate.data.hashes import hash_128, select_in_batches
+from curate.data.json_fields import extra_value
 from curate.data.table import messages_key
 from curate.models.heads.noise.mean_difference import MeanDifference
 from curate.models.heads.out_of_fold import training_status
@@ -124,10 +124,10 @@ class ContextScorer(Scorer[ContextParams]):
         question, context_text = self._split_context()
         keys = select_in_batches(
             pairs,
-            question=hashed(messages_key(question)),
-            place=hashed(context_text),
-            c=hashed(messages_key("chosen")),
-            r=hashed(messages_key("rejected")),
+            question=hash_128(messages_key(question)),
+            place=hash_128(context_text),
+            c=hash_128(messages_key("chosen")),
+            r=hash_128(messages_key("rejected")),
         )
         return keys.select(
             "question",

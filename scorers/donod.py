@@ -12,7 +12,7 @@ from curate import LOWER, Column, Context
 from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
 from curate.models.heads.out_of_fold import RepeatedHeadParameters
 from curate.models.heads.probe import norm_change
-from curate.store.row_blocks import in_blocks
+from curate.store.array_blocks import compute_in_blocks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,7 +100,7 @@ class DONOD(HeadScorer[DONODParams]):
             }
 
         heads = trained.scorer_of.cpu().numpy()
-        return in_blocks(context.workspace, score_block, margins, norms, heads)
+        return compute_in_blocks(context.scratch, score_block, margins, norms, heads)
 
 
 def don_nod(

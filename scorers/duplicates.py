@@ -74,7 +74,7 @@ class Duplicates(Scorer[DuplicatesParams]):
                 text_columns,
                 self.params.threshold,
                 context.progress,
-                context.workspace,
+                context.scratch,
                 context.workers,
             )
             near = first_similar.is_not_null().alias("near")

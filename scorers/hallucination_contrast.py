@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.data.row_parts import REJECTED_MEDIA
+from curate.data.attachments import REJECTED_MEDIA
 from curate.data.table import text_keys
 from curate.models.lm.answer_logprobs import load_cached_model
 from curate.models.lm.conversations import lookup_or_compute

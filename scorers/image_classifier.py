@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import Column, Context, Parameters, Scorer
-from curate.data.row_parts import REJECTED_MEDIA
+from curate.data.attachments import REJECTED_MEDIA
 from curate.models.lm.answer_logprobs import load_cached_model
 from curate.models.lm.classifier import label_index
 from curate.models.media.image_labels import ImageLabels

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.data.row_parts import REJECTED_MEDIA, present
+from curate.data.attachments import REJECTED_MEDIA, nonempty_attachments
 from curate.models.media.media_set import MediaSet, media_set_for
 from curate.models.media.near_images import first_near_image, perceptual_hashes
 
@@ -70,7 +70,7 @@ class ImageNearDuplicates(Scorer[ImageNearDuplicatesParams]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Score all pairs; a fact counts images that repeat an earlier one."""
-        if not {"images", REJECTED_MEDIA["images"]} & set(present(pairs)):
+        if not {"images", REJECTED_MEDIA["images"]} & set(nonempty_attachments(pairs)):
             null_columns = (pl.lit(None, dtype=c.dtype).alias(c.name) for c in self.columns()[:-1])
             without_scores = pairs.with_columns(*null_columns, pl.lit(NO_IMAGES).alias("status"))
             return without_scores.select(c.name for c in self.columns())

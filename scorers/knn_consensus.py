@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.data.table import batches
+from curate.data.table import batch_slices
 from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, take_rows
 from curate.models.heads.out_of_fold import training_status, vote_mask
 from curate.steps.features import Features
@@ -92,7 +92,7 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
         # As large as the vectors of all prompts, so they are mapped files like these.
         shape = (len(prompts), features.vectors.shape[1])
         sums, mean = (
-            context.workspace.array(f"{self.name}-{name}", shape, np.float32)
+            context.scratch.array(f"{self.name}-{name}", shape, np.float32)
             for name in ("sums", "mean")
         )
         # Sums by prompt: each neighbour then costs one row instead of all its pairs.
@@ -101,13 +101,13 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
         k = min(self.params.k, len(prompts) - 1)
         if k >= 1:
             vectors = take_rows(features.vectors, prompts)
-            seed, where = context.step_seed(self.name), (context.workers, context.workspace)
+            seed, where = context.step_seed(self.name), (context.workers, context.scratch)
             neighbours = nearest_others(vectors, k, self.params.exact_below, seed, *where)
             context.facts["neighbours"] = neighbours.facts
             support = _average_neighbour_directions(mean, neighbours.row_numbers, sums, counts)
         consensus = np.full(len(pairs), np.nan)
         # Block by block: all directions together are as large as the vectors.
-        for rows in batches(len(pairs), _ROWS_PER_BLOCK):
+        for rows in batch_slices(len(pairs), _ROWS_PER_BLOCK):
             directions = features.directions(rows)
             consensus[rows] = np.einsum("nd,nd->n", directions, mean[position[rows]])
         pair_support = support[position]
@@ -135,7 +135,7 @@ def _add_directions_by_prompt(
 ) -> NDArray[np.int64]:
     """Add the voted pairs' directions to their prompt's row of `sums`; return their number."""
     voted_rows = np.flatnonzero(voting)
-    for rows in batches(len(voted_rows), _ROWS_PER_BLOCK):
+    for rows in batch_slices(len(voted_rows), _ROWS_PER_BLOCK):
         batch_rows = voted_rows[rows]
         # add.at: with plain indexing a prompt that occurs twice in a batch would be added once.
         np.add.at(sums, position[batch_rows], features.directions(batch_rows).astype(np.float32))
@@ -150,7 +150,7 @@ def _average_neighbour_directions(
 ) -> NDArray[np.int64]:
     """Fill `mean` with the mean direction on each prompt's neighbours; return their number."""
     support = np.zeros(len(sums), dtype=np.int64)
-    for rows in batches(len(neighbours), _ROWS_PER_BLOCK):
+    for rows in batch_slices(len(neighbours), _ROWS_PER_BLOCK):
         # An approximate search may find fewer neighbours; it marks the missing ones by -1.
         neighbour_rows, exists = np.maximum(neighbours[rows], 0), neighbours[rows] >= 0
         support[rows] = (counts[neighbour_rows] * exists).sum(axis=1)
@@ -161,6 +161,7 @@ def _average_neighbour_directions(
 
 def _row_norms(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     norms = [
-        np.linalg.norm(vectors[rows], axis=1) for rows in batches(len(vectors), _ROWS_PER_BLOCK)
+        np.linalg.norm(vectors[rows], axis=1)
+        for rows in batch_slices(len(vectors), _ROWS_PER_BLOCK)
     ]
     return np.concatenate(norms).astype(np.float32)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, take_rows
-from curate.store.row_blocks import in_blocks
+from curate.store.array_blocks import compute_in_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,7 +103,7 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
             )
         # Prompts come first in the matrix, so that this is a view and not a copy.
         vectors = take_rows(context.features.vectors, prompts)
-        where = (context.workers, context.workspace)
+        where = (context.workers, context.scratch)
         seed = context.step_seed(self.name)
         neighbours = nearest_others(vectors, k, self.params.exact_below, seed, *where)
         context.facts["neighbours"] = neighbours.facts
@@ -118,4 +118,4 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
             }
 
         status = pl.repeat("ok", len(pairs), eager=True).alias("status")
-        return in_blocks(context.workspace, score_block, position).hstack([status])
+        return compute_in_blocks(context.scratch, score_block, position).hstack([status])

@@ -9,9 +9,9 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, CurateError
-from curate.data.extra_column import SLOT_KEY, extra_value
 from curate.data.hashes import select_in_batches
-from curate.data.table import dense_numbers
+from curate.data.json_fields import SLOT_KEY, extra_value
+from curate.data.table import dense_ranks
 from curate.models.heads.head_scorer import STATUS
 from curate.models.heads.margin_scorer import MarginParams, MarginScorer
 from curate.models.heads.out_of_fold import vote_mask
@@ -137,7 +137,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
                     expected=f"annotator, {SLOT}, or a key that 'curate inspect' shows",
                 )
         column = column.fill_null("(none)")
-        return column.unique().sort().to_list(), dense_numbers(column)
+        return column.unique().sort().to_list(), dense_ranks(column)
 
     def _slot_rates(
         self,

@@ -13,7 +13,7 @@ from scipy.special import expit
 from torch import Tensor
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.data.table import BATCH_ROWS, batches
+from curate.data.table import BATCH_ROWS, batch_slices
 from curate.models.heads.dropout_uncertainty import (
     agreement_share,
     label_uncertainty,
@@ -24,12 +24,12 @@ from curate.models.heads.held_out_values import LocalAnswerFeatures
 from curate.models.heads.modules import LinearHeads, dropout_mask
 from curate.models.heads.noise.calibration import label_agreement
 from curate.models.heads.out_of_fold import HeadParameters, OutOfFold, train_out_of_fold
-from curate.store.row_blocks import in_blocks
+from curate.store.array_blocks import compute_in_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.store.workspace import Workspace
+    from curate.store.scratch import ScratchSpace
 
 # Bounds rows by passes of masked features in memory.
 _ROWS_PER_BLOCK = 8192
@@ -120,9 +120,7 @@ class MCDropout(HeadScorer[MCDropoutParams]):
             isinstance(trained.heads, LinearHeads)
             and trained.heads.units() >= _MIN_FEATURES_FOR_NORMAL
         ):
-            statistics = _uncertainty_by_moments(
-                trained, trained.heads, p.dropout, context.workspace
-            )
+            statistics = _uncertainty_by_moments(trained, trained.heads, p.dropout, context.scratch)
         else:
             masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
             statistics = pl.DataFrame(_uncertainty_by_sampling(trained, masks))
@@ -132,9 +130,9 @@ class MCDropout(HeadScorer[MCDropoutParams]):
         assert isinstance(mean, float)
         blocks = (
             _add_sampling_weights(statistics[rows], mean)
-            for rows in batches(len(statistics), BATCH_ROWS)
+            for rows in batch_slices(len(statistics), BATCH_ROWS)
         )
-        return context.workspace.collect("odds", blocks)
+        return context.scratch.collect("odds", blocks)
 
 
 def _add_sampling_weights(statistics: pl.DataFrame, mean: float) -> pl.DataFrame:
@@ -154,7 +152,7 @@ def _add_sampling_weights(statistics: pl.DataFrame, mean: float) -> pl.DataFrame
 
 
 def _uncertainty_by_moments(
-    trained: OutOfFold, heads: LinearHeads, rate: float, workspace: Workspace
+    trained: OutOfFold, heads: LinearHeads, rate: float, scratch: ScratchSpace
 ) -> pl.DataFrame:
     """Return `normal_uncertainty` and `vote` of each pair, by the head that did not see it."""
     variance = trained.held_out_values(lambda c, r: heads.dropout_variance(c, r, rate))
@@ -165,7 +163,7 @@ def _uncertainty_by_moments(
         mean, spread = margins[:, 0], np.sqrt(variances[:, 0])
         return normal_uncertainty(mean, spread) | {"vote": agreement_share(mean, spread)}
 
-    return in_blocks(workspace, score_block, trained.margins(), variance)
+    return compute_in_blocks(scratch, score_block, trained.margins(), variance)
 
 
 def pass_masks(passes: int, units: int, rate: float, seed: int) -> Tensor:

@@ -10,8 +10,8 @@ import polars as pl
 from pydantic import Field
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.data.media_bytes import NOT_HERE
-from curate.data.row_parts import REJECTED_MEDIA, present
+from curate.data.attachments import REJECTED_MEDIA, nonempty_attachments
+from curate.data.media_bytes import NOT_IN_DATA
 from curate.models.media.media_set import DECODERS, MediaSet, media_set_for
 from curate.models.media.shared_pattern import shared_pattern
 
@@ -78,13 +78,13 @@ class MediaHealth(Scorer[MediaHealthParams]):
                 unit="-1 to 1",
             ),
             Column("seconds", "length of the shortest audio file"),
-            Column("status", f"ok, '{NO_MEDIA}', '{NOT_HERE}', or the first problem", "text"),
+            Column("status", f"ok, '{NO_MEDIA}', '{NOT_IN_DATA}', or the first problem", "text"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Score all pairs; facts count the distinct media and each problem."""
         totals = _MediaTotals(len(pairs))
-        media_columns = present(pairs)
+        media_columns = nonempty_attachments(pairs)
         for column in DECODERS:
             if column in media_columns or REJECTED_MEDIA[column] in media_columns:
                 media = media_set_for(pairs, column, context)
@@ -114,7 +114,7 @@ class _MediaTotals:
         self.distinct[media.column] = len(media)
         self.problems.update(p for p in media.problems if p is not None)
         # A file that is absent may be intact elsewhere: it is not damaged.
-        absent_mask = np.array([p == NOT_HERE for p in media.problems], dtype=bool)
+        absent_mask = np.array([p == NOT_IN_DATA for p in media.problems], dtype=bool)
         problem_mask = np.array([p is not None for p in media.problems], dtype=bool)
         # A file that cannot be decoded has no spread and counts as damaged, not as blank.
         blank_mask = ~problem_mask & (media.sizes[:, 2] <= blank)
@@ -137,7 +137,7 @@ class _MediaTotals:
             problem = media.problems[medium] or (BLANK if blank_mask[medium] else "ok")
             # A problem takes precedence over an absent file, and that over ok.
             if self._status[pair_row] in (None, "ok") or (
-                self._status[pair_row] == NOT_HERE and problem not in ("ok", NOT_HERE)
+                self._status[pair_row] == NOT_IN_DATA and problem not in ("ok", NOT_IN_DATA)
             ):
                 self._status[pair_row] = problem
 

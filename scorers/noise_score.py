@@ -13,7 +13,7 @@ from curate.models.heads.margin_scorer import (
     MarginScorer,
 )
 from curate.models.heads.posterior.facts import record_posterior
-from curate.store.row_blocks import in_blocks
+from curate.store.array_blocks import compute_in_blocks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,8 +65,8 @@ class NoiseScore(MarginScorer[MarginParams]):
             names = [column.name for column in self.posterior_columns]
             return {"score": 1.0 - right, **dict(zip(names, (right, *terms), strict=True))}
 
-        return in_blocks(
-            context.workspace,
+        return compute_in_blocks(
+            context.scratch,
             score_block,
             posterior.right,
             *self.posterior_terms(posterior, context),

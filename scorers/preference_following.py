@@ -9,8 +9,8 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.data.extra_column import extra_value
 from curate.data.hashes import numbers_by_appearance, select_in_batches
+from curate.data.json_fields import extra_value
 from curate.data.table import messages_text
 from curate.models.judge.both_orders import ask_following
 from curate.models.judge.endpoint import EndpointParams

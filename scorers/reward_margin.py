@@ -11,7 +11,7 @@ from curate import HIGHER, LOWER, Column, Context
 from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
 from curate.models.heads.noise.calibration import calibrate, label_agreement
 from curate.models.heads.out_of_fold import RepeatedHeadParameters, vote_mask
-from curate.store.row_blocks import in_blocks, some_of
+from curate.store.array_blocks import compute_in_blocks, select_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,7 +82,7 @@ class RewardMargin(HeadScorer[RewardMarginParams]):
         margins = self.params.train(pairs, context).margins()
         mean = margins.mean(axis=1)
         record_learnability(mean, pairs, context)
-        calibration = calibrate(some_of(mean, vote_mask(pairs, context)))
+        calibration = calibrate(select_rows(mean, vote_mask(pairs, context)))
         del mean
         context.facts["calibration"] = calibration.facts()
 
@@ -94,4 +94,4 @@ class RewardMargin(HeadScorer[RewardMarginParams]):
                 "spread": block.std(axis=1),
             }
 
-        return in_blocks(context.workspace, score_block, margins)
+        return compute_in_blocks(context.scratch, score_block, margins)

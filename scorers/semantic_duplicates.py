@@ -85,7 +85,7 @@ class SemanticDuplicates(Scorer[SemanticDuplicatesParams]):
                 {"repeats": nulls.cast(pl.Boolean), "of": nulls, "similarity": nulls}
             ).with_columns(status=pl.lit("single prompt"))
         vectors = take_rows(context.features.vectors, prompts)
-        where = (context.workers, context.workspace)
+        where = (context.workers, context.scratch)
         neighbours = nearest_others(vectors, k, p.exact_below, context.step_seed(self.name), *where)
         context.facts["neighbours"] = neighbours.facts
         # For unit vectors ||a - b||^2 = 2 - 2 cos(a, b).

@@ -9,7 +9,7 @@ import polars as pl
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.data.hashes import numbers_by_appearance
-from curate.data.table import batches
+from curate.data.table import batch_slices
 from curate.models.text.answer_counts import SENTENCE
 from curate.models.text.sentences import split_sentences
 from curate.models.text.sources import NO_SOURCES, source_table
@@ -75,7 +75,7 @@ class SemanticGrounding(Scorer[Parameters]):
         blocks = []
         with context.progress.task(self.name, len(pairs)) as task:
             # One empty block at least: concat needs a frame for the columns.
-            for rows in batches(len(pairs), _PAIRS_PER_BLOCK) or [slice(0, 0)]:
+            for rows in batch_slices(len(pairs), _PAIRS_PER_BLOCK) or [slice(0, 0)]:
                 blocks.append(_score_block(pairs[rows], context.embed))
                 task.advance(rows.stop - rows.start)
         return pl.concat(blocks)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 
 from curate import Column, Context, Parameters, Scorer
-from curate.data.message_parts import split_trace
+from curate.data.messages import split_trace
 from curate.models.text.answer_texts import map_distinct_texts
 from curate.models.text.languages import LanguageDetector
 

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.data.message_parts import THINK, THOUGHT, split_trace
+from curate.data.messages import THINK_END, THINK_START, split_trace
 from curate.models.lm.answer_logprobs import STATUS, AnswerLogprobs, measure_answers, with_status
 from curate.models.lm.tokens import ConversationEncoder, Messages, Prompt, RenderedConversation
 from curate.steps.models import Model
@@ -93,7 +93,9 @@ def _render_final_answer(
     if isinstance(rendered, str):
         return rendered
     # The chat templates of some reasoning models already open the trace.
-    start = "" if rendered.prompt.rstrip().endswith(THINK) else THINK
+    start = "" if rendered.prompt.rstrip().endswith(THINK_START) else THINK_START
     # An empty trace as reasoning models write it when thinking is switched off.
     thought = trace if keep else "\n\n"
-    return RenderedConversation(f"{rendered.prompt}{start}{thought}{THOUGHT}\n\n", rendered.answer)
+    return RenderedConversation(
+        f"{rendered.prompt}{start}{thought}{THINK_END}\n\n", rendered.answer
+    )

@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from curate.audit.audit_report import AuditReport
 from curate.audit.noise import NoiseFindings
-from curate.data.message_parts import MARKS
+from curate.data.messages import PLACEHOLDERS
 from curate.data.table import PAIR_COLUMNS, messages_series, with_pair_ids
 from curate.models.embed.pair_embeddings import distinct_texts
 from curate.models.text.style import text_style
@@ -56,7 +56,7 @@ def pairs_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 def media_answers(pairs: pl.DataFrame, column: str = "images") -> pl.DataFrame:
     """The pairs with marks of media in the place of the texts where both answers have some."""
-    mark = MARKS[f"{column[:-1]} parts"]
+    mark = PLACEHOLDERS[f"{column[:-1]} parts"]
     has = pairs[column].is_not_null() & pairs[f"rejected_{column}"].is_not_null()
     bare = messages_series("bare", [turn(mark) if own else None for own in has])
     return pairs.with_columns(

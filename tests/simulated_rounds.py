@@ -82,7 +82,7 @@ def embedded_by(world: World) -> Iterator[None]:
 
 
 def kept_of(folder: Path) -> pl.DataFrame:
-    return pl.concat(list(RunFiles(folder).kept()))
+    return pl.concat(list(RunFiles(folder).kept_batches()))
 
 
 def do_round(out: Path, pool: Any, gold: pl.DataFrame, **plan: Any) -> dict[str, Any]:

@@ -14,13 +14,17 @@ import polars as pl
 from datasets import Dataset, Features, concatenate_datasets, interleave_datasets
 
 from curate import CurateError, read_pairs
-from curate.data.found_parts import found_parts
-from curate.data.pair_rows import PairRows
-from curate.write.drawn_rows import Written
-from curate.write.exports import Advice, get_export
-from curate.write.exports.parts import check_held, configure, held_by
+from curate.data.content_kinds import count_content_kinds
+from curate.data.row_selection import RowSelection
+from curate.write.drawn_rows import WeighedRows
+from curate.write.exports import TrainerHints, get_export
+from curate.write.exports.content_support import (
+    configure_export,
+    require_supported_content,
+    supported_content,
+)
 from curate.write.shards import write_files
-from curate.write.weighing import weighing_of
+from curate.write.weighing import resolve_weighing
 from tests import trainers
 from tests.helpers import pairs_of, published, write_jsonl
 from tests.models import tiny_tokenizer
@@ -70,16 +74,16 @@ _CALL = {"id": "c", "type": "function", "function": {"name": "zoom", "arguments"
 def write(pairs: pl.DataFrame, form: str, folder: Path, rows_per_shard: int = 100) -> Path:
     """The folder of an export of pairs, weighted as their columns say."""
     name, _, prompt = form.partition(", ")
-    export, parts = get_export(name), found_parts(pairs)
-    check_held(export, parts, "parquet", len(pairs), (), "form")
-    configure(export, "implicit" if prompt else None, "embed" if _has_files(pairs) else "paths",
-              "parquet", "form")  # fmt: skip
-    export.parts = held_by(export, "parquet").intersection(parts)
+    export, parts = get_export(name), count_content_kinds(pairs)
+    require_supported_content(export, parts, "parquet", len(pairs), (), "form")
+    media = "embed" if _has_files(pairs) else "paths"
+    configure_export(export, "implicit" if prompt else None, media, "parquet", "form")
+    export.parts = supported_content(export, "parquet").intersection(parts)
     folder.mkdir()
     export.media.folders = (folder.parent,)
-    written = Written.of({"": PairRows.whole(pairs)}, weighing_of(export, None))
+    written = WeighedRows.of({"": RowSelection.from_table(pairs)}, resolve_weighing(export, None))
     written.write(export, folder / "kept", "parquet", rows_per_shard, lambda _: None)
-    write_files(export.files(Advice()), folder)
+    write_files(export.files(TrainerHints()), folder)
     return folder
 
 

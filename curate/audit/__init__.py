@@ -1,6 +1,15 @@
 """How noisy a dataset is, and which biases its labels show.
 
-The package is a function too: `curate.audit(pairs)` gives what the command prints.
+The package is callable: `curate.audit(pairs)` returns what the command prints.
+
+Examples:
+    >>> import curate
+    >>> rows = [
+    ...     {"prompt": f"{n} + 1?", "chosen": str(n + 1), "rejected": str(n)} for n in range(60)
+    ... ]
+    >>> report = curate.audit(rows)
+    >>> report.verdict.estimated
+    False
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from curate.audit.audit_findings import AuditFindings
 from curate.audit.sections import AuditTable, audit_sections
 from curate.audit.verdict import VerdictSentences, audit_verdict
-from curate.data.html import facts_html, table_html
+from curate.data.notebook_html import facts_html, table_html
 
 
 @dataclass(frozen=True)

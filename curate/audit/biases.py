@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import binomtest
 
-from curate.data.extra_column import SLOT_KEY, extra_value
+from curate.data.json_fields import SLOT_KEY, extra_value
 from curate.data.table import messages_text
 from curate.models.heads.out_of_fold import trainable_mask
 from curate.models.text.style import STYLE_FEATURES, text_style

@@ -9,7 +9,7 @@ import polars as pl
 from scipy.stats import spearmanr
 
 from curate.data.hashes import content_keys
-from curate.data.table import batches, dense_numbers
+from curate.data.table import batch_slices, dense_ranks
 from curate.models.people.votes import vote_table
 from curate.steps.context import Context
 from curate.steps.features import Features
@@ -67,7 +67,7 @@ def _answer_distances(
 ) -> NDArray[np.float64]:
     """Return 1 - cosine of rows of the vectors, pair by pair."""
     out = np.empty(len(first_rows))
-    for rows in batches(len(first_rows), _BATCH_ROWS):
+    for rows in batch_slices(len(first_rows), _BATCH_ROWS):
         a, b = (
             features.vectors[rows_of_answer[rows]].astype(np.float64)
             for rows_of_answer in (first_rows, second_rows)
@@ -118,7 +118,7 @@ def _disagreement_by_distance(shared: pl.DataFrame) -> dict[str, Any]:
     varied = np.ptp(distance) > 0 and np.ptp(differ) > 0
     test = spearmanr(distance, differ) if varied else None
     # By rank, so that the thirds have the same size for any distances.
-    third = dense_numbers(shared["distance"].rank("ordinal")) * _THIRDS // len(shared)
+    third = dense_ranks(shared["distance"].rank("ordinal")) * _THIRDS // len(shared)
     thirds = [
         {
             "distance": [

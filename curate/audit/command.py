@@ -20,7 +20,7 @@ from curate.audit.noise import audit_noise, audited_evidence, wrong_label_probab
 from curate.audit.ranking import audit_ranking
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.audit.style import audit_style
-from curate.data.bounds import MOST_PAIRS
+from curate.data.limits import DEFAULT_MAX_PAIRS
 from curate.models.embed.frame import embed_frame, standalone_context
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.inspection import inspect_pairs
@@ -29,7 +29,7 @@ from curate.read.prompt_sample import sample_pair_table
 from curate.steps.context import Context, Progress
 from curate.steps.models import ModelSpec
 from curate.verdicts.gold import GoldConfig, gold_verdicts
-from curate.verdicts.match import MatchedVerdicts, judged_labels, match_verdicts
+from curate.verdicts.match import MatchedVerdicts, label_verdicts, match_verdicts
 from curate.versions import versions
 
 
@@ -47,7 +47,7 @@ def audit_pairs(
     gold: pl.DataFrame | GoldConfig | None = None,
     sample: pl.DataFrame | None = None,
     resume: str = "curate review DRAWN",
-    most: int = MOST_PAIRS,
+    most: int = DEFAULT_MAX_PAIRS,
     dataset: str | None = None,
 ) -> AuditReport:
     """Audit a dataset.
@@ -78,7 +78,7 @@ def audit_pairs(
     )
     warnings: list[str] = []
     matched = None if gold is None else _match_gold_verdicts(frame, gold, warnings)
-    judgements = None if matched is None else judged_labels(frame, matched.frame)
+    judgements = None if matched is None else label_verdicts(frame, matched.frame)
     context.evidence = audited_evidence(frame, judgements)
     findings = _audit_all_pairs(pairs, against)
     findings |= _audit_sample(frame, context, style_columns, disagreement)

@@ -8,7 +8,7 @@ import polars as pl
 
 from curate.models.heads.out_of_fold import insufficient_prompts_reason
 from curate.steps.context import Context
-from curate.steps.registry import build, scorer_class
+from curate.steps.registry import build_step, scorer_class
 
 _SCORER = "disagreement"
 _REPORTED_FACTS = (
@@ -28,7 +28,7 @@ def audit_disagreement(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
     if problem := insufficient_prompts_reason(pairs, context):
         return {"problem": problem}
     step_context = context.for_step()
-    build(scorer_class(_SCORER), {}, _SCORER).score(pairs, step_context)
+    build_step(scorer_class(_SCORER), {}, _SCORER).score(pairs, step_context)
     findings = {
         key: step_context.facts[key] for key in _REPORTED_FACTS if key in step_context.facts
     }

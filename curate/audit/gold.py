@@ -137,8 +137,8 @@ def audit_gold(
         predicted: (pairs,) probability that the label is wrong, NaN where unknown.
         verdicts: pair_id and verdict on labels as they stand in `pairs` (`match_verdicts`), perhaps
             `blind`; several on a pair count by their mean, a tie as half wrong.
-        sample: the draw (`curate.people.draw`): pair_id and stratum of all pairs, whether each was
-            drawn, and its place in the order of the draw.
+        sample: the draw (`curate.people.sampling`): pair_id and stratum of all pairs, whether each
+            was drawn, and its place in the order of the draw.
         resume: the command by which judging goes on.
 
     Raises:

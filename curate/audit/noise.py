@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.file_margins import file_scores
-from curate.data.table import dense_numbers
+from curate.data.table import dense_ranks
 from curate.models.heads.noise.calibration import Calibration, calibrate, reliability_curve
 from curate.models.heads.noise.learnability import LearnabilityTest
 from curate.models.heads.noise.pair_agreement import PairAgreement, pair_agreement
@@ -162,7 +162,7 @@ def agreement_by_group(
     names = names.fill_null("(none)")
     if names.n_unique() < 2:
         return ()
-    number = dense_numbers(names)
+    number = dense_ranks(names)
     rows = [
         GroupAgreement(name, pair_agreement(margins[number == k], groups[number == k]))
         for k, name in enumerate(names.unique().sort())

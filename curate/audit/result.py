@@ -12,7 +12,7 @@ from curate.audit.command import audit_pairs
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Progress, SilentProgress
-from curate.verdicts.gold import as_gold
+from curate.verdicts.gold import to_gold_config
 
 
 def audit_data(
@@ -40,7 +40,7 @@ def audit_data(
     settings = EmbedderConfig(name=embedder) if isinstance(embedder, str) else embedder
     name = str(data) if isinstance(data, str | PathLike) else None
     reporter = progress or SilentProgress()
-    gold_source = gold if isinstance(gold, pl.DataFrame) else as_gold(gold)
+    gold_source = gold if isinstance(gold, pl.DataFrame) else to_gold_config(gold)
     return audit_pairs(
         pairs, reporter, embedder=settings, gold=gold_source, **({"dataset": name} | options)
     )

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from curate.data.hashes import content_keys
-from curate.data.sources import shared_between_sources
+from curate.data.sources import count_shared_between_sources
 from curate.data.table import messages_key
 from curate.models.people.tournament import CYCLE, build_tournaments, mean_clarity
 
@@ -24,7 +24,7 @@ def audit_structure(pairs: pl.DataFrame) -> dict[str, Any]:
         "pairs_on_cycles": int(on_cycle.sum()),
         "prompts_with_cycles": keys.filter(on_cycle)["prompt"].n_unique(),
         "clarity": mean_clarity(cycles),
-    } | shared_between_sources(pairs)
+    } | count_shared_between_sources(pairs)
 
 
 def audit_leakage(pairs: pl.DataFrame, other_pairs: pl.DataFrame) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curate.data.extra_column import SLOT_KEY, extra_value
 from curate.data.hashes import select_in_batches
+from curate.data.json_fields import SLOT_KEY, extra_value
 from curate.models.heads.folds import group_folds
 from curate.models.heads.out_of_fold import vote_mask
 from curate.models.heads.regression import (

@@ -1,6 +1,15 @@
 """Proof on the user's own data: what steps gain on held-out pairs, and who finds flipped labels.
 
-The package is a function too: `curate.bench(pairs)` gives what the command prints.
+The package is callable: `curate.bench(pairs)` returns what the command prints.
+
+Examples:
+    >>> import curate
+    >>> rows = [
+    ...     {"prompt": f"{n} + 1?", "chosen": str(n + 1), "rejected": str(n)} for n in range(60)
+    ... ]
+    >>> bench = curate.bench(rows, seeds=1)
+    >>> len(bench.advice) > 0
+    True
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from curate.bench.method_comparison import MethodComparison, compare_methods
 from curate.bench.patterns import PATTERNS
 from curate.bench.run import AS_LABELLED, BenchPlan, Experiments, run_bench
 from curate.bench.summary import KEYS, summarise_experiments
-from curate.data.html import facts_html, table_html
+from curate.data.notebook_html import facts_html, table_html
 from curate.errors import CurateError, suggestion
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.notes import embedding_notes
@@ -27,10 +27,10 @@ from curate.steps.context import Context, Progress, SilentProgress
 from curate.steps.features import Features
 from curate.steps.next_steps import PAIRS_TO_JUDGE, judging_commands
 from curate.store.store import open_store
-from curate.verdicts.gold import GoldConfig, as_gold, gold_verdicts
+from curate.verdicts.gold import GoldConfig, gold_verdicts, to_gold_config
 from curate.verdicts.match import match_verdicts
 from curate.versions import versions
-from curate.write.run_folder import staged
+from curate.write.run_folder import atomic_folder
 from curate.write.shards import write_frame, write_json
 
 BENCH_FILE = "bench.json"
@@ -185,7 +185,7 @@ def bench_data(
     settings = EmbedderConfig(name=embedder) if isinstance(embedder, str) else embedder
     plan = BenchPlan(noise, patterns, seeds)
     reporter = progress or SilentProgress()
-    gold_source = gold if isinstance(gold, pl.DataFrame) else as_gold(gold)
+    gold_source = gold if isinstance(gold, pl.DataFrame) else to_gold_config(gold)
     return bench_datasets(
         [(name, pairs)], plan, reporter, embedder=settings, store=store, gold=gold_source
     )
@@ -277,7 +277,7 @@ def write_bench(result: Bench, folder: Path, overwrite: bool) -> None:
     Raises:
         CurateError: the folder holds something else, or cannot be written.
     """
-    with staged(folder, overwrite, BENCH_FILE) as stage:
+    with atomic_folder(folder, overwrite, BENCH_FILE) as stage:
         write_frame(result.rows, stage / "bench.parquet")
         write_json(
             {

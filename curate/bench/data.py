@@ -11,7 +11,7 @@ import polars as pl
 from scipy.special import expit
 
 from curate.data.hashes import content_keys
-from curate.data.table import PAIR_COLUMNS, message, messages_text
+from curate.data.table import PAIR_COLUMNS, messages_text, plain_message
 from curate.errors import CurateError
 from curate.models.heads.folds import group_folds
 from curate.models.heads.out_of_fold import trainable_mask
@@ -19,8 +19,8 @@ from curate.models.heads.ridge.data import block_table
 from curate.steps.context import Context
 from curate.steps.evidence import LabelEvidence
 from curate.steps.features import Features
-from curate.steps.relabel import exchanged
-from curate.verdicts.match import judged_labels, match_verdicts
+from curate.steps.relabel import swap_answers
+from curate.verdicts.match import label_verdicts, match_verdicts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +87,7 @@ class BenchData:
         return replace(
             self,
             # Without a mark in `extra`: a step must not see which labels were flipped.
-            pairs=self.pairs.with_columns(exchanged(self.pairs, pl.Series(flips))),
+            pairs=self.pairs.with_columns(swap_answers(self.pairs, pl.Series(flips))),
             features=self.features.flipped(flips),
             margin=None if self.margin is None else self.margin * sign,
             judgements=None
@@ -194,7 +194,7 @@ def _judgements_of_pairs(
     name: str, pairs: pl.DataFrame, verdicts: pl.DataFrame
 ) -> NDArray[np.int8]:
     """Return what most reviewers found of each label."""
-    judgements = judged_labels(pairs, match_verdicts(pairs, verdicts).frame)
+    judgements = label_verdicts(pairs, match_verdicts(pairs, verdicts).frame)
     if not judgements.any():
         raise CurateError(
             "no pair of the dataset is reviewed",
@@ -270,6 +270,6 @@ def _texts_of_vectors(pairs: pl.DataFrame, features: Features) -> pl.Series:
 
 
 def _answer_messages(texts: pl.Series, rows: NDArray[np.int64]) -> pl.Series:
-    turn = pl.concat_list(message("assistant", pl.col("t")))
+    turn = pl.concat_list(plain_message("assistant", pl.col("t")))
     frame = pl.DataFrame({"t": texts[rows]})
     return frame.select(turn.alias("m"))["m"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from curate.bench.data import BenchData
 from curate.steps.context import Context
-from curate.steps.registry import build, scorer_class
+from curate.steps.registry import build_step, scorer_class
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +81,7 @@ def rank_pairs(
     rankings = {}
     for method in methods:
         step_context = context.for_step()
-        scorer = build(scorer_class(method.scorer), method.parameters, method.name)
+        scorer = build_step(scorer_class(method.scorer), method.parameters, method.name)
         started = time.perf_counter()
         scores = scorer.score(data.pairs, step_context)
         seconds = time.perf_counter() - started

@@ -16,7 +16,7 @@ import polars as pl
 from scipy import stats
 
 from curate.bench.clean_gain import CleanDifference, LabelTruth, clean_difference
-from curate.data.table import dense_numbers
+from curate.data.table import dense_ranks
 from curate.models.heads.folds import group_folds
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def paired_gain(
     """
     mean, count = float(differences.mean()), len(differences)
     # Pairs of one prompt fail together: their errors count as one.
-    clusters = np.bincount(dense_numbers(pl.Series(prompts)), weights=differences - mean)
+    clusters = np.bincount(dense_ranks(pl.Series(prompts)), weights=differences - mean)
     prompt_count = len(clusters)
     within_draws = (
         float(np.square(clusters).sum()) / count**2 * prompt_count / max(prompt_count - 1, 1)
@@ -151,7 +151,7 @@ def _between_draw_variance(
     differences: NDArray[np.float64], seeds: NDArray[np.int64], within: float
 ) -> tuple[float, int]:
     """Return what draws add to the variance of the mean, and how many there are."""
-    number = dense_numbers(pl.Series(seeds))
+    number = dense_ranks(pl.Series(seeds))
     sizes = np.bincount(number)
     draws = len(sizes)
     if draws < 2:

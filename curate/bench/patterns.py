@@ -12,7 +12,7 @@ from scipy.special import expit
 from sklearn.cluster import KMeans
 
 from curate.bench.data import BenchData
-from curate.data.table import dense_numbers
+from curate.data.table import dense_ranks
 from curate.models.heads.ridge.margins import held_out_margins
 from curate.steps.context import Context
 
@@ -62,7 +62,7 @@ def annotator_flips(data: BenchData, rate: float, rng: np.random.Generator) -> N
 
     Data without annotators gets ten, at random (see `with_annotators`).
     """
-    number = dense_numbers(data.pairs["annotator"])
+    number = dense_ranks(data.pairs["annotator"])
     rates = np.linspace(0.0, 2.0 * rate, int(number.max()) + 1)
     flips: NDArray[np.bool_] = rng.random(len(data.pairs)) < rng.permutation(rates)[number]
     return flips

@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from curate.check.problems import FATAL, MEANS, Checked, check_pairs
-from curate.check.trainers import TRAINERS, trainer_of
-from curate.data.found_parts import parts_in
+from curate.check.problems import FATAL, MEANS, CheckResult, check_pairs
+from curate.check.trainers import TRAINERS, trainer_for
+from curate.data.content_kinds import count_content_kinds_streaming
 from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP
 from curate.errors import CurateError, suggestion
 from curate.models.lm.loading import read_tokenizer
@@ -26,7 +26,7 @@ STEP = "check"
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """Problems for a trainer.
 
     Attributes:
@@ -35,7 +35,7 @@ class Report:
         max_length: the maximum length in tokens.
     """
 
-    checked: Checked
+    checked: CheckResult
     tokenizer: list[str]
     max_length: int
 
@@ -45,7 +45,7 @@ class Report:
         return not self.tokenizer and not any(self.checked.hurt.get(name) for name in FATAL)
 
     def facts(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return it as plain data."""
         return {
             "max_length": self.max_length,
             "tokenizer": self.tokenizer,
@@ -54,15 +54,15 @@ class Report:
         }
 
 
-def check(
+def check_data(
     parts: Iterable[pl.DataFrame],
     trainer: str,
     model: ModelSpec,
     progress: Progress,
     max_length: int | None = None,
     holds: Iterable[str] | None = None,
-) -> Report:
-    """Look at pairs as the trainer tokenises them.
+) -> CheckReport:
+    """Check pairs as the trainer tokenises them.
 
     Args:
         parts: the pair table, part by part; gone through twice where `holds` is not given.
@@ -70,7 +70,7 @@ def check(
         model: whose tokenizer and chat template the trainer uses.
         progress: where progress is shown.
         max_length: of the trainer's settings; default the trainer's own.
-        holds: what the pairs hold besides texts, see `found_parts`.
+        holds: what the pairs hold besides texts, see `count_content_kinds`.
 
     Raises:
         CurateError: no such trainer, or no tokenizer, or one without a chat template.
@@ -94,25 +94,25 @@ def check(
         wrong.append("padding and end of text are one token: masking the padding masks the end")
     if holds is None:
         parts = list(parts)
-        holds = parts_in(parts)
-    rules = trainer_of(trainer, frozenset(holds))
+        holds = count_content_kinds_streaming(parts)
+    rules = trainer_for(trainer, frozenset(holds))
     most = max_length or rules.max_length
-    return Report(check_pairs(parts, tokenizer, most, progress, rules), wrong, most)
+    return CheckReport(check_pairs(parts, tokenizer, most, progress, rules), wrong, most)
 
 
-def without_hurt(
-    run: RunFiles, report: Report, folder: Path, overwrite: bool, progress: Progress
+def drop_failing_pairs(
+    run: RunFiles, report: CheckReport, folder: Path, overwrite: bool, progress: Progress
 ) -> Result:
-    """The run without the pairs that would teach nothing, in a folder of its own."""
+    """Write the run without the failing pairs to a new folder."""
     pairs = run.all_pairs()
     bad = report.checked.fatal()
-    judged = pairs.join(bad, on="pair_id", how="left", maintain_order="left")
+    fates = pairs.join(bad, on="pair_id", how="left", maintain_order="left")
     hurt = pl.col("reason").is_not_null() & pl.col(DROP_STEP).is_null()
-    judged = judged.with_columns(
+    fates = fates.with_columns(
         pl.when(hurt).then(pl.lit(STEP)).otherwise(DROP_STEP).alias(DROP_STEP),
         pl.when(hurt).then("reason").otherwise(DROP_REASON).alias(DROP_REASON),
         pl.when(hurt).then("code").otherwise(DROP_CODE).alias(DROP_CODE),
     ).drop("reason", "code")
     before = run.rows_kept
     record = StepRecord(STEP, "filter", before, before - len(bad), 0.0, report.facts())
-    return rewrite_run(run, judged, record, folder, overwrite, progress)
+    return rewrite_run(run, fates, record, folder, overwrite, progress)

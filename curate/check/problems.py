@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 
-from curate.check.tokens import Tokens, TrainerTokens, Written
-from curate.check.trainers import Trained, Trainer
+from curate.check.tokens import ConversationTokens, RenderedConversation, TrainerTokens
+from curate.check.trainers import TrainedTokens, Trainer
+from curate.data.attachments import MEDIA_COLUMNS
 from curate.data.hashes import same_answers
-from curate.data.row_parts import MEDIA_PARTS
 from curate.models.lm.conversations import distinct_conversations
 from curate.models.lm.tokens import Messages, Prompt
 from curate.steps.context import Progress
@@ -42,12 +42,12 @@ MEANS = {
     STOP: "the template adds no end-of-text token: the model does not learn to stop",
 }
 Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
-_Sides: TypeAlias = tuple[Tokens | str, Tokens | str]
+_Sides: TypeAlias = tuple[ConversationTokens | str, ConversationTokens | str]
 _ASKS = ("user", "tool", "function", "observation", "environment", "ipython")
 
 
 @dataclass
-class Checked:
+class CheckResult:
     """What was found.
 
     Attributes:
@@ -80,7 +80,7 @@ class Checked:
         return frame.unique("pair_id", keep="first", maintain_order=True)
 
     def facts(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return it as plain data."""
         return {
             "pairs": self.pairs,
             "problems": {name: len(self.hurt.get(name, ())) for name in MEANS},
@@ -103,8 +103,8 @@ def check_pairs(
     max_length: int,
     progress: Progress,
     trainer: Trainer,
-) -> Checked:
-    """Look at pairs as a trainer tokenises them, a few thousand in memory at a time.
+) -> CheckResult:
+    """Check pairs as a trainer tokenises them, a few thousand in memory at a time.
 
     Args:
         parts: the pair table, part by part.
@@ -113,60 +113,67 @@ def check_pairs(
         progress: where progress is shown.
         trainer: that is to train on them.
     """
-    found, looking = Checked(), _Looking(tokenizer, trainer, max_length)
+    result, checker = CheckResult(), _PairChecker(tokenizer, trainer, max_length)
     with progress.task("check", None) as task:
         for part in parts:
-            for name, rows in looking.problems(part, found):
+            for name, rows in checker.problems(part, result):
                 ids = part["pair_id"].filter(pl.Series(rows)).to_list()
-                found.hurt.setdefault(name, []).extend(ids)
-            found.pairs += len(part)
+                result.hurt.setdefault(name, []).extend(ids)
+            result.pairs += len(part)
             task.advance(len(part))
-    return found
+    return result
 
 
 @dataclass(frozen=True)
-class _Looking:
+class _PairChecker:
     """Looks at pairs with a trainer's eyes."""
 
     tokenizer: Any
     trainer: Trainer
     most: int
 
-    def problems(self, pairs: pl.DataFrame, found: Checked) -> Iterator[tuple[str, Mask]]:
-        """Each problem, and which of the pairs have it; counts go to `found`."""
-        trainer, most = self.trainer, self.most
+    def problems(self, pairs: pl.DataFrame, result: CheckResult) -> Iterator[tuple[str, Mask]]:
+        """Yield each problem, and which of the pairs have it; counts go to `found`."""
+        trainer, max_length = self.trainer, self.most
         tokens, texts = TrainerTokens(self.tokenizer, trainer), distinct_conversations(pairs)
         written = tokens.write(texts.prompts, texts.answers)
         ids = tokens.encode(written)
         numbers = list(zip(texts.chosen, texts.rejected, strict=True))
         sides = [(ids[c], ids[r]) for c, r in numbers]
-        _count(sides, most, found)
-        media = [c for c in MEDIA_PARTS if c in pairs.columns]
+        _count_tokens(sides, max_length, result)
+        media = [c for c in MEDIA_COLUMNS if c in pairs.columns]
         if media:
-            found.media += int(
+            result.media += int(
                 pairs.select(m=pl.any_horizontal(pl.col(media).is_not_null()))["m"].sum()
             )
-        yield REFUSED, _mask(any(isinstance(s, str) for s in p) for p in sides)
+        yield REFUSED, _bool_mask(any(isinstance(s, str) for s in p) for p in sides)
         turns = pairs.select("prompt", "chosen", "rejected").iter_rows(named=True)
-        yield SHAPE, _mask(trainer.refuses(pair) for pair in turns)
+        yield SHAPE, _bool_mask(trainer.refuses(pair) for pair in turns)
         lost = self._lost(tokens, texts.answers)
-        yield LOST, _mask(lost[c] or lost[r] for c, r in numbers)
-        yield EMPTY, pairs.select(e=_empty("chosen") | _empty("rejected"))["e"].to_numpy()
+        yield LOST, _bool_mask(lost[c] or lost[r] for c, r in numbers)
+        yield (
+            EMPTY,
+            pairs.select(e=_is_empty_answer("chosen") | _is_empty_answer("rejected"))[
+                "e"
+            ].to_numpy(),
+        )
         last = pl.col("prompt").list.last().struct.field("role")
         yield TURN, pairs.select(t=~last.is_in(_ASKS).fill_null(False))["t"].to_numpy()
         yield TIE, pairs["is_tie"].to_numpy()
-        yield EQUAL, same_answers(pairs).to_numpy() | _mask(self._equal(p) for p in sides)
+        yield EQUAL, same_answers(pairs).to_numpy() | _bool_mask(self._equal(p) for p in sides)
         yield from self._tokens(sides)
 
     def _tokens(self, sides: Sequence[_Sides]) -> Iterator[tuple[str, Mask]]:
-        """Problems of the tokens alone."""
+        """Yield problems that depend only on the tokens."""
         trainer, most, eos = self.trainer, self.most, self.tokenizer.eos_token_id
 
-        def each(test: Callable[[Tokens, Tokens], bool]) -> Mask:
-            return _mask(_both(pair) and test(*pair) for pair in sides)  # type: ignore[arg-type]
+        def each(test: Callable[[ConversationTokens, ConversationTokens], bool]) -> Mask:
+            return _bool_mask(_is_rendered(pair) and test(*pair) for pair in sides)  # type: ignore[arg-type]
 
-        def left(test: Callable[[Tokens, Tokens, Trained], bool]) -> Mask:
-            def one(chosen: Tokens, rejected: Tokens) -> bool:
+        def trained_mask(
+            test: Callable[[ConversationTokens, ConversationTokens, TrainedTokens], bool],
+        ) -> Mask:
+            def one(chosen: ConversationTokens, rejected: ConversationTokens) -> bool:
                 trained = trainer.trained(chosen, rejected, most)
                 return trained is not None and test(chosen, rejected, trained)
 
@@ -175,8 +182,13 @@ class _Looking:
         yield LEFT_OUT, each(lambda c, r: trainer.trained(c, r, most) is None)
         if trainer.keeps_full:
             yield FULL, each(lambda c, r: min(len(c.prompt), len(r.prompt)) >= most)
-        yield ASKED, left(lambda c, _, t: t.prompt < len(c.prompt) and not trainer.is_joint)
-        yield CUT, left(lambda c, r, t: _cut(c, t.chosen, t) or _cut(r, t.rejected, t))
+        yield ASKED, trained_mask(lambda c, _, t: t.prompt < len(c.prompt) and not trainer.is_joint)
+        yield (
+            CUT,
+            trained_mask(
+                lambda c, r, t: _is_answer_cut(c, t.chosen, t) or _is_answer_cut(r, t.rejected, t)
+            ),
+        )
         if trainer.is_joint:
             yield BORDER, each(lambda c, r: not (c.aligned and r.aligned))
         if eos is not None:
@@ -186,53 +198,59 @@ class _Looking:
             )
 
     def _equal(self, pair: _Sides) -> bool:
-        """Whether nothing tells the answers apart that is trained on."""
-        if not _both(pair):
+        """Return whether the trained tokens of both answers are equal."""
+        if not _is_rendered(pair):
             return False
         trained = self.trainer.trained(*pair, self.most)  # type: ignore[arg-type]
         return trained is not None and trained.chosen == trained.rejected
 
     def _lost(self, tokens: TrainerTokens, answers: Sequence[Messages]) -> list[bool]:
-        """Which answers the trainer does not find."""
+        """Return which answers the trainer cannot locate."""
         dummy = self.trainer.dummy
         if dummy is None:
             return [False] * len(answers)
         prompt = Prompt([{"role": "user", "content": dummy, "more": None}])
         written = tokens.write([prompt] * len(answers), answers)
         return [
-            isinstance(text, Written)
+            isinstance(text, RenderedConversation)
             and self.trainer.loses(answer[-1]["content"] or "", text.both, len(text.prompt))
             for answer, text in zip(answers, written, strict=True)
         ]
 
 
-def _mask(values: Iterable[bool]) -> Mask:
+def _bool_mask(values: Iterable[bool]) -> Mask:
     return np.fromiter(values, bool)
 
 
-def _both(pair: _Sides) -> bool:
-    """Whether the template refused neither conversation."""
-    return all(isinstance(side, Tokens) for side in pair)
+def _is_rendered(pair: _Sides) -> bool:
+    """Return whether the template rendered both conversations."""
+    return all(isinstance(side, ConversationTokens) for side in pair)
 
 
-def _cut(side: Tokens, left: tuple[int, ...], trained: Trained) -> bool:
-    """Whether tokens of the answer are cut."""
-    return len(left) - trained.prompt < len(side.both) - len(side.prompt)
+def _is_answer_cut(
+    side: ConversationTokens, trained_ids: tuple[int, ...], trained: TrainedTokens
+) -> bool:
+    """Return whether tokens of the answer are cut off."""
+    return len(trained_ids) - trained.prompt < len(side.both) - len(side.prompt)
 
 
-def _empty(side: str) -> pl.Expr:
-    """Whether an answer has neither text nor anything else."""
-    said = pl.element().struct.field("content").str.strip_chars().str.len_chars() > 0
-    more = pl.element().struct.field("more").is_not_null()
-    return ~pl.col(side).list.eval(said | more).list.any().fill_null(False)
+def _is_empty_answer(side: str) -> pl.Expr:
+    """Return whether an answer has neither text nor anything else."""
+    has_text = pl.element().struct.field("content").str.strip_chars().str.len_chars() > 0
+    has_more = pl.element().struct.field("more").is_not_null()
+    return ~pl.col(side).list.eval(has_text | has_more).list.any().fill_null(False)
 
 
-def _count(sides: list[tuple[Tokens | str, Tokens | str]], most: int, found: Checked) -> None:
+def _count_tokens(
+    sides: list[tuple[ConversationTokens | str, ConversationTokens | str]],
+    max_length: int,
+    result: CheckResult,
+) -> None:
     for pair in sides:
-        found.reasons.update({s for s in pair if isinstance(s, str)})
+        result.reasons.update({s for s in pair if isinstance(s, str)})
         for side in pair:
-            if isinstance(side, Tokens):
+            if isinstance(side, ConversationTokens):
                 size = len(side.both)
-                found.tokens += size
-                found.cut += max(size - most, 0)
-                found.longest = max(found.longest, size)
+                result.tokens += size
+                result.cut += max(size - max_length, 0)
+                result.longest = max(result.longest, size)

@@ -11,7 +11,7 @@ from curate.steps.models import Inference
 
 
 @dataclass(frozen=True)
-class Tokens:
+class ConversationTokens:
     """A conversation.
 
     Attributes:
@@ -24,12 +24,12 @@ class Tokens:
 
     @property
     def aligned(self) -> bool:
-        """Whether the prompt's ids are the beginning of both: the trainer cuts the answer there."""
+        """Return whether the prompt's ids begin `both`: the trainer splits there."""
         return self.both[: len(self.prompt)] == self.prompt
 
 
 @dataclass(frozen=True)
-class Written:
+class RenderedConversation:
     """A conversation as the chat template writes it.
 
     Attributes:
@@ -41,15 +41,15 @@ class Written:
     both: str
 
 
-class Spelling(Protocol):
+class TokenLayout(Protocol):
     """How a trainer makes tokens of a conversation; see `Trainer`."""
 
     @property
     def is_joint(self) -> bool:
-        """Whether prompt and answer become tokens as one text."""
+        """Return whether prompt and answer become tokens as one text."""
 
     def end(self, text: str, eos: str | None) -> str:
-        """A conversation as it is tokenised."""
+        """Return the text that is tokenised."""
 
 
 class TrainerTokens:
@@ -60,32 +60,40 @@ class TrainerTokens:
         spelling: of the trainer.
     """
 
-    def __init__(self, tokenizer: Any, spelling: Spelling) -> None:
+    def __init__(self, tokenizer: Any, spelling: TokenLayout) -> None:
         self._encoder = ConversationEncoder(tokenizer, Inference())
         self._spelling, self._eos = spelling, tokenizer.eos_token
 
-    def write(self, prompts: Sequence[Prompt], answers: Sequence[Messages]) -> list[Written | str]:
-        """The text of each conversation, or why the template refuses it."""
+    def write(
+        self, prompts: Sequence[Prompt], answers: Sequence[Messages]
+    ) -> list[RenderedConversation | str]:
+        """Return the text of each conversation, or the template's error."""
         return [self._write(p, a) for p, a in zip(prompts, answers, strict=True)]
 
-    def encode(self, texts: Sequence[Written | str]) -> list[Tokens | str]:
-        """Ids of each conversation; a reason stays as it is."""
-        pieces = [(text.prompt, self._second(text)) for text in texts if isinstance(text, Written)]
+    def encode(self, texts: Sequence[RenderedConversation | str]) -> list[ConversationTokens | str]:
+        """Return ids of each conversation; a reason stays as it is."""
+        pieces = [
+            (text.prompt, self._second(text))
+            for text in texts
+            if isinstance(text, RenderedConversation)
+        ]
         ids = self._encoder.ids([piece for both in pieces for piece in both])
         return [t if isinstance(t, str) else self._tokens(t, ids) for t in texts]
 
-    def _second(self, text: Written) -> str:
-        """What is tokenised beside the prompt: the whole conversation, or the answer."""
+    def _second(self, text: RenderedConversation) -> str:
+        """Return the text that is tokenised besides the prompt: conversation or answer."""
         both = self._spelling.end(text.both, self._eos)
         return both if self._spelling.is_joint else both[len(text.prompt) :]
 
-    def _tokens(self, text: Written, ids: Mapping[str, Sequence[int]]) -> Tokens:
+    def _tokens(
+        self, text: RenderedConversation, ids: Mapping[str, Sequence[int]]
+    ) -> ConversationTokens:
         prompt, second = tuple(ids[text.prompt]), tuple(ids[self._second(text)])
-        return Tokens(prompt, second if self._spelling.is_joint else prompt + second)
+        return ConversationTokens(prompt, second if self._spelling.is_joint else prompt + second)
 
-    def _write(self, prompt: Prompt, answer: Messages) -> Written | str:
+    def _write(self, prompt: Prompt, answer: Messages) -> RenderedConversation | str:
         try:
             before = self._encoder.written(prompt, (), True)
-            return Written(before, self._encoder.written(prompt, answer, False))
+            return RenderedConversation(before, self._encoder.written(prompt, answer, False))
         except Exception as error:  # a template is code of the model's authors: it raises anything
             return (str(error).splitlines() or ["?"])[0][:200]

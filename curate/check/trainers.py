@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from curate.check.tokens import Tokens
-from curate.data.message_parts import MESSAGE_PARTS
-from curate.data.row_parts import ARGUMENTS, DOCUMENTS, TOOLS
+from curate.check.tokens import ConversationTokens
+from curate.data.attachments import ARGUMENTS, DOCUMENTS, TOOLS
+from curate.data.messages import MESSAGE_CONTENT_KINDS
 
 _ROLES = frozenset({"user", "assistant", "system", "tool"})
-_PASSED_ON = frozenset({*MESSAGE_PARTS, TOOLS, ARGUMENTS, DOCUMENTS})
+_PASSED_ON = frozenset({*MESSAGE_CONTENT_KINDS, TOOLS, ARGUMENTS, DOCUMENTS})
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedTokens:
     """What is left of a pair.
 
     Attributes:
@@ -50,21 +50,23 @@ class Trainer:
     dummy: str | None = None
 
     def end(self, text: str, eos: str | None) -> str:  # noqa: ARG002
-        """A conversation as it is tokenised, from how the chat template writes it."""
+        """Return a conversation as it is tokenised, from how the chat template writes it."""
         return text
 
-    def trained(self, chosen: Tokens, rejected: Tokens, most: int) -> Trained | None:
-        """What is trained on, in `most` tokens; None where the pair is left out."""
+    def trained(
+        self, chosen: ConversationTokens, rejected: ConversationTokens, most: int
+    ) -> TrainedTokens | None:
+        """Return the tokens that are trained on, within `most`; None if the pair is skipped."""
         prompt = min(len(chosen.prompt), most)
-        return Trained(chosen.both[:most], rejected.both[:most], prompt)
+        return TrainedTokens(chosen.both[:most], rejected.both[:most], prompt)
 
     def refuses(self, pair: Mapping[str, Any]) -> bool:  # noqa: ARG002
-        """Whether the messages of a pair {prompt, chosen, rejected} are of a shape that it skips or
-        fails at."""
+        """Return whether the messages of a pair {prompt, chosen, rejected} are of a shape that it
+        skips or fails at."""
         return False
 
     def loses(self, answer: str, text: str, start: int) -> bool:  # noqa: ARG002
-        """Whether it does not find an answer in what the template writes.
+        """Return whether it cannot find an answer in the rendered template.
 
         Args:
             answer: the content.
@@ -82,21 +84,23 @@ class AxolotlTrainer(Trainer):
     dummy = "[[dummy_message]]"
 
     def end(self, text: str, eos: str | None) -> str:  # noqa: ARG002
-        """Without blanks at the end."""
+        """Strip trailing whitespace."""
         return text.rstrip()
 
-    def trained(self, chosen: Tokens, rejected: Tokens, most: int) -> Trained | None:
-        """The whole pair, or nothing."""
+    def trained(
+        self, chosen: ConversationTokens, rejected: ConversationTokens, most: int
+    ) -> TrainedTokens | None:
+        """Return the complete pair, or None."""
         if max(len(chosen.both), len(rejected.both)) > most:
             return None
-        return Trained(chosen.both, rejected.both, len(chosen.prompt))
+        return TrainedTokens(chosen.both, rejected.both, len(chosen.prompt))
 
     def refuses(self, pair: Mapping[str, Any]) -> bool:
-        """A role that it does not know ends the run."""
+        """Return whether a role is unknown, which ends the run."""
         return any(m["role"] not in _ROLES for turns in pair.values() for m in turns)
 
     def loses(self, answer: str, text: str, start: int) -> bool:
-        """It trains on all from the first place on where the content stands."""
+        """Return whether the answer's text is missing: training starts where the content begins."""
         return text.find(answer) < start
 
 
@@ -107,12 +111,14 @@ class OpenRLHFTrainer(Trainer):
     keeps_full = False
 
     def end(self, text: str, eos: str | None) -> str:
-        """Without line breaks at the end, and with an end of text."""
+        """Strip trailing line breaks, and append the end-of-text token."""
         text = text.rstrip("\n")
         return text if eos is None or text.endswith(eos) else f"{text} {eos}"
 
-    def trained(self, chosen: Tokens, rejected: Tokens, most: int) -> Trained | None:
-        """Left out where the prompt leaves no room for two tokens."""
+    def trained(
+        self, chosen: ConversationTokens, rejected: ConversationTokens, most: int
+    ) -> TrainedTokens | None:
+        """Skip the pair if the prompt leaves fewer than two tokens."""
         return None if len(chosen.prompt) >= most - 2 else super().trained(chosen, rejected, most)
 
 
@@ -123,24 +129,26 @@ class LLaMAFactoryTrainer(Trainer):
     is_joint = False
     keeps_full = False
 
-    def trained(self, chosen: Tokens, rejected: Tokens, most: int) -> Trained | None:
-        """As `infer_seqlen` divides the room."""
+    def trained(
+        self, chosen: ConversationTokens, rejected: ConversationTokens, most: int
+    ) -> TrainedTokens | None:
+        """Divide the length like LLaMA-Factory's `infer_seqlen`."""
         prompt = chosen.prompt
         answers = [side.both[len(side.prompt) :] for side in (chosen, rejected)]
         source, target = len(prompt), max(map(len, answers))
         if target * 2 < most:
-            room = most
+            answer_budget = most
         elif source * 2 < most:
-            room = most - source
+            answer_budget = most - source
         else:
-            room = int(most * (target / (source + target)))
-        target = min(room, target)
+            answer_budget = int(most * (target / (source + target)))
+        target = min(answer_budget, target)
         source = min(max(most - target, 0), source)
-        left = [prompt[:source] + answer[:target] for answer in answers]
-        return Trained(left[0], left[1], source)
+        kept_ids = [prompt[:source] + answer[:target] for answer in answers]
+        return TrainedTokens(kept_ids[0], kept_ids[1], source)
 
     def refuses(self, pair: Mapping[str, Any]) -> bool:
-        """Speakers that do not take turns make it skip the pair."""
+        """Skip a pair whose speakers do not alternate."""
         return not _takes_turns(pair)
 
 
@@ -150,14 +158,16 @@ class SwiftTrainer(Trainer):
     max_length = 2048
     keeps_full = False
 
-    def trained(self, chosen: Tokens, rejected: Tokens, most: int) -> Trained | None:
-        """The whole pair, or nothing."""
+    def trained(
+        self, chosen: ConversationTokens, rejected: ConversationTokens, most: int
+    ) -> TrainedTokens | None:
+        """Return the complete pair, or None."""
         if max(len(chosen.both), len(rejected.both)) > most:
             return None
-        return Trained(chosen.both, rejected.both, len(chosen.prompt))
+        return TrainedTokens(chosen.both, rejected.both, len(chosen.prompt))
 
     def refuses(self, pair: Mapping[str, Any]) -> bool:
-        """A text of the system behind the first message makes it leave the pair out.
+        """Return whether a system text after the first message makes it skip the pair.
 
         It joins messages that follow each other of one speaker, without a blank between them.
         """
@@ -174,8 +184,8 @@ TRAINERS: dict[str, Trainer] = {
 }
 
 
-def trainer_of(name: str, parts: frozenset[str]) -> Trainer:
-    """The trainer of a name, for pairs that hold these parts.
+def trainer_for(name: str, parts: frozenset[str]) -> Trainer:
+    """Return the trainer of a name, for pairs that hold these parts.
 
     axolotl passes pairs on to TRL of which some hold more than texts: its export says so.
     """
@@ -187,7 +197,7 @@ def trainer_of(name: str, parts: frozenset[str]) -> Trainer:
 
 
 def _takes_turns(pair: Mapping[str, Any]) -> bool:
-    """Whether user (or tools) and assistant take turns behind a first text of the system.
+    """Return whether user (or tools) and assistant alternate after an optional system text.
 
     Results of tools that follow each other are one turn.
     """

@@ -20,7 +20,7 @@ from curate.cli.options import (
     OverwriteFile,
     Split,
 )
-from curate.data.bounds import MOST_PAIRS
+from curate.data.limits import DEFAULT_MAX_PAIRS
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def audit(
     split: Split = None,
     config: ConfigName = None,
     limit: Limit = None,
-    most: Most = MOST_PAIRS,
+    most: Most = DEFAULT_MAX_PAIRS,
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path(
         "audit.json"
     ),
@@ -123,12 +123,12 @@ def _make_folder(scratch: str, name: str) -> Path:
 def _read_reviewed_pairs(gold: list[str] | None, sample: Path | None) -> dict[str, Any]:
     """Return the arguments of an audit about reviewed pairs; damaged lines are reported."""
     from curate.cli.console import show_warnings
-    from curate.people.draw import read_sample, resume_command, sample_folder
+    from curate.people.sampling import read_sample, resume_command, sample_folder
     from curate.verdicts.files import read_verdicts
-    from curate.verdicts.gold import as_gold
+    from curate.verdicts.gold import to_gold_config
 
     damaged_lines: list[str] = []
-    gold_config = as_gold(gold)
+    gold_config = to_gold_config(gold)
     files = [] if gold_config is None else [Path(path) for path in gold_config.verdicts]
     reviewed = read_verdicts(files, damaged_lines) if files else gold_config
     sample = sample or sample_folder(files)

@@ -19,7 +19,7 @@ from curate.cli.options import (
     OverwriteFolder,
     Split,
 )
-from curate.data.bounds import MOST_PAIRS
+from curate.data.limits import DEFAULT_MAX_PAIRS
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def bench(
     split: Split = None,
     config: ConfigName = None,
     limit: Limit = None,
-    most: Most = MOST_PAIRS,
+    most: Most = DEFAULT_MAX_PAIRS,
     gold: _Gold = None,
     output: _Output = None,
     overwrite: OverwriteFolder = False,
@@ -97,12 +97,12 @@ def bench(
     from curate.models.embed.settings import EmbedderConfig
     from curate.pipeline.run_evidence import check_gold
     from curate.recipes import RecipeModels
-    from curate.verdicts.gold import as_gold
+    from curate.verdicts.gold import to_gold_config
     from curate.write.run_folder import check_free
 
     models = RecipeModels(model, tuple(reward_model or ()), judge_model, url, policy)
     plan = _build_plan(noise, patterns, seeds, recipes, models)
-    reviewed = as_gold(gold)
+    reviewed = to_gold_config(gold)
     check_gold(reviewed)
     if output is not None:
         check_free(output, overwrite, BENCH_FILE)

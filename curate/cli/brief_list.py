@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from curate.steps.brief import brief, names_in
+from curate.steps.brief import step_names_in, step_summary
 from curate.steps.entries import (
     FILTERS,
     SCORERS,
+    builtin_entry,
     check_not_shadowed,
     filter_names,
-    own_entry,
     scorer_names,
 )
 
@@ -31,13 +31,13 @@ def brief_list() -> dict[str, Any]:
             n: built_in[n] or plugged_in[n] for n in names if built_in[n] or n in plugged_in
         }
     check_not_shadowed()
-    formats_and_exports = {"formats": names_in(_FORMATS), "exports": names_in(_EXPORTS)}
+    formats_and_exports = {"formats": step_names_in(_FORMATS), "exports": step_names_in(_EXPORTS)}
     return listing | formats_and_exports | {"unusable": unusable}
 
 
 def _built_in_summary(group: str, name: str) -> dict[str, str] | None:
-    entry = own_entry(group, name)
-    return None if entry is None else brief(entry)
+    entry = builtin_entry(group, name)
+    return None if entry is None else step_summary(entry)
 
 
 def _plug_in_entries(section: str, names: list[str], unusable: dict[str, str]) -> dict[str, Any]:

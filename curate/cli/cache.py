@@ -25,13 +25,13 @@ def cache(
     """Show or prune the cache of embeddings, scores and model values."""
     from curate.cli.show_results import show_cache
     from curate.errors import CurateError
-    from curate.store.prune import held
-    from curate.store.prune import prune as run_prune
+    from curate.store.prune import list_entries
+    from curate.store.prune import prune_store as run_prune
     from curate.store.store import Store
 
     store_to_prune = Store(store)
     if not prune:
-        show_cache(store_to_prune.root, held(store_to_prune), [])
+        show_cache(store_to_prune.root, list_entries(store_to_prune), [])
         return
     if older_than is None and max_size is None:
         raise CurateError(

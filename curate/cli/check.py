@@ -46,8 +46,8 @@ def check(
     overwrite: OverwriteFolder = False,
 ) -> None:
     """Check the data against the model's tokenizer and chat template before training."""
-    from curate.check.command import check as run_check
-    from curate.check.command import without_hurt
+    from curate.check.command import check_data as run_check
+    from curate.check.command import drop_failing_pairs
     from curate.cli.console import show_result
     from curate.cli.progress import console_progress
     from curate.cli.safe import json_text
@@ -64,7 +64,9 @@ def check(
     dataset = DatasetOptions(folder, format, columns, split, config, limit)
     with console_progress() as progress:
         tables = (
-            run.kept() if run is not None else _split_into_batches(dataset.read(progress).frame)
+            run.kept_batches()
+            if run is not None
+            else _split_into_batches(dataset.read(progress).frame)
         )
         # The manifest of a run lists the content kinds; other data is in memory anyway.
         content_kinds = None if run is None else run.manifest["output"].get("parts")
@@ -73,7 +75,7 @@ def check(
         )
         fixed = None
         if fix is not None and run is not None:
-            fixed = without_hurt(run, report, fix, overwrite, progress)
+            fixed = drop_failing_pairs(run, report, fix, overwrite, progress)
     if as_json:
         typer.echo(json_text(report.facts()))
     else:
@@ -85,6 +87,6 @@ def check(
 
 
 def _split_into_batches(frame: Any) -> Any:
-    from curate.data.table import BATCH_ROWS, batches
+    from curate.data.table import BATCH_ROWS, batch_slices
 
-    return (frame[rows] for rows in batches(len(frame), BATCH_ROWS))
+    return (frame[rows] for rows in batch_slices(len(frame), BATCH_ROWS))

@@ -90,7 +90,7 @@ def derive(
     from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
     from curate.read.raw_rows import PublishedRows
-    from curate.write.run_folder import check_free, staged
+    from curate.write.run_folder import atomic_folder, check_free
     from curate.write.shards import write_json, write_shards
 
     check_free(output, overwrite, _RESULT_FILE)
@@ -110,7 +110,7 @@ def derive(
         else:
             models = judge_model, write_model, url
             frames = _by_feedback(rows, patterns, models, progress, counts, left_out, facts)
-        with staged(output, overwrite, _RESULT_FILE) as stage:
+        with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
             write_shards(frames, stage / "pairs", "parquet", 100_000)
             if not counts["pairs made"]:
                 why = "; ".join(f"{count:,}: {reason}" for reason, count in left_out.items())

@@ -22,7 +22,7 @@ from curate.cli.options import (
     Seed,
     Split,
 )
-from curate.data.bounds import MOST_PAIRS
+from curate.data.limits import DEFAULT_MAX_PAIRS
 
 _NameModel = Annotated[str | None, typer.Option(help="Endpoint model that names the features.")]
 
@@ -40,7 +40,7 @@ def explain(
     split: Split = None,
     config: ConfigName = None,
     limit: Limit = None,
-    most: Most = MOST_PAIRS,
+    most: Most = DEFAULT_MAX_PAIRS,
     seed: Seed = 0,
     overwrite: OverwriteFolder = False,
 ) -> None:
@@ -54,7 +54,7 @@ def explain(
     from curate.models.embed.notes import embedding_notes
     from curate.models.embed.settings import EmbedderConfig
     from curate.models.judge.endpoint import EndpointParams
-    from curate.write.run_folder import check_free, staged
+    from curate.write.run_folder import atomic_folder, check_free
     from curate.write.shards import write_frame, write_json
 
     if active > features:
@@ -69,7 +69,7 @@ def explain(
         explanation, values = run_explain(
             pairs, progress, settings, vectors, seed=seed, namer=namer
         )
-    with staged(output, overwrite, _RESULT_FILE) as stage:
+    with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
         write_frame(values, stage / "features.parquet")
         write_json(explanation, stage / _RESULT_FILE)
     show_warnings(embedding_notes(explanation["embedder"]))

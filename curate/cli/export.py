@@ -12,7 +12,7 @@ from curate.cli.options import Columns, ConfigName, FormatName, OutputFolder, Ov
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
-    from curate.write.export import Target
+    from curate.write.export import ExportTarget
 
 Form = Annotated[str, typer.Option("--to", help="Export format (see 'curate list'), or source.")]
 Prompts = Annotated[
@@ -77,7 +77,7 @@ def export(
     """
     from curate.cli.progress import console_progress
     from curate.cli.show_results import show_export
-    from curate.write.export import export as run_export
+    from curate.write.export import export_pairs as run_export
     from curate.write.output import FileType
     from curate.write.run_files import is_run
     from curate.write.source_rows import SOURCE, export_source
@@ -139,7 +139,7 @@ def push(
     """
     from curate.cli.progress import console_progress
     from curate.cli.show_results import show_upload
-    from curate.write.push import push as run_push
+    from curate.write.push import push_folder as run_push
 
     target = _build_target(
         to or "trl",
@@ -176,9 +176,9 @@ def _input_config(dataset: DatasetOptions) -> Any:
     return input_config
 
 
-def _build_target(to: str, **settings: Any) -> Target:
+def _build_target(to: str, **settings: Any) -> ExportTarget:
     """Return the target with these settings, after validation."""
-    from curate.write.export import Target
+    from curate.write.export import ExportTarget
     from curate.write.exports.base import Carrier, Prompt
     from curate.write.exports.media_files import MediaCarrier
     from curate.write.weighing import SoftLabels
@@ -192,7 +192,7 @@ def _build_target(to: str, **settings: Any) -> Target:
     for name, kind in valid.items():
         if settings.get(name) is not None:
             _require_one_of("--" + name.replace("_", "-"), settings[name], get_args(kind))
-    return Target(to, **settings)
+    return ExportTarget(to, **settings)
 
 
 def _require_one_of(option: str, value: str, valid: tuple[str, ...]) -> None:

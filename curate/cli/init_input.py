@@ -56,12 +56,12 @@ def adapt_to_media(text: str, dataset: DatasetOptions) -> str:
         text: a pipeline for text answers.
         dataset: the dataset; the text is unchanged if it cannot be read yet.
     """
-    from curate.data.media_answers import answer_media
+    from curate.data.media_answers import media_answer_columns
     from curate.read.pairs import read_pairs
 
     try:
         config = dataset.input().model_copy(update={"limit": _PAIRS_TO_INSPECT})
-        kinds = answer_media(read_pairs(**dict(config)).frame)
+        kinds = media_answer_columns(read_pairs(**dict(config)).frame)
     except CurateError:
         return text
     model = _MEDIA_EMBEDDERS.get(kinds[0]) if kinds else None

@@ -91,7 +91,7 @@ class DatasetOptions:
 
     def _read(self, progress: Any, scratch: Path | None) -> Any:
         from curate.read.pairs import collect_pairs, read_pairs, stream_pairs
-        from curate.store.workspace import Workspace
+        from curate.store.scratch import ScratchSpace
 
         if self.is_pipeline:
             from curate.pipeline.run import Pipeline
@@ -101,7 +101,7 @@ class DatasetOptions:
         if scratch is None:
             return read_pairs(**dict(self.input()), progress=progress)
         batches = stream_pairs(**dict(self.input()), progress=progress)
-        return collect_pairs(batches, Workspace(scratch))
+        return collect_pairs(batches, ScratchSpace(scratch))
 
     def sample(self, progress: Any, max_pairs: int) -> Any:
         """Read all pairs, or a random sample of prompts if there are more than `max_pairs`.
@@ -161,10 +161,10 @@ def _split_into_batches(pairs: Any) -> Iterator[Any]:
     """Yield pairs that are in memory, in batches."""
     from dataclasses import replace
 
-    from curate.data.table import BATCH_ROWS, batches
+    from curate.data.table import BATCH_ROWS, batch_slices
 
     rejected = pairs.rejected
-    for rows in batches(len(pairs), BATCH_ROWS):
+    for rows in batch_slices(len(pairs), BATCH_ROWS):
         origins = pairs.origins[rows] if len(pairs.origins) else pairs.origins
         yield replace(pairs, frame=pairs.frame[rows], rejected=rejected, origins=origins)
         # Rejected rows are counted once, with the first batch.
@@ -174,12 +174,12 @@ def _split_into_batches(pairs: Any) -> Iterator[Any]:
 def _pairs_of_run(folder: str, limit: int | None, scratch: Path | None) -> Any:
     from curate.data.table import PAIR_COLUMNS
     from curate.read.pairs import Pairs
-    from curate.store.workspace import Workspace
+    from curate.store.scratch import ScratchSpace
     from curate.write.manifest import data_folders
     from curate.write.run_files import RunFiles
 
     run = RunFiles(folder)
-    frame = run.all_pairs(Workspace(scratch)).select(list(PAIR_COLUMNS))
+    frame = run.all_pairs(ScratchSpace(scratch)).select(list(PAIR_COLUMNS))
     read = run.manifest["input"]
     return Pairs(
         frame if limit is None else frame.head(limit),

@@ -24,7 +24,7 @@ from curate.cli.options import (
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
-    from curate.people.tasks import Choice, Routed
+    from curate.people.tasks import RoutingChoice, RoutingResult
 
 
 _Output = Annotated[
@@ -90,14 +90,14 @@ def route(
     """Choose pairs for human review, for `curate review` or another tool."""
     from curate.cli.progress import console_progress
     from curate.cli.show_results import show_routed
-    from curate.people.tasks import Choice, check_tool
+    from curate.people.tasks import RoutingChoice, check_tool
     from curate.steps.next_steps import drawn_folder
 
     method, count = _single_method(budget=budget, random=random, stratified=stratified)
     if method != "budget":
         _reject_ranking_options(by, gains, per_prompt, kept_only)
     _check_fit_options(fit, tag, gains, method)
-    choice = Choice(
+    choice = RoutingChoice(
         count,
         to,
         list(by or ()),
@@ -156,11 +156,11 @@ def _check_fit_options(
 
 
 def _choose_pairs(
-    dataset: DatasetOptions, folder: Path, choice: Choice, overwrite: bool, progress: Any
-) -> Routed:
+    dataset: DatasetOptions, folder: Path, choice: RoutingChoice, overwrite: bool, progress: Any
+) -> RoutingResult:
     """Write the tasks of a run, or of a random sample of a dataset."""
     from curate.people.drawn_tasks import draw_from_data
-    from curate.people.route import route as run_route
+    from curate.people.route import route_pairs as run_route
     from curate.people.tasks import MARK
     from curate.write.run_files import is_run
     from curate.write.run_folder import check_free

@@ -77,7 +77,7 @@ def review(
     for package in ("starlette", "uvicorn"):
         need(package, "review", "curate review")
     from curate.cli.show_review import open_session, show_end
-    from curate.people.serve import serve
+    from curate.people.serve import serve_review
 
     session = open_session(folder, sample, reviewer or getpass.getuser())
 
@@ -86,7 +86,7 @@ def review(
         if browser:
             webbrowser.open(address)
 
-    serve(session.review, port, ready)
+    serve_review(session.review, port, ready)
     show_end(session)
 
 

@@ -104,7 +104,7 @@ def _load_sample(labels_only: bool) -> tuple[Any, Any]:
 
 def _with_options(parsed: Any, limit: int | None, accept_bias: bool, gold: list[str] | None) -> Any:
     """Return the configuration with what the command line says instead."""
-    from curate.verdicts.gold import as_gold
+    from curate.verdicts.gold import to_gold_config
 
     if limit is not None:
         limits = {"limit": limit}
@@ -112,7 +112,7 @@ def _with_options(parsed: Any, limit: int | None, accept_bias: bool, gold: list[
         sources = [source.model_copy(update=limits) for source in parsed.sources]
         parsed = parsed.model_copy(update={"input": single_input, "sources": sources})
     if gold:
-        parsed = parsed.model_copy(update={"gold": as_gold(gold)})
+        parsed = parsed.model_copy(update={"gold": to_gold_config(gold)})
     if accept_bias:
         parsed = parsed.model_copy(update={"accept_bias": True, "on_bias": "warn"})
     return parsed

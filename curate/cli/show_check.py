@@ -6,14 +6,14 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from curate.check.command import Report
+from curate.check.command import CheckReport
 from curate.check.problems import FATAL, MEANS
 from curate.cli.console import out, show_warnings
 
 _EXAMPLES = 2
 
 
-def show_check(report: Report, trainer: str, model: str) -> None:
+def show_check(report: CheckReport, trainer: str, model: str) -> None:
     """Print the problems found, with the number of affected pairs."""
     checked = report.checked
     facts = checked.facts()

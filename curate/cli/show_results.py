@@ -11,17 +11,17 @@ from rich.text import Text
 from curate.cli.console import out, show_warnings
 
 if TYPE_CHECKING:
-    from curate.people.merge import Merged
-    from curate.people.route_fit import RouteFit
-    from curate.people.tasks import Routed
+    from curate.people.merge import MergedVerdicts
+    from curate.people.routing_model import RouteFit
+    from curate.people.tasks import RoutingResult
     from curate.pipeline.result import Result
     from curate.report.compare import RunComparison
-    from curate.store.prune import Held
-    from curate.write.export import Exported
+    from curate.store.prune import StoreEntry
+    from curate.write.export import ExportResult
     from curate.write.push import Upload
 
 
-def show_export(exported: Exported) -> None:
+def show_export(exported: ExportResult) -> None:
     """Print what an export wrote."""
     show_warnings(list(exported.warnings))
     if exported.weights is not None:
@@ -45,7 +45,7 @@ def show_upload(upload: Upload) -> None:
         out.print(Text(f"uploaded: {upload.url}"), soft_wrap=True)
 
 
-def show_routed(routed: Routed) -> None:
+def show_routed(routed: RoutingResult) -> None:
     """Print which pairs were chosen for review, and by which scores."""
     if routed.commands:
         _show_draw(routed)
@@ -58,7 +58,7 @@ def show_routed(routed: Routed) -> None:
     out.print(Text(f"{chosen} for review: {routed.folder}"), soft_wrap=True)
 
 
-def _show_draw(routed: Routed) -> None:
+def _show_draw(routed: RoutingResult) -> None:
     """Print the size of a sample, and the next commands."""
     summary = f"{len(routed.pairs):,} of {routed.candidates:,} pairs drawn: {routed.folder}"
     out.print(Text(summary), soft_wrap=True)
@@ -76,7 +76,7 @@ def _show_fit(fit: RouteFit) -> None:
     out.print(Text(f"features explain {fit.explained:.0%} of the variance between label mixtures"))
 
 
-def show_merged(merged: Merged, folder: Path) -> None:
+def show_merged(merged: MergedVerdicts, folder: Path) -> None:
     """Print how many verdicts of each kind were merged."""
     show_warnings(list(merged.warnings))
     counts = ", ".join(f"{count:,} {name}" for name, count in merged.counts.items() if count)
@@ -108,7 +108,7 @@ def show_comparison(comparison: RunComparison) -> None:
         out.print(Text(line))
 
 
-def show_cache(root: Path, remaining: list[Held], removed: list[Held]) -> None:
+def show_cache(root: Path, remaining: list[StoreEntry], removed: list[StoreEntry]) -> None:
     """Print the contents of the cache by kind, and what was removed."""
     table = Table(title="Cache", title_justify="left")
     table.add_column("kind")

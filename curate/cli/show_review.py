@@ -40,16 +40,16 @@ def open_session(folder: Path, sample: Path | None, reviewer: str) -> Session:
         CurateError: neither a sample nor a run, or an invalid reviewer name.
     """
     from curate.people.blind_review import BlindReview
-    from curate.people.draw import resume_command
     from curate.people.drawn_tasks import is_draw, load_draw
-    from curate.people.server import Review
+    from curate.people.sampling import resume_command
+    from curate.people.server import ReviewSession
     from curate.people.verdict_log import VerdictLog
     from curate.report.run_view import load_view
 
     if sample is None and not is_draw(folder):
         run, new = (shlex.quote(str(path)) for path in (folder, f"{folder}-reviewed"))
         apply = (f"curate apply {run} --output {new}",)
-        return Session(Review(load_view(folder), VerdictLog(folder, reviewer), apply), apply)
+        return Session(ReviewSession(load_view(folder), VerdictLog(folder, reviewer), apply), apply)
     draw = load_draw(sample or folder, None if sample is None else folder)
     log = VerdictLog(folder, reviewer, blind=True)
     steps = draw.next_commands(None if sample is None else log.path)

@@ -19,7 +19,7 @@ from curate.cli.options import (
     OverwriteFolder,
     Split,
 )
-from curate.data.bounds import MOST_PAIRS
+from curate.data.limits import DEFAULT_MAX_PAIRS
 
 _LeastGain = Annotated[
     float,
@@ -43,7 +43,7 @@ def worth(
     split: Split = None,
     config: ConfigName = None,
     limit: Limit = None,
-    most: Most = MOST_PAIRS,
+    most: Most = DEFAULT_MAX_PAIRS,
     output: _Output = None,
     overwrite: OverwriteFolder = False,
 ) -> None:
@@ -59,7 +59,7 @@ def worth(
     from curate.cli.show_worth import plot_worth, show_worth, worth_to_json
     from curate.models.embed.settings import EmbedderConfig
     from curate.versions import versions
-    from curate.write.run_folder import check_free, staged
+    from curate.write.run_folder import atomic_folder, check_free
     from curate.write.shards import write_json, write_text
 
     plan = WorthPlan(parse_rates(noise), seeds, least_gain)
@@ -76,7 +76,7 @@ def worth(
     show_warnings(notes)
     show_worth(result)
     if output is not None:
-        with staged(output, overwrite, _RESULT_FILE) as stage:
+        with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
             write_text(plot_worth(result).to_html(include_plotlyjs=True), stage / "worth.html")
             metadata = {"versions": versions(), "notes": [*pairs.reading_notes(), *notes]}
             write_json(metadata | worth_to_json(result), stage / _RESULT_FILE)

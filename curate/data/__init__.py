@@ -1,1 +1,1 @@
-"""The pair table and what is asked of it."""
+"""The pair table and functions of it."""

@@ -1,4 +1,4 @@
-"""Scores of both answers that a file holds beside them, by the names of their columns."""
+"""Finds the columns with scores of both answers by their names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from curate.data.extra_column import extra_value
+from curate.data.json_fields import extra_value
 
 _SCORE_WORDS = {"score", "scores", "rating", "ratings", "reward", "rewards", "grade", "points"}
 _MARGINS = ("margin", "score_margin", "reward_margin", "score_diff", "score_gap")
@@ -16,7 +16,7 @@ _WORD = re.compile(r"[a-z0-9]+")
 
 
 def score_columns(names: Iterable[str]) -> tuple[str, str] | None:
-    """The first two columns that hold a score of the chosen and of the rejected answer.
+    """Return the first two columns that hold a score of the chosen and of the rejected answer.
 
     Their names hold a word for a score and differ in `chosen` and `rejected` alone.
 
@@ -37,7 +37,7 @@ def score_columns(names: Iterable[str]) -> tuple[str, str] | None:
 
 
 def gap_columns(names: Iterable[str]) -> tuple[str, ...]:
-    """The two columns of `score_columns`, else the column of their difference, else nothing.
+    """Return the two columns of `score_columns`, else the column of their difference, else nothing.
 
     Examples:
         >>> gap_columns(["chosen", "rejected", "margin"])
@@ -49,17 +49,17 @@ def gap_columns(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def score_gap(keys: Sequence[str]) -> pl.Expr:
-    """The first key's number less the second one's, of `extra`; of one key its number.
+    """Return the number of the first key in `extra` minus that of the second, if there is one.
 
     Null where a number is missing or not finite.
     """
-    values = [_number(key) for key in keys]
+    values = [_parse_number(key) for key in keys]
     gap = values[0] - values[1] if len(values) > 1 else values[0]
     return pl.when(gap.is_finite()).then(gap)
 
 
-def _number(key: str) -> pl.Expr:
-    """The number under a key, or under keys one within the other that dots join."""
+def _parse_number(key: str) -> pl.Expr:
+    """Return the number under a key, or under nested keys that are joined by dots."""
     value = extra_value(key)
     if "." in key:
         value = pl.coalesce(value, extra_value(*key.split(".")))

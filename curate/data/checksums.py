@@ -11,11 +11,11 @@ _BLOCK = 1 << 20
 
 
 def file_digest(path: Path, size: int | None = None) -> bytes:
-    """xxh3-128 of the first `size` bytes of a file, by default of all of them; 16 bytes."""
+    """Return the xxh3-128 digest (16 bytes) of a file, or of its first `size` bytes."""
     digest = xxhash.xxh3_128()
-    left = path.stat().st_size if size is None else size
+    remaining = path.stat().st_size if size is None else size
     with path.open("rb") as file:
-        while left > 0 and (block := file.read(min(_BLOCK, left))):
+        while remaining > 0 and (block := file.read(min(_BLOCK, remaining))):
             digest.update(block)
-            left -= len(block)
+            remaining -= len(block)
     return digest.digest()

@@ -1,14 +1,14 @@
-"""How much of a Parquet file is read at a time."""
+"""The batch size for reading a Parquet file."""
 
 from __future__ import annotations
 
 from pyarrow import parquet
 
-from curate.data.row_parts import rows_that_fit
+from curate.data.attachments import max_batch_rows
 
 
-def rows_in_batch(metadata: parquet.FileMetaData, most: int) -> int:
-    """Rows in a batch: at most `most`, fewer where rows are large (images in the table, say)."""
+def parquet_batch_rows(metadata: parquet.FileMetaData, max_rows: int) -> int:
+    """Return the number of rows in a batch: `max_rows`, or fewer if rows are large."""
     groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
     size = sum(group.total_byte_size for group in groups)
-    return rows_that_fit(int(metadata.num_rows), int(size), most)
+    return max_batch_rows(int(metadata.num_rows), int(size), max_rows)

@@ -7,60 +7,60 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.data.hashes import content_keys, hashed, vote_keys
-from curate.data.row_parts import ROW_PARTS
-from curate.data.table import rows_in_batches
+from curate.data.attachments import ATTACHMENTS
+from curate.data.hashes import content_keys, hash_128, vote_keys
+from curate.data.table import iter_rows_in_batches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TEXTS = ["prompt", "low", "high"]
 _LABEL = ["prompt", "chosen", "rejected", "is_tie"]
-_READ = ["prompt", "chosen", "rejected", "annotator", "is_tie", *ROW_PARTS]
+_READ = ["prompt", "chosen", "rejected", "annotator", "is_tie", *ATTACHMENTS]
 
 
 def repeated_rows(keys: pl.Series) -> NDArray[np.int64]:
-    """Rows whose 64-bit key another row has too, ascending; 17 bytes a row, where few do.
+    """Return the rows whose 64-bit key occurs more than once, ascending.
 
-    A sort in place: a table of all keys would take several times the memory.
+    Sorting the keys takes 17 bytes a row; a table of counts would take several times as much.
     """
     ranked = np.sort(keys.to_numpy())
     twice = ranked[1:][ranked[1:] == ranked[:-1]]
     if not len(twice):
         return np.empty(0, dtype=np.int64)
     values = keys.to_numpy()
-    at = np.searchsorted(twice, values)
-    at[at == len(twice)] = 0
-    return np.flatnonzero(twice[at] == values)
+    positions = np.searchsorted(twice, values)
+    positions[positions == len(twice)] = 0
+    return np.flatnonzero(twice[positions] == values)
 
 
-def _keys(
+def _repeated_pair_keys(
     pairs: pl.DataFrame, ignore_annotator: bool, votes: pl.DataFrame | None
 ) -> tuple[pl.DataFrame, NDArray[np.int64]]:
-    """Of each pair whose texts another one has too: `texts`, `label`, who is preferred; its row."""
+    """Return keys and row number of each pair whose texts occur in another pair too."""
     rows = repeated_rows((vote_keys(pairs) if votes is None else votes)["pair"])
     label = _LABEL if ignore_annotator else [*_LABEL, "annotator"]
     # No column of scores, of which each batch would make a copy.
     read = pairs[[name for name in _READ if name in pairs.columns]]
-    found = [
-        content_keys(some)
-        .with_columns(some["annotator"], some["is_tie"])
+    keys = [
+        content_keys(batch)
+        .with_columns(batch["annotator"], batch["is_tie"])
         .select(
             # One key for all texts: grouping by three would hold several copies of each.
-            texts=hashed(pl.struct(_TEXTS)),
-            label=hashed(pl.struct(label)),
+            texts=hash_128(pl.struct(_TEXTS)),
+            label=hash_128(pl.struct(label)),
             voted=~pl.col("is_tie") & (pl.col("low") != pl.col("high")),
             for_low=pl.col("chosen") == pl.col("low"),
         )
-        for some in rows_in_batches(read, rows)
+        for batch in iter_rows_in_batches(read, rows)
     ]
-    return pl.concat(found) if found else pl.DataFrame(), rows
+    return pl.concat(keys) if keys else pl.DataFrame(), rows
 
 
 def duplicate_flags(
     pairs: pl.DataFrame, *, ignore_annotator: bool = False, votes: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """For each pair, how it stands to others with the same texts.
+    """Return how each pair relates to others with the same texts.
 
     Args:
         pairs: the pair table.
@@ -72,7 +72,7 @@ def duplicate_flags(
         with the same prompt and the same two answers, this one included) and `contradicted`
         (another pair has the same texts and the opposite label).
     """
-    keys, rows = _keys(pairs, ignore_annotator, votes)
+    keys, rows = _repeated_pair_keys(pairs, ignore_annotator, votes)
     out = {
         "exact": np.zeros(len(pairs), dtype=bool),
         "copies": np.ones(len(pairs), dtype=np.int64),
@@ -81,28 +81,28 @@ def duplicate_flags(
     if len(rows):
         low, high = (pl.col("voted") & s for s in (pl.col("for_low"), ~pl.col("for_low")))
         both = low.any().over("texts") & high.any().over("texts")
-        found = keys.select(
+        flags = keys.select(
             exact=~pl.col("label").is_first_distinct(),
             copies=pl.len().over("texts").cast(pl.Int64),
             contradicted=pl.col("voted") & both,
         )
         for name, values in out.items():
-            values[rows] = found[name].to_numpy()
+            values[rows] = flags[name].to_numpy()
     return pl.DataFrame(out)
 
 
 def first_duplicate(
     pairs: pl.DataFrame, *, ignore_annotator: bool = False, votes: pl.DataFrame | None = None
 ) -> pl.Series:
-    """pair_id of the first pair with the same texts, label and annotator; its own for the first.
+    """Return the id of the first pair with the same texts, label and annotator, (pairs,).
 
-    Arguments as of `duplicate_flags`.
+    The first such pair gets its own id. The arguments are those of `duplicate_flags`.
     """
-    keys, rows = _keys(pairs, ignore_annotator, votes)
+    keys, rows = _repeated_pair_keys(pairs, ignore_annotator, votes)
     ids = pairs["pair_id"].alias("of")
     if not len(rows):
         return ids
     first = keys.with_columns(row=pl.Series(rows)).select(r=pl.col("row").first().over("label"))
-    of = np.arange(len(pairs))
-    of[rows] = first["r"].to_numpy()
-    return ids[of]
+    first_row = np.arange(len(pairs))
+    first_row[rows] = first["r"].to_numpy()
+    return ids[first_row]

@@ -1,4 +1,4 @@
-"""Margins that a file holds beside its labels: scores of both answers, strengths, numbers."""
+"""Margins in a file besides its labels: scores of both answers, strengths, numbers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from curate.data.answer_scores import score_columns, score_gap
-from curate.data.extra_column import extra_value
 from curate.data.hashes import select_in_batches
+from curate.data.json_fields import extra_value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +30,7 @@ _MIN_SHARE_AGAINST = 0.01
 
 
 def file_scores(pairs: pl.DataFrame) -> tuple[str, NDArray[np.float64]] | None:
-    """Name and (pairs,) margin of the scores that a file holds; None where labels follow them."""
+    """Return the name and (pairs,) margin of a file's scores; None if they imply the labels."""
     keys = score_keys(pairs)
     name = STRENGTH if keys is None else SCORE_GAP
     margin = file_margin(name, pairs, keys)
@@ -38,19 +38,19 @@ def file_scores(pairs: pl.DataFrame) -> tuple[str, NDArray[np.float64]] | None:
 
 
 def score_keys(pairs: pl.DataFrame) -> tuple[str, str] | None:
-    """The keys of `extra` that hold a score of the chosen and of the rejected answer."""
+    """Return the keys of `extra` with a score of the chosen and of the rejected answer."""
     return score_columns(extra_leaf_keys(pairs))
 
 
 def file_margin(
     column: str, pairs: pl.DataFrame, keys: tuple[str, str] | None
 ) -> NDArray[np.float64]:
-    """A margin of the file, (pairs,), above 0 for the chosen answer; NaN where it says nothing.
+    """Return a margin of the file, (pairs,), above 0 for the chosen answer; NaN if there is none.
 
     Args:
         column: `score_gap`, `strength`, `extra.x` or `extra.a - extra.b`.
         pairs: the pair table.
-        keys: of the scores of both answers, for `score_gap`; from `score_keys`.
+        keys: keys of both answers' scores (from `score_keys`), for `score_gap`.
     """
     names = keys or () if column == SCORE_GAP else extra_keys(column)
     if column == STRENGTH:
@@ -67,10 +67,11 @@ def file_margin(
 
 
 def follows_labels(margin: NDArray[np.float64], pairs: pl.DataFrame) -> bool:
-    """Whether (nearly) all labels, as they were read, agree with a margin of the file.
+    """Return whether nearly all labels, as they were read, agree with a margin of the file.
 
-    Labels that were made from scores agree with all of them: such scores are no evidence of these
-    labels, nor of those that a filter has flipped since. A margin without values follows them too.
+    Labels that were derived from scores always agree with them: such scores are no evidence of
+    these labels, nor of labels that a filter has flipped since. A margin without values counts as
+    agreeing.
     """
     flipped = select_in_batches(pairs, f=_FLIPPED.fill_null(False))["f"].to_numpy()
     sides = np.sign(np.where(flipped, -margin, margin))
@@ -79,7 +80,7 @@ def follows_labels(margin: NDArray[np.float64], pairs: pl.DataFrame) -> bool:
 
 
 def extra_leaf_keys(pairs: pl.DataFrame) -> list[str]:
-    """Keys of `extra`, nested ones joined by dots, in rows spread over the table."""
+    """Return the keys of `extra` in a sample of rows, nested ones joined by dots."""
     step = max(len(pairs) // _MAX_SAMPLED_ROWS, 1)
     names: dict[str, None] = {}
     for text in pairs["extra"].gather_every(step).drop_nulls():
@@ -96,7 +97,8 @@ def _leaf_keys(value: object, prefix: str = "") -> Iterator[str]:
 
 
 def extra_keys(column: str) -> tuple[str, ...] | None:
-    """The keys of `extra` that `extra.x` or `extra.a - extra.b` names; None for another column.
+    """Return the keys of `extra` that `extra.x` or `extra.a - extra.b` names; None for another
+    column.
 
     Examples:
         >>> extra_keys("extra.gpt4.margin")
@@ -110,6 +112,6 @@ def extra_keys(column: str) -> tuple[str, ...] | None:
     return match and tuple(key.removeprefix("extra.") for key in match.groups() if key)
 
 
-def is_of_file(column: str) -> bool:
-    """Whether the column is one of the file, not of a scorer."""
+def is_file_column(column: str) -> bool:
+    """Return whether the column is one of the file, not of a scorer."""
     return column in FILE_COLUMNS or extra_keys(column) is not None

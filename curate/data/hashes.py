@@ -1,4 +1,4 @@
-"""Keys of texts and rows, made a few thousand rows at a time: the texts may lie on a disk."""
+"""Hash keys of texts and rows, computed in batches since texts may be memory-mapped."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.data.row_parts import MEDIA_PARTS, row_part_keys
-from curate.data.table import BATCH_ROWS, MESSAGES, batches, messages_key, text_keys
+from curate.data.attachments import MEDIA_COLUMNS, attachment_keys
+from curate.data.table import BATCH_ROWS, MESSAGES, batch_slices, messages_key, text_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +24,7 @@ _PART_END, _NULL = "\x1d", "\x1c"
 
 
 def select_in_batches(frame: pl.DataFrame, *columns: pl.Expr, **named: pl.Expr) -> pl.DataFrame:
-    """`frame.select` of expressions of single rows, with the texts of one batch in memory.
+    """Return `frame.select(...)` for expressions of single rows, computed batch by batch.
 
     A frame whose columns lie in a mapped file is so read from end to end without being held.
     """
@@ -35,22 +35,22 @@ def select_in_batches(frame: pl.DataFrame, *columns: pl.Expr, **named: pl.Expr) 
 
 
 def hash_halves(text: pl.Expr) -> list[pl.Expr]:
-    """The two 64-bit hashes of a text that together tell texts apart, `first` and `second`."""
+    """Return two 64-bit hashes of a text, `first` and `second`, which together identify it."""
     return [text.hash(_FIRST_SEED).alias("first"), text.hash(_SECOND_SEED).alias("second")]
 
 
-def hashed(text: pl.Expr) -> pl.Expr:
-    """128-bit hash of a text as Int128: equal for equal texts, within one version of polars."""
-    return _whole(text.hash(_FIRST_SEED), text.hash(_SECOND_SEED))
+def hash_128(text: pl.Expr) -> pl.Expr:
+    """Return the 128-bit hash of a text as Int128, stable within one version of polars."""
+    return _join_halves(text.hash(_FIRST_SEED), text.hash(_SECOND_SEED))
 
 
-def _whole(first: pl.Expr, second: pl.Expr) -> pl.Expr:
-    """The 128-bit hash of two halves."""
+def _join_halves(first: pl.Expr, second: pl.Expr) -> pl.Expr:
+    """Return the 128-bit hash of two halves."""
     return first.reinterpret(signed=True).cast(pl.Int128) * _HALF + second.cast(pl.Int128)
 
 
 def content_keys(pairs: pl.DataFrame) -> pl.DataFrame:
-    """128-bit keys `prompt`, `chosen`, `rejected`, and the unordered answers `low` <= `high`.
+    """Return 128-bit keys of prompt, chosen, rejected and the unordered answers (low <= high).
 
     Two keys are equal where `text_keys` are.
     """
@@ -60,7 +60,7 @@ def content_keys(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def vote_keys(pairs: pl.DataFrame) -> pl.DataFrame:
-    """What telling the votes on the same two answers needs, in 18 bytes a pair.
+    """Return the keys that identify votes on the same two answers, 18 bytes a pair.
 
     64-bit hashes `prompt` and `pair` (of prompt and unordered answers), whether the answers
     `differ`, and whether the preferred one is the `first` of both by their hashes. In three of a
@@ -70,7 +70,7 @@ def vote_keys(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def vote_keys_in_batches(pairs: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """`vote_keys` a few thousand pairs at a time; at least one frame comes."""
+    """Yield `vote_keys` of a few thousand pairs at a time; at least one frame."""
     starts = range(0, max(len(pairs), 1), BATCH_ROWS)
     return (_vote_keys(pairs[start : start + BATCH_ROWS]) for start in starts)
 
@@ -87,12 +87,12 @@ def _vote_keys(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def prompt_keys(pairs: pl.DataFrame) -> pl.Series:
-    """128-bit keys of the prompts with tools and media of their rows, (pairs,)."""
+    """Return 128-bit keys of the prompts with tools and media of their rows, (pairs,)."""
     return _hashed_keys(pairs, "prompt")["prompt"]
 
 
 def same_answers(pairs: pl.DataFrame) -> pl.Series:
-    """Whether chosen and rejected are equal in everything, (pairs,) bool."""
+    """Return whether chosen and rejected are equal in everything, (pairs,) bool."""
     keys = _hashed_keys(pairs, "chosen", "rejected")
     return (keys["chosen"] == keys["rejected"]).alias("same")
 
@@ -100,38 +100,38 @@ def same_answers(pairs: pl.DataFrame) -> pl.Series:
 def _hashed_keys(pairs: pl.DataFrame, *names: str) -> pl.DataFrame:
     starts = range(0, max(len(pairs), 1), BATCH_ROWS)
     rows = (text_keys(pairs[start : start + BATCH_ROWS]) for start in starts)
-    return pl.concat([keys.select(hashed(pl.col(c)) for c in names) for keys in rows])
+    return pl.concat([keys.select(hash_128(pl.col(c)) for c in names) for keys in rows])
 
 
 def numbers_by_key(
-    keys: pl.Series, room: NDArray[np.int64] | None = None
+    keys: pl.Series, out: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Numbers from 0 in the order of distinct keys: where rows stand does not matter.
+    """Return numbers from 0 in the order of the distinct keys, independent of the row order.
 
     Args:
         keys: (rows,) hashes.
-        room: (rows,) for the numbers; default new.
+        out: (rows,) array for the numbers; default a new one.
 
     Returns:
         (rows,) number of each row's key, and (distinct,) the row where each number first stands.
     """
-    numbers, first = numbers_by_appearance(keys, room)
+    numbers, first = numbers_by_appearance(keys, out)
     order = keys.gather(first).arg_sort().to_numpy()
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    for rows in batches(len(numbers), _ROWS_A_PART):
+    for rows in batch_slices(len(numbers), _ROWS_A_PART):
         numbers[rows] = rank[numbers[rows]]
     return numbers, first[order]
 
 
 def numbers_by_appearance(
-    values: pl.Series | pl.DataFrame, room: NDArray[np.int64] | None = None
+    values: pl.Series | pl.DataFrame, out: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Numbers from 0 in the order in which distinct values first appear.
+    """Return numbers from 0 in the order in which distinct values first appear.
 
     Args:
         values: of any type; or their `hash_halves`, which may lie in a mapped file.
-        room: (rows,) for the numbers; default new.
+        out: (rows,) array for the numbers; default a new one.
 
     Returns:
         (rows,) number of each row's value, and (distinct,) the row where each number first stands.
@@ -139,45 +139,45 @@ def numbers_by_appearance(
     count = len(values)
     # A part of the values at a time: all at once would take a hundred bytes a row.
     parts = count // _ROWS_A_PART + 1
-    part = np.empty(count, dtype=np.min_scalar_type(parts))
-    spans = batches(count, _ROWS_A_PART)
+    part_of_row = np.empty(count, dtype=np.min_scalar_type(parts))
+    spans = batch_slices(count, _ROWS_A_PART)
     for span in spans:
-        part[span] = (_hash_of(values, span) % parts).to_numpy()
+        part_of_row[span] = (_hash_rows(values, span) % parts).to_numpy()
     small = np.min_scalar_type(count)
     appears = np.empty(count, dtype=small)
     for number in range(parts):
-        rows = np.flatnonzero(part == number)
-        appears[rows] = rows[_first_of_equals(_at(values, rows))]
-    del part
-    number_of, firsts, known = np.empty(count, dtype=small), [], 0
+        rows = np.flatnonzero(part_of_row == number)
+        appears[rows] = rows[_first_of_equals(_gather_values(values, rows))]
+    del part_of_row
+    number_of, firsts, next_number = np.empty(count, dtype=small), [], 0
     for span in spans:
-        own = span.start + np.flatnonzero(appears[span] == np.arange(span.start, span.stop))
-        number_of[own] = np.arange(known, known + len(own))
-        known += len(own)
+        first_rows = span.start + np.flatnonzero(appears[span] == np.arange(span.start, span.stop))
+        number_of[first_rows] = np.arange(next_number, next_number + len(first_rows))
+        next_number += len(first_rows)
         # Half as long as the numbers that are given back: all spans lie beside them.
-        firsts.append(own.astype(small))
-    numbers = np.empty(count, dtype=np.int64) if room is None else room
+        firsts.append(first_rows.astype(small))
+    numbers = np.empty(count, dtype=np.int64) if out is None else out
     for span in spans:
         numbers[span] = number_of[appears[span]]
     del number_of, appears
     return numbers, np.concatenate([np.zeros(0, dtype=small), *firsts]).astype(np.int64)
 
 
-def _hash_of(values: pl.Series | pl.DataFrame, rows: slice) -> pl.Series:
-    """64-bit hash of some values."""
+def _hash_rows(values: pl.Series | pl.DataFrame, rows: slice) -> pl.Series:
+    """Return a 64-bit hash of each of these values."""
     return values[rows].hash(_PART_SEED) if isinstance(values, pl.Series) else values["first"][rows]
 
 
-def _at(values: pl.Series | pl.DataFrame, rows: NDArray[np.int64]) -> pl.Series:
-    """The values of these rows, of halves the whole hashes."""
+def _gather_values(values: pl.Series | pl.DataFrame, rows: NDArray[np.int64]) -> pl.Series:
+    """Return the values of these rows; hash halves are joined."""
     if isinstance(values, pl.Series):
         return values.gather(rows)
     halves = pl.DataFrame([column.gather(rows) for column in values])
-    return halves.select(whole=_whole(pl.col("first"), pl.col("second")))["whole"]
+    return halves.select(whole=_join_halves(pl.col("first"), pl.col("second")))["whole"]
 
 
 def _first_of_equals(values: pl.Series) -> NDArray[np.int64]:
-    """The first row of the same value, of each row."""
+    """Return, for each row, the first row with the same value."""
     order = values.arg_sort()
     ranked = values.gather(order)
     differs = ranked.ne_missing(ranked.shift(1)).to_numpy()
@@ -190,36 +190,36 @@ def _first_of_equals(values: pl.Series) -> NDArray[np.int64]:
 
 
 def row_keys(frame: pl.DataFrame) -> NDArray[np.bytes_]:
-    """16-byte hash of all values of each row, (rows,); the same within one version of polars."""
+    """Return a 16-byte hash of each row's values, (rows,), stable within one version of polars."""
     frame = _with_media_keys(frame)
     halves = hash_halves(_row_text(frame.schema))
     both = np.empty((len(frame), len(halves)), dtype=np.uint64)
-    for rows in batches(len(frame), BATCH_ROWS):
+    for rows in batch_slices(len(frame), BATCH_ROWS):
         both[rows] = frame[rows].select(halves).to_numpy()
     return both.view(f"S{KEY_BYTES}")[:, 0]
 
 
 def row_digests(frame: pl.DataFrame) -> list[bytes]:
-    """16-byte hash of all values of each row, (rows,); the same with every version of polars."""
+    """Return a 16-byte hash of each row's values, stable over versions of polars."""
     frame = _with_media_keys(frame)
     texts = frame.select(t=_row_text(frame.schema).cast(pl.Binary))["t"]
-    return [key_of(text) for text in texts]
+    return [hash_bytes(text) for text in texts]
 
 
 def _with_media_keys(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows with keys in the place of media, which can be megabytes a row."""
-    return frame.with_columns(_media_keys(frame)).drop(MEDIA_PARTS, strict=False)
+    """Return the rows with keys instead of media, which can be megabytes a row."""
+    return frame.with_columns(_media_keys(frame)).drop(MEDIA_COLUMNS, strict=False)
 
 
 def _media_keys(frame: pl.DataFrame) -> list[pl.Series]:
-    """A column of what the media of each row are, where some row has any."""
-    media = pl.DataFrame([frame[c] for c in MEDIA_PARTS if c in frame.columns])
-    keys = row_part_keys(media)
+    """Return the column of media keys, if some row has media."""
+    media = pl.DataFrame([frame[c] for c in MEDIA_COLUMNS if c in frame.columns])
+    keys = attachment_keys(media)
     return [] if keys is None else [keys.alias("media")]
 
 
-def key_of(text: bytes) -> bytes:
-    """16-byte hash of a text."""
+def hash_bytes(text: bytes) -> bytes:
+    """Return the 16-byte hash of a text."""
     return blake2b(text, digest_size=KEY_BYTES).digest()
 
 

@@ -1,4 +1,4 @@
-"""Folders on this machine, as a user writes them."""
+"""Local folders as a user writes them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from pathlib import Path
 
 
 def local_folder(text: str | Path) -> Path:
-    """The folder that a text names, with `~` expanded.
+    """Return the folder that a text names, with `~` expanded.
 
     Raises:
         ValueError: it is empty, a URL, or no path at all.
     """
-    given = str(text)
-    if not given.strip():
+    path_text = str(text)
+    if not path_text.strip():
         raise ValueError("the path is empty; expected a folder")
     # pathlib makes one slash of two: "s3:/bucket" is what is left of a URL that became a Path.
-    scheme = given.partition(":/")[0]
-    if ":/" in given and scheme.isalnum() and len(scheme) > 1:
+    scheme = path_text.partition(":/")[0]
+    if ":/" in path_text and scheme.isalnum() and len(scheme) > 1:
         raise ValueError(
             f"'{scheme}://' is no folder of this machine; write to a local one, then copy it "
             "(aws s3 cp --recursive, gsutil, rclone), or use: curate push"
         )
-    if "\0" in given:
+    if "\0" in path_text:
         raise ValueError("the path holds a NUL byte")
     try:
-        return Path(given).expanduser()
+        return Path(path_text).expanduser()
     except RuntimeError as error:  # ~nobody
         raise ValueError(str(error)) from None
 

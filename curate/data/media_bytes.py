@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from curate.data.row_parts import MEDIA_PARTS, is_url, present
+from curate.data.attachments import MEDIA_COLUMNS, is_url, nonempty_attachments
 
-NOT_HERE = "not in the data"
+NOT_IN_DATA = "not in the data"
 """A URL, which is not fetched, or a path while no folder is known."""
 OUTSIDE = "leads out of the data's folder"
 MISSING = "not found beside the data"
@@ -24,40 +24,40 @@ class UnreadMediumError(Exception):
     """A medium whose bytes are not to be had; its text says why, as reports show it."""
 
 
-def medium_bytes(
-    medium: Mapping[str, Any], folders: Sequence[Path], most: int = _MOST_BYTES
+def read_medium(
+    medium: Mapping[str, Any], folders: Sequence[Path], max_bytes: int = _MOST_BYTES
 ) -> bytes:
-    """The file of a medium; nothing is fetched, and no path leads out of the folders.
+    """Return the bytes of a medium. Nothing is downloaded, and no path may leave the folders.
 
     Args:
         medium: {path, bytes} of the pair table.
         folders: in which paths are looked for; that of one path must not be in two of them.
-        most: bytes of a file from which on it is not read.
+        max_bytes: largest file that is read.
 
     Raises:
         UnreadMediumError: it is not here, not there, or too large.
     """
     data: bytes | None = medium["bytes"]
     if data is None:
-        place = medium_path(medium["path"] or "", folders)
+        file_path = resolve_medium_path(medium["path"] or "", folders)
         try:
-            if place.stat().st_size > most:
+            if file_path.stat().st_size > max_bytes:
                 raise UnreadMediumError(TOO_LARGE)
-            return place.read_bytes()
+            return file_path.read_bytes()
         except OSError as error:
             raise UnreadMediumError(f"cannot be read ({type(error).__name__})") from None
-    if len(data) > most:
+    if len(data) > max_bytes:
         raise UnreadMediumError(TOO_LARGE)
     return data
 
 
-def files_stamp(pairs: pl.DataFrame, folders: Sequence[Path]) -> str | None:
-    """A hash of size and time of all files that media name by paths; None where there is none."""
+def media_files_stamp(pairs: pl.DataFrame, folders: Sequence[Path]) -> str | None:
+    """Return a hash of size and time of all media files; None if there are no media."""
     path = pl.element().struct.field("path")
     names = [
         pairs.select(p=pl.col(c).list.eval(path)).explode("p")["p"]
-        for c in present(pairs)
-        if c in MEDIA_PARTS
+        for c in nonempty_attachments(pairs)
+        if c in MEDIA_COLUMNS
     ]
     if not names:
         return None
@@ -65,34 +65,34 @@ def files_stamp(pairs: pl.DataFrame, folders: Sequence[Path]) -> str | None:
     # Sorted, so that the stamp does not depend on the order of the pairs.
     for name in pl.concat(names).drop_nulls().unique().sort():
         try:
-            found = medium_path(name, folders).stat()
+            status = resolve_medium_path(name, folders).stat()
         except (UnreadMediumError, OSError):
             continue
-        digest.update(f"{name}\x1f{found.st_size}\x1f{found.st_mtime_ns}\x1e".encode())
+        digest.update(f"{name}\x1f{status.st_size}\x1f{status.st_mtime_ns}\x1e".encode())
     return digest.hexdigest()
 
 
-def medium_path(path: str, folders: Sequence[Path]) -> Path:
-    """Where the file of a medium's path lies, within one of the folders.
+def resolve_medium_path(path: str, folders: Sequence[Path]) -> Path:
+    """Return the file of a medium's path within one of the folders.
 
     Raises:
         UnreadMediumError: it is not there, or the path is a URL or leads out of the folders.
     """
     if not folders or not path or is_url(path):
-        raise UnreadMediumError(NOT_HERE)
-    problem, found = MISSING, []
+        raise UnreadMediumError(NOT_IN_DATA)
+    problem, matches = MISSING, []
     for folder in folders:
         try:
             # Links are followed first: one that leads out is as bad as '..'.
-            place = (folder / path).resolve()
-            if not place.is_relative_to(folder.resolve()):
+            candidate = (folder / path).resolve()
+            if not candidate.is_relative_to(folder.resolve()):
                 problem = OUTSIDE
-            elif place.is_file():
-                found.append(place)
+            elif candidate.is_file():
+                matches.append(candidate)
         except (OSError, ValueError, RuntimeError) as error:
             problem = f"cannot be read ({type(error).__name__})"
-    if len(set(found)) > 1:
+    if len(set(matches)) > 1:
         raise UnreadMediumError("in several of the data's folders")
-    if not found:
+    if not matches:
         raise UnreadMediumError(problem)
-    return found[0]
+    return matches[0]

@@ -1,4 +1,4 @@
-"""Overlaps making with using: the next items of an iterator are made in a thread of their own."""
+"""Prefetching: the next items of an iterator are computed in another thread."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _END = object()
 
 
 def read_ahead(items: Iterator[T], size: int = 2) -> Iterator[T]:
-    """The same items in the same order, with at most `size` of them waiting.
+    """Yield the same items in the same order, with at most `size` of them waiting.
 
-    An error of the iterator is raised where the item would have come. Where the user stops early,
-    no more is made.
+    An error of the iterator is raised in place of the item. If the consumer stops early, no more
+    items are computed.
     """
     queue: Queue[object] = Queue(maxsize=size)
     stopped = threading.Event()

@@ -1,4 +1,4 @@
-"""What several sources of one data set share."""
+"""Prompts and answers that several sources of one dataset share."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import polars as pl
 from curate.data.hashes import content_keys
 
 
-def shared_between_sources(pairs: pl.DataFrame) -> dict[str, int]:
-    """Prompts, and pairs of the same two answers, that stand in several sources.
+def count_shared_between_sources(pairs: pl.DataFrame) -> dict[str, int]:
+    """Count prompts, and pairs of the same two answers, that occur in several sources.
 
-    `contradicted_across_sources` counts those of which two sources prefer different answers. Empty
-    where there is a single source.
+    `contradicted_across_sources` counts pairs on which two sources prefer different answers. The
+    result is empty if there is a single source.
     """
     if pairs["source"].n_unique() < 2:
         return {}
@@ -30,16 +30,16 @@ def shared_between_sources(pairs: pl.DataFrame) -> dict[str, int]:
     }
 
 
-def shared_notes(pairs: pl.DataFrame) -> list[str]:
-    """The same in words; nothing where nothing is shared."""
-    found = shared_between_sources(pairs)
+def shared_between_sources_notes(pairs: pl.DataFrame) -> list[str]:
+    """Return these counts as notes; empty if nothing is shared."""
+    counts = count_shared_between_sources(pairs)
     notes = []
-    if found.get("prompts_in_several_sources"):
-        notes.append(f"{found['prompts_in_several_sources']:,} prompts stand in several sources")
-    if found.get("answers_in_several_sources"):
+    if counts.get("prompts_in_several_sources"):
+        notes.append(f"{counts['prompts_in_several_sources']:,} prompts stand in several sources")
+    if counts.get("answers_in_several_sources"):
         notes.append(
-            f"{found['answers_in_several_sources']:,} pairs of answers stand in several sources, "
-            f"{found['contradicted_across_sources']:,} of them with opposite labels: "
+            f"{counts['answers_in_several_sources']:,} pairs of answers stand in several sources, "
+            f"{counts['contradicted_across_sources']:,} of them with opposite labels: "
             "'exact_duplicates' and 'consensus' look at all sources together"
         )
     return notes

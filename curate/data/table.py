@@ -11,17 +11,17 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curate.data.key_counts import Halves, KeyCounts, halves
-from curate.data.row_parts import (
-    MEDIA_PARTS,
+from curate.data.attachments import (
+    ATTACHMENTS,
+    MEDIA_COLUMNS,
     REJECTED_MEDIA,
-    ROW_PARTS,
-    present,
-    row_part_keys,
+    attachment_keys,
+    nonempty_attachments,
 )
+from curate.data.key_counts import KeyCounts, KeyHalves, key_halves
 
 MESSAGE = pl.Struct({"role": pl.String, "content": pl.String, "more": pl.String})
-"""Role, text, and what else was published of the message: see `curate.data.message_parts`."""
+"""Role, text, and what else was published of the message: see `curate.data.messages`."""
 MESSAGES = pl.List(MESSAGE)
 
 PAIR_COLUMNS: dict[str, pl.DataType] = {
@@ -34,7 +34,7 @@ PAIR_COLUMNS: dict[str, pl.DataType] = {
     "is_tie": pl.Boolean(),
     "source": pl.String(),
     "extra": pl.String(),
-    **ROW_PARTS,
+    **ATTACHMENTS,
 }
 """Name and type of every column of the pair table, in order."""
 
@@ -51,7 +51,7 @@ BATCH_ROWS = 8192
 
 
 def arrow_schema() -> pa.Schema:
-    """The pair table's schema in Arrow types."""
+    """Return the pair table's schema in Arrow types."""
     turns = pa.list_(pa.struct([(name, pa.string()) for name in ("role", "content", "more")]))
     media = pa.list_(pa.struct([("path", pa.string()), ("bytes", pa.binary())]))
     types = {
@@ -60,46 +60,48 @@ def arrow_schema() -> pa.Schema:
         "rejected": turns,
         "strength": pa.float32(),
         "is_tie": pa.bool_(),
-        **dict.fromkeys(MEDIA_PARTS, media),
+        **dict.fromkeys(MEDIA_COLUMNS, media),
     }
     return pa.schema([(name, types.get(name, pa.string())) for name in PAIR_COLUMNS])
 
 
 def to_arrow(pairs: pl.DataFrame) -> pa.Table:
-    """The pair columns of a frame as an Arrow table of exactly `arrow_schema()`."""
+    """Return the pair columns of a frame as an Arrow table of exactly `arrow_schema()`."""
     return pairs.select(list(PAIR_COLUMNS)).to_arrow().cast(arrow_schema())
 
 
 def empty_pairs() -> pl.DataFrame:
-    """A pair table without rows."""
+    """Return a pair table without rows."""
     return pl.DataFrame(schema=PAIR_COLUMNS)
 
 
-def message(role: str | pl.Expr, content: pl.Expr) -> pl.Expr:
-    """A plain message of a role and a text."""
+def plain_message(role: str | pl.Expr, content: pl.Expr) -> pl.Expr:
+    """Return a plain message of a role and a text."""
     spoken_by = pl.lit(role) if isinstance(role, str) else role
     return pl.struct(role=spoken_by, content=content, more=pl.lit(None, dtype=pl.String))
 
 
 def messages_series(name: str, turns: Iterable[Sequence[Mapping[str, Any]] | None]) -> pl.Series:
-    """Lists of messages (or null) as a column; many times faster than polars' own constructor."""
+    """Return lists of messages (or null) as a column; much faster than polars' constructor."""
     fields: dict[str, list[Any]] = {"role": [], "content": [], "more": []}
-    ends, known = [0], []
+    ends, not_null = [0], []
     for row in turns:
-        for said in row or ():
+        for turn in row or ():
             for key, values in fields.items():
-                values.append(said.get(key))
+                values.append(turn.get(key))
         ends.append(len(fields["role"]))
-        known.append(row is not None)
+        not_null.append(row is not None)
     texts = [pa.array(values, pa.large_string()) for values in fields.values()]
     messages = pa.StructArray.from_arrays(texts, list(fields))
-    nulls = pa.array([not k for k in known], pa.bool_())
+    nulls = pa.array([not k for k in not_null], pa.bool_())
     lists = pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), messages, mask=nulls)
     return pl.Series(name, pl.from_arrow(lists), dtype=MESSAGES)
 
 
 def messages_key(column: str | pl.Expr) -> pl.Expr:
-    """Each row's messages as one text that differs when any part or the order of them differs."""
+    """Return each row's messages as one text that differs when any part or the order of them
+    differs.
+    """
     messages = pl.col(column) if isinstance(column, str) else column
     message = pl.element().struct.field("role").fill_null("") + pl.lit(_ROLE_END)
     message = message + pl.element().struct.field("content").fill_null("")
@@ -108,32 +110,34 @@ def messages_key(column: str | pl.Expr) -> pl.Expr:
     return messages.list.eval(message).list.join(_MESSAGE_END).fill_null("")
 
 
-def rows_in_batches(pairs: pl.DataFrame, rows: NDArray[np.int64]) -> Iterator[pl.DataFrame]:
-    """The wanted rows, ascending, of one batch of pairs after another; batches without any are
-    left out.
+def iter_rows_in_batches(pairs: pl.DataFrame, rows: NDArray[np.int64]) -> Iterator[pl.DataFrame]:
+    """Yield the requested rows (ascending numbers) batch by batch; batches without any are left
+    out.
     """
     if not len(rows):
         return
     span = slice(rows[0] // BATCH_ROWS, rows[-1] // BATCH_ROWS + 1)
-    for batch in batches(len(pairs), BATCH_ROWS)[span]:
-        own = rows[slice(*np.searchsorted(rows, [batch.start, batch.stop]))]
-        if len(own):
-            yield pairs[batch][own - batch.start]
+    for batch in batch_slices(len(pairs), BATCH_ROWS)[span]:
+        batch_rows = rows[slice(*np.searchsorted(rows, [batch.start, batch.stop]))]
+        if len(batch_rows):
+            yield pairs[batch][batch_rows - batch.start]
 
 
-def rows_at(pairs: pl.DataFrame, rows: NDArray[np.int64]) -> pl.DataFrame:
-    """The rows of these numbers, in their order.
+def gather_pairs(pairs: pl.DataFrame, rows: NDArray[np.int64]) -> pl.DataFrame:
+    """Return the rows with these numbers, in the order of the numbers.
 
     A few of many: `pairs[rows]` first brings lists into one piece, some hundred bytes a pair.
     """
     order = np.argsort(rows, kind="stable")
-    parts = list(rows_in_batches(pairs, rows[order]))
+    batches = list(iter_rows_in_batches(pairs, rows[order]))
     # The place of each wanted row among the parts.
-    return pl.concat(parts)[np.argsort(order, kind="stable")] if parts else pairs.clear()
+    return pl.concat(batches)[np.argsort(order, kind="stable")] if batches else pairs.clear()
 
 
 def messages_text(column: str) -> pl.Expr:
-    """Each row's messages as plain text: the content of one message, or `role: content` turns."""
+    """Return each row's messages as plain text: the content of one message, or `role: content`
+    turns.
+    """
     content = pl.element().struct.field("content").fill_null("")
     turn = pl.element().struct.field("role").fill_null("") + pl.lit(": ") + content
     return (
@@ -145,29 +149,31 @@ def messages_text(column: str) -> pl.Expr:
 
 
 def text_keys(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Texts `prompt`, `chosen`, `rejected` that differ where anything differs that a pair holds.
+    """Return texts that identify the prompt and both answers with everything they hold.
 
     Tools and media of the row belong to the prompt; media that only one answer speaks of, or that
     are the answer, belong to that answer.
     """
     keys = pairs.select(messages_key(c).alias(c) for c in ("prompt", "chosen", "rejected"))
-    if not present(pairs):
+    if not nonempty_attachments(pairs):
         return keys
-    for shared, other in REJECTED_MEDIA.items():
-        if other not in present(pairs):
+    for shared, rejected_column in REJECTED_MEDIA.items():
+        if rejected_column not in nonempty_attachments(pairs):
             continue
-        apart = pl.col(other).is_not_null()
-        for side, media in (("chosen", shared), ("rejected", other)):
-            own = row_part_keys(pairs.select(pl.when(apart).then(media).alias(shared)))
-            if own is not None:
-                keys = keys.with_columns(pl.col(side) + own)
-        pairs = pairs.with_columns(pl.when(~apart).then(shared).alias(shared))
-    key = row_part_keys(pairs, without=tuple(REJECTED_MEDIA.values()))
+        has_own_media = pl.col(rejected_column).is_not_null()
+        for side, media in (("chosen", shared), ("rejected", rejected_column)):
+            media_key = attachment_keys(
+                pairs.select(pl.when(has_own_media).then(media).alias(shared))
+            )
+            if media_key is not None:
+                keys = keys.with_columns(pl.col(side) + media_key)
+        pairs = pairs.with_columns(pl.when(~has_own_media).then(shared).alias(shared))
+    key = attachment_keys(pairs, without=tuple(REJECTED_MEDIA.values()))
     return keys if key is None else keys.with_columns(pl.col("prompt") + key)
 
 
 def content_hashes(pairs: pl.DataFrame) -> list[bytes]:
-    """Hash of (prompt, unordered answers, annotator) and the row's parts; a flip keeps it."""
+    """Return each pair's hash of prompt, unordered answers, annotator and attachments."""
     keys = text_keys(pairs).with_columns(pairs["annotator"].fill_null(""))
     low, high = pl.min_horizontal("chosen", "rejected"), pl.max_horizontal("chosen", "rejected")
     text = pl.concat_str("prompt", low, high, "annotator", separator="\x1d")
@@ -179,97 +185,103 @@ def content_hashes(pairs: pl.DataFrame) -> list[bytes]:
 
 
 def as_pair_table(frame: pl.DataFrame) -> pl.DataFrame:
-    """A pair table of any version, such as an older run's, with all columns of this one."""
-    parts = {c: t for c, t in ROW_PARTS.items() if c not in frame.columns}
+    """Return a pair table of an earlier version with the columns of this version."""
+    parts = {c: t for c, t in ATTACHMENTS.items() if c not in frame.columns}
     role, content = (pl.element().struct.field(name) for name in ("role", "content"))
     old = [c for c in ("prompt", "chosen", "rejected") if frame.schema[c] != MESSAGES]
-    turns = (pl.col(c).list.eval(message(role, content)).cast(MESSAGES) for c in old)
+    turns = (pl.col(c).list.eval(plain_message(role, content)).cast(MESSAGES) for c in old)
     return frame.with_columns(*turns, *(pl.lit(None, dtype=t).alias(c) for c, t in parts.items()))
 
 
 class PairIds:
-    """Gives ids to the pairs of a data set, batch by batch.
+    """Assigns ids to the pairs of a dataset, batch by batch.
 
     An id is the content hash, with `-1`, `-2`... appended to later occurrences: unique within a
     data set and the same on every run, whatever the label says. These numbers go by the order of
     the rows; `curate.read.repeated_ids` makes them independent of it.
     """
 
-    def __init__(self, taken: Iterable[pl.Series] = ()) -> None:
-        """Ids in `taken` are not given again."""
-        self._seen, self._given, self._taken = KeyCounts(), KeyCounts(), KeyCounts()
-        self._any_taken = False
+    def __init__(self, used_ids: Iterable[pl.Series] = ()) -> None:
+        """Reserve the ids in `used_ids`: they are not assigned again."""
+        self._content_counts, self._data_id_counts, self._used_id_counts = (
+            KeyCounts(),
+            KeyCounts(),
+            KeyCounts(),
+        )
+        self._has_used_ids = False
         self._skipped: dict[bytes, int] = {}
-        for ids in taken:
-            for rows in batches(len(ids), BATCH_ROWS):
-                self._taken.before(_hashes(ids[rows]))
-                self._any_taken = True
+        for ids in used_ids:
+            for rows in batch_slices(len(ids), BATCH_ROWS):
+                self._used_id_counts.before(_hash_ids(ids[rows]))
+                self._has_used_ids = True
 
-    def new(self, ids: pl.Series) -> pl.Series:
-        """Whether each id that the data gave (null: none) has not been met before."""
+    def is_new(self, ids: pl.Series) -> pl.Series:
+        """Return whether each id from the data (or null) is new."""
         fresh = ids.is_null()
-        given = ids.drop_nulls()
-        if not len(given):
+        data_ids = ids.drop_nulls()
+        if not len(data_ids):
             return fresh
-        first_time = pl.Series(self._given.before(_hashes(given)) == 0)
+        first_time = pl.Series(self._data_id_counts.before(_hash_ids(data_ids)) == 0)
         return fresh.scatter((~fresh).arg_true(), first_time)
 
-    def give(self, pairs: pl.DataFrame, keys: pl.Series | None = None) -> pl.DataFrame:
+    def fill_missing(self, pairs: pl.DataFrame, keys: pl.Series | None = None) -> pl.DataFrame:
         """Fill null `pair_id`s.
 
         Args:
             pairs: the pair table.
             keys: `content_hashes` of the pairs, where they are known already.
         """
-        lacking = pairs["pair_id"].is_null()
-        if not lacking.any():
+        missing = pairs["pair_id"].is_null()
+        if not missing.any():
             return pairs
         # Pairs with an id count too: their content may be that of one without.
-        every = content_hashes(pairs) if keys is None else keys.to_list()
-        times = self._seen.before(halves(b"".join(every)))
-        if self._any_taken:
-            rows = lacking.arg_true().to_numpy()
-            times[rows] += self._over_taken([every[row] for row in rows.tolist()], times[rows])
-        return pairs.with_columns(pair_id=pl.coalesce("pair_id", _named(every, times)))
+        content_keys = content_hashes(pairs) if keys is None else keys.to_list()
+        times = self._content_counts.before(key_halves(b"".join(content_keys)))
+        if self._has_used_ids:
+            rows = missing.arg_true().to_numpy()
+            times[rows] += self._skipped_numbers(
+                [content_keys[row] for row in rows.tolist()], times[rows]
+            )
+        return pairs.with_columns(pair_id=pl.coalesce("pair_id", _format_ids(content_keys, times)))
 
-    def _over_taken(self, keys: list[bytes], times: NDArray[np.int64]) -> NDArray[np.int64]:
-        """How many numbers each key must skip, since others have them, at these times."""
+    def _skipped_numbers(self, keys: list[bytes], times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many numbers each key must skip because other pairs use them."""
         skipped = np.array([self._skipped.get(key, 0) for key in keys], dtype=np.int64)
-        clash = self._is_taken(keys, times + skipped)
+        clash = self._is_used(keys, times + skipped)
         # One after another only where a number is taken, as hardly ever: each skip moves the next.
         slow = {keys[row] for row in np.flatnonzero(clash).tolist()}
         for row, key in enumerate(keys) if slow else ():
             if key in slow:
                 more = self._skipped.get(key, 0)
-                while self._is_taken([key], times[row : row + 1] + more).any():
+                while self._is_used([key], times[row : row + 1] + more).any():
                     more += 1
                 self._skipped[key] = skipped[row] = more
         return skipped
 
-    def _is_taken(self, keys: list[bytes], times: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return self._taken.has(_hashes(_named(keys, times)))
+    def _is_used(self, keys: list[bytes], times: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return self._used_id_counts.has(_hash_ids(_format_ids(keys, times)))
 
 
-def _named(keys: list[bytes], times: NDArray[np.int64]) -> pl.Series:
-    """The ids of contents that occur for the first time, or once more after so many."""
+def _format_ids(keys: list[bytes], times: NDArray[np.int64]) -> pl.Series:
+    """Return ids: the hash of the content, and a number for later occurrences."""
     names = pl.Series("name", keys, dtype=pl.Binary).bin.encode("hex")
     repeated = pl.when(pl.col("n") > 0).then(pl.format("{}-{}", "name", "n"))
     return pl.DataFrame({"name": names, "n": times}).select(i=repeated.otherwise("name"))["i"]
 
 
-def _hashes(ids: pl.Series) -> Halves:
-    """128-bit hashes of ids."""
+def _hash_ids(ids: pl.Series) -> KeyHalves:
+    """Return 128-bit hashes of ids."""
     text = pl.col("i")
     return ids.alias("i").to_frame().select(first=text.hash(1), second=text.hash(2)).to_numpy()
 
 
 def with_pair_ids(pairs: pl.DataFrame) -> pl.DataFrame:
     """Fill null `pair_id`s of a whole data set; see `PairIds`."""
-    return PairIds().give(pairs)
+    return PairIds().fill_missing(pairs)
 
 
-def dense_numbers(column: pl.Series) -> NDArray[np.int64]:
-    """Numbers from 0, equal exactly where the values are, in the order of the values; (rows,)."""
+def dense_ranks(column: pl.Series) -> NDArray[np.int64]:
+    """Return each value's rank from 0, (rows,); equal values share a rank."""
     numbers: NDArray[np.int64] = column.rank("dense").to_numpy().astype(np.int64) - 1
     return numbers
 
@@ -300,15 +312,15 @@ def label_marks(pairs: pl.DataFrame) -> pl.Series:
     return pairs.select(mark=orientation + pl.col("is_tie").cast(pl.String))["mark"]
 
 
-def fingerprint(pairs: pl.DataFrame) -> str:
+def fingerprint_pairs(pairs: pl.DataFrame) -> str:
     """`Fingerprint` of all pairs."""
-    whole = Fingerprint()
-    for rows in batches(len(pairs), BATCH_ROWS):
+    digest = Fingerprint()
+    for rows in batch_slices(len(pairs), BATCH_ROWS):
         batch = pairs[rows]
-        whole.add(batch["pair_id"], label_marks(batch))
-    return whole.hex()
+        digest.add(batch["pair_id"], label_marks(batch))
+    return digest.hex()
 
 
-def batches(total: int, size: int) -> Sequence[slice]:
-    """Slices of at most `size` rows that cover `total` rows."""
+def batch_slices(total: int, size: int) -> Sequence[slice]:
+    """Return slices of at most `size` rows that cover `total` rows."""
     return [slice(start, min(start + size, total)) for start in range(0, total, size)]

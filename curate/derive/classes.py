@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from curate.data.extra_column import CLASS_KEY
-from curate.data.hashes import key_of
+from curate.data.hashes import hash_bytes
+from curate.data.json_fields import CLASS_KEY
 from curate.data.json_text import to_json
 from curate.data.table import PAIR_COLUMNS, PairIds, empty_pairs
 from curate.models.judge.both_orders import ask_both_orders
@@ -67,7 +67,7 @@ def labelled_texts(rows: PublishedRows, left_out: Counter[str]) -> list[Labelled
             continue
         # A text that occurs twice is one example of its class.
         texts_by_class.setdefault(
-            (str(label), text), LabelledText(str(label), key_of(text.encode()), text)
+            (str(label), text), LabelledText(str(label), hash_bytes(text.encode()), text)
         )
     return sorted(texts_by_class.values())
 
@@ -139,4 +139,4 @@ def _pair_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
     if not rows:
         return empty_pairs()
     named = {name: [row.get(name) for row in rows] for name in PAIR_COLUMNS}
-    return PairIds().give(pl.DataFrame(named, schema=PAIR_COLUMNS))
+    return PairIds().fill_missing(pl.DataFrame(named, schema=PAIR_COLUMNS))

@@ -165,7 +165,7 @@ def feedback_pairs(
         unanswered = [complaint for complaint, text in written if text is None]
     counts["complaints that no answer met"] = len(unanswered)
     frame = pl.DataFrame(rows, schema=PAIR_COLUMNS)
-    return Feedback((ids or PairIds()).give(frame), counts)
+    return Feedback((ids or PairIds()).fill_missing(frame), counts)
 
 
 def _pairs_of_conversation(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.data.table import MESSAGES, PairIds, empty_pairs, message, messages_text
+from curate.data.table import MESSAGES, PairIds, empty_pairs, messages_text, plain_message
 from curate.derive.constraints import KINDS, measure_texts
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _derive_batch(
         - len(usable_pairs),
         "the answer is too short, or not in Latin letters": int((~enough).sum()),
     }
-    return DerivedPairs(ids.give(derived), {k: v for k, v in left_out.items() if v})
+    return DerivedPairs(ids.fill_missing(derived), {k: v for k, v in left_out.items() if v})
 
 
 def _choose_instructions(
@@ -133,5 +133,5 @@ def _conversation_with(instructions: Sequence[pl.Expr]) -> pl.Expr:
     before = pl.col("prompt").list.head(pl.col("prompt").list.len() - 1)
     question = pl.col("prompt").list.last().struct.field("content")
     instruction_text = pl.concat_str(instructions, separator=" ", ignore_nulls=True)
-    turn = message("user", pl.format("{}\n\n{}", question, instruction_text))
+    turn = plain_message("user", pl.format("{}\n\n{}", question, instruction_text))
     return pl.concat_list(before, pl.concat_list(turn).cast(MESSAGES), pl.col("chosen"))

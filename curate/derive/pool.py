@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curate.data.json_text import parsed_json
+from curate.data.json_text import parse_nested_json
 from curate.data.table import PAIR_COLUMNS, PairIds, messages_series
 from curate.read.embedded_json import parse_embedded_messages
 from curate.read.formats.listwise import ANSWERS, PROMPTS
@@ -99,7 +99,7 @@ def has_answers(settings: InputConfig) -> bool:
 
 def _is_pool_row(row: Mapping[str, Any]) -> bool:
     """Return whether a row has a list of answers, or only a prompt, and is not a pair."""
-    has_answers = any(isinstance(parsed_json(row.get(name)), list) for name in ANSWERS)
+    has_answers = any(isinstance(parse_nested_json(row.get(name)), list) for name in ANSWERS)
     pair_columns = {"chosen", "rejected"} & row.keys()
     has_prompt = any(row.get(name) is not None for name in PROMPTS)
     return has_answers or (has_prompt and not pair_columns and len(row) == 1)
@@ -119,7 +119,7 @@ def _add_row(row: Mapping[str, Any], pool: AnswerPool, unanswered: list[list[Tur
         pool.left_out[problem] += 1
         return
     # Files without nested columns store the list as JSON text.
-    answers = parsed_json(next((row[n] for n in ANSWERS if row.get(n) is not None), None))
+    answers = parse_nested_json(next((row[n] for n in ANSWERS if row.get(n) is not None), None))
     if answers is None:
         unanswered.append(turns)
     else:
@@ -163,7 +163,7 @@ def candidate_pairs(
     )
     frame = frame.with_columns(is_tie=pl.lit(False), source=pl.lit(MADE))
     frame = frame.select(pl.col(c).cast(t) for c, t in PAIR_COLUMNS.items())
-    return PairIds().give(frame), chosen_rows, rejected_rows
+    return PairIds().fill_missing(frame), chosen_rows, rejected_rows
 
 
 def _compare_answers(

@@ -165,7 +165,7 @@ def _read_previous_round(folder: Path | None) -> tuple[pl.DataFrame | None, int]
             found=str(folder),
             expected=f"a folder written by 'curate round', with {ROUND}",
         )
-    kept_pairs = pl.concat(list(RunFiles(folder).kept()))
+    kept_pairs = pl.concat(list(RunFiles(folder).kept_batches()))
     return kept_pairs, int(json.loads(facts_path.read_text())["round"]) + 1
 
 

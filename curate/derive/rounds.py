@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curate.data.extra_column import extra_value, extra_with
-from curate.data.hashes import content_keys, key_of
+from curate.data.hashes import content_keys, hash_bytes
+from curate.data.json_fields import extra_value, with_extra_key
 from curate.data.table import text_keys
 from curate.derive.pool import MADE, AnswerPool, candidate_pairs
 from curate.errors import CurateError
@@ -167,7 +167,7 @@ def _embed_rows(pairs: pl.DataFrame, embed: Embed) -> RoundRows:
 
 def _assign_folds(pairs: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the fold of each prompt and whether it is held out, equal in every round."""
-    keys = (key_of(text.encode()) for text in text_keys(pairs)["prompt"])
+    keys = (hash_bytes(text.encode()) for text in text_keys(pairs)["prompt"])
     numbers = np.array([int.from_bytes(key[:4], "big") for key in keys], dtype=np.int64)
     return numbers % FOLDS, numbers // FOLDS % FOLDS == 0
 
@@ -229,7 +229,9 @@ def _with_extra_keys(pairs: pl.DataFrame, values: dict[str, list[Any]]) -> pl.Da
     for key, listed in values.items():
         texts = pl.Series("_json", [json.dumps(v) for v in listed], dtype=pl.String)
         pairs = pairs.with_columns(texts)
-        pairs = pairs.with_columns(extra=extra_with("extra", key, pl.col("_json"))).drop("_json")
+        pairs = pairs.with_columns(extra=with_extra_key("extra", key, pl.col("_json"))).drop(
+            "_json"
+        )
     return pairs
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from curate.data.hashes import select_in_batches
-from curate.data.table import messages_text, rows_at
+from curate.data.table import gather_pairs, messages_text
 from curate.errors import CurateError
 from curate.explain.naming import extreme_rows, feature_words
 from curate.models.embed.autoencoder import SAESettings, fit_to_run
@@ -205,7 +205,7 @@ def _extreme_examples(
     pairs: pl.DataFrame, column: NDArray[np.float32], rows: NDArray[np.int64]
 ) -> list[dict[str, Any]]:
     """Return the pairs of largest activation: the answer with the feature and the one without."""
-    texts = rows_at(pairs, rows).select(
+    texts = gather_pairs(pairs, rows).select(
         "pair_id",
         *(
             messages_text(p).str.slice(0, _MAX_SHOWN_CHARACTERS)

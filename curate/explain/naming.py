@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from sklearn.feature_extraction.text import CountVectorizer
 
-from curate.data.table import messages_text, rows_at
+from curate.data.table import gather_pairs, messages_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def feature_words(
     tops = extreme_rows(features)
     sides: list[list[str]] = []
     for column, rows in zip(features.T, tops, strict=True):
-        texts = rows_at(pairs, rows).select(
+        texts = gather_pairs(pairs, rows).select(
             chosen=messages_text("chosen"), rejected=messages_text("rejected")
         )
         points = pl.Series(column[rows] > 0)

@@ -12,7 +12,7 @@ from curate.pipeline.rewrite import rewrite_run
 from curate.steps.context import Progress
 from curate.steps.relabel import flip_labels
 from curate.steps.step_record import StepRecord
-from curate.verdicts.files import FOLDER, majority, read_verdicts
+from curate.verdicts.files import FOLDER, majority_verdicts, read_verdicts
 from curate.verdicts.match import match_verdicts
 from curate.write.exports import LABEL_PROBABILITY
 from curate.write.run_files import RunFiles
@@ -21,7 +21,7 @@ STEP = "review"
 
 
 def verdict_files(run: Path) -> list[Path]:
-    """The files that `curate review` wrote into the run."""
+    """Return the files that `curate review` wrote into the run."""
     return sorted((run / FOLDER).glob("*.jsonl"))
 
 
@@ -60,41 +60,41 @@ def apply_verdicts(
     if not ignore_unknown:
         matched.require_all(str(run_folder), "or --ignore-unknown to apply the others alone")
     warnings += matched.warnings()
-    winners = majority(matched.frame)
-    judged = pairs.join(winners, on="pair_id", how="left", maintain_order="left")
-    flips = (judged["verdict"] == "flip").fill_null(False)
+    winners = majority_verdicts(matched.frame)
+    reviewed = pairs.join(winners, on="pair_id", how="left", maintain_order="left")
+    flips = (reviewed["verdict"] == "flip").fill_null(False)
     # Flipped before fates are set: a pair that comes back has the label that people gave it.
-    judged = judged.with_columns(flip_labels(judged, flips))
+    reviewed = reviewed.with_columns(flip_labels(reviewed, flips))
     verdict = pl.col("verdict")
     keep = verdict.is_in(["keep", "flip"]).fill_null(False)
-    gone = verdict.is_in(["drop", "tie"]).fill_null(False)
-    judged = judged.with_columns(
+    is_dropped = verdict.is_in(["drop", "tie"]).fill_null(False)
+    reviewed = reviewed.with_columns(
         pl.when(keep)
         .then(None)
-        .when(gone)
+        .when(is_dropped)
         .then(pl.lit(STEP))
         .otherwise(DROP_STEP)
         .alias(DROP_STEP),
         pl.when(keep)
         .then(None)
-        .when(gone)
+        .when(is_dropped)
         .then(pl.format("reviewers say {}", "verdict"))
         .otherwise(DROP_REASON)
         .alias(DROP_REASON),
         pl.when(keep)
         .then(None)
-        .when(gone)
+        .when(is_dropped)
         .then(pl.format("review_{}", "verdict"))
         .otherwise(DROP_CODE)
         .alias(DROP_CODE),
     )
-    if LABEL_PROBABILITY in judged.columns:
+    if LABEL_PROBABILITY in reviewed.columns:
         # What people said is no longer a guess, and the label may be the other one.
         sure = pl.when(keep).then(1.0).otherwise(LABEL_PROBABILITY)
-        judged = judged.with_columns(sure.alias(LABEL_PROBABILITY))
-    judged = judged.drop("verdict")
-    kept = int(judged[DROP_STEP].is_null().sum())
+        reviewed = reviewed.with_columns(sure.alias(LABEL_PROBABILITY))
+    reviewed = reviewed.drop("verdict")
+    rows_kept = int(reviewed[DROP_STEP].is_null().sum())
     counts = dict(winners["verdict"].value_counts(sort=True).iter_rows())
     facts = {"verdicts": counts, "turned": matched.turned, "ignored": matched.unmatched}
-    record = StepRecord(STEP, "filter", len(pairs), kept, 0.0, facts, tuple(warnings))
-    return rewrite_run(run, judged, record, folder, overwrite, progress)
+    record = StepRecord(STEP, "filter", len(pairs), rows_kept, 0.0, facts, tuple(warnings))
+    return rewrite_run(run, reviewed, record, folder, overwrite, progress)

@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from curate.data.row_parts import REJECTED_MEDIA
+from curate.data.attachments import REJECTED_MEDIA
 from curate.data.table import messages_text
 from curate.errors import CurateError
 from curate.people.drawn_tasks import DrawnPairs
@@ -63,7 +63,7 @@ class BlindReview:
         return sum(pair_id in self._place for pair_id in self.log.verdicts)
 
     def state(self, at: int | None = None) -> dict[str, Any]:
-        """Progress, and the pair at a position: never one beyond the first without a verdict.
+        """Return progress and the pair at a position, at most the first one without a verdict.
 
         Args:
             at: position in the draw; None: the first pair without a verdict.
@@ -126,13 +126,13 @@ class BlindReview:
         return self.state(len(self._ids)) | {"compared": rows, "pair": None}
 
     def _first_open(self) -> int:
-        """Position of the first pair without a verdict; the number of pairs where all have one."""
-        judged = self.log.verdicts
-        open_places = (at for at, pair_id in enumerate(self._ids) if pair_id not in judged)
+        """Return the position of the first pair without a verdict, else the number of pairs."""
+        verdicts = self.log.verdicts
+        open_places = (at for at, pair_id in enumerate(self._ids) if pair_id not in verdicts)
         return next(open_places, len(self._ids))
 
     def _is_first_chosen(self, at: int) -> bool:
-        """Whether A is the answer that the label prefers."""
+        """Return whether A is the answer that the label prefers."""
         chosen, rejected = (self._rank(at, answer) for answer in self._hashes[at])
         return chosen <= rejected
 
@@ -142,7 +142,7 @@ class BlindReview:
         return blake2b(text.encode(), digest_size=8).digest()
 
     def _choice(self, at: int) -> str:
-        """The reviewer's choice as the page names it; "" for none."""
+        """Return the reviewer's choice as the page names it; "" for none."""
         verdict = self.log.verdicts.get(self._ids[at], "")
         if verdict not in ("keep", "flip"):
             return verdict
@@ -172,14 +172,16 @@ class BlindReview:
         }
 
     def _media(self, columns: Mapping[str, Any], side: str) -> Markup:
-        """The media of one side, without the names of their files, which may name the label."""
+        """Return the media of one side without file names, which could reveal the label."""
         media: list[Mapping[str, Any]] = []
         for shared, other in REJECTED_MEDIA.items():
             apart = columns.get(other) is not None
             name = other if side == "rejected" else shared
             if apart != (side == "prompt"):
                 media += columns.get(name) or []
-        images = [_medium(number, medium, self._folders) for number, medium in enumerate(media, 1)]
+        images = [
+            _medium_html(number, medium, self._folders) for number, medium in enumerate(media, 1)
+        ]
         if not images:
             return Markup("")
         return Markup('<div class="media">{}</div>').format(Markup("").join(images))
@@ -197,7 +199,7 @@ class BlindReview:
 
 
 def _text_html(text: str) -> Markup:
-    """A text as HTML, traces and tool calls folded."""
+    """Return a text as HTML, with traces and tool calls collapsed."""
     if not text.strip():
         return Markup('<span class="cut">(empty)</span>')
     blocks, plain = split_blocks(text)
@@ -206,7 +208,7 @@ def _text_html(text: str) -> Markup:
     return blocks + escape(plain[:_LONGEST]) + (note if more > 0 else Markup(""))
 
 
-def _medium(number: int, medium: Mapping[str, Any], folders: Sequence[Path]) -> Markup:
+def _medium_html(number: int, medium: Mapping[str, Any], folders: Sequence[Path]) -> Markup:
     url = make_thumbnail(medium, folders).url
     if url is None:
         return Markup('<span class="medium">medium {} cannot be shown here</span>').format(number)

@@ -33,7 +33,7 @@ class ConnectionState:
 
 
 def bounded_protocol() -> type[BoundedProtocol]:
-    """The HTTP protocol of one server, which counts its own connections alone."""
+    """Return the HTTP protocol class of one server, which counts that server's connections."""
     return type("ServerProtocol", (BoundedProtocol,), {"strangers": OrderedDict()})
 
 

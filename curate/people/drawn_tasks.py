@@ -12,14 +12,14 @@ import polars as pl
 
 from curate.data.table import PAIR_COLUMNS, as_pair_table
 from curate.errors import CurateError, first_line
-from curate.people.draw import SAMPLE, draw, read_sample
-from curate.people.tasks import MARK, Choice, Routed, check_tool, write_tasks
+from curate.people.sampling import SAMPLE, draw_sample, read_sample
+from curate.people.tasks import MARK, RoutingChoice, RoutingResult, check_tool, write_tasks
 from curate.report.run_view import load_view
 from curate.steps.next_steps import PIPELINE, judging_commands
-from curate.write.contents import is_ours, read_mark
+from curate.write.contents import is_run_folder, read_completion_file
 from curate.write.manifest import data_folders
 from curate.write.run_files import RunFiles
-from curate.write.run_folder import staged
+from curate.write.run_folder import atomic_folder
 from curate.write.shards import write_frame
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _PROBABILITIES = {"noise_score.score": True, "label_em.posterior": False}
 
 
 @dataclass(frozen=True)
-class Source:
+class DrawSource:
     """Where pairs were drawn from.
 
     Attributes:
@@ -59,10 +59,10 @@ class DrawnPairs:
 
     folder: Path
     pairs: pl.DataFrame
-    source: Source
+    source: DrawSource
 
     def next_commands(self, verdicts: Path | None = None) -> tuple[str, ...]:
-        """What to do once pairs are judged, with the paths of this draw, in its order.
+        """Return the next steps after the review, with this sample's paths.
 
         Args:
             verdicts: file of verdicts, where they are not in the folder of the draw.
@@ -82,11 +82,13 @@ class DrawnPairs:
 
 
 def is_draw(folder: Path) -> bool:
-    """Whether the folder holds pairs that `curate route` drew."""
-    return is_ours(folder, MARK) and (folder / SAMPLE).is_file()
+    """Return whether the folder is a sample drawn by `curate route`."""
+    return is_run_folder(folder, MARK) and (folder / SAMPLE).is_file()
 
 
-def draw_from_run(run_folder: str | Path, folder: Path, choice: Choice, overwrite: bool) -> Routed:
+def draw_from_run(
+    run_folder: str | Path, folder: Path, choice: RoutingChoice, overwrite: bool
+) -> RoutingResult:
     """Write tasks for drawn pairs of a run, and how they were drawn.
 
     Raises:
@@ -97,7 +99,7 @@ def draw_from_run(run_folder: str | Path, folder: Path, choice: Choice, overwrit
     suspicion = None
     if name in _PROBABILITIES:
         suspicion = view.frame[name] if _PROBABILITIES[name] else 1.0 - view.frame[name]
-    source = Source(str(run_folder), True, folders=view.data_folders)
+    source = DrawSource(str(run_folder), True, folders=view.data_folders)
     return _write_draw(view.frame, suspicion, source, folder, choice, overwrite)
 
 
@@ -106,9 +108,9 @@ def draw_from_data(
     data: str,
     options: Sequence[str],
     folder: Path,
-    choice: Choice,
+    choice: RoutingChoice,
     overwrite: bool,
-) -> Routed:
+) -> RoutingResult:
     """Write tasks for randomly drawn pairs of a dataset, and how they were drawn.
 
     Args:
@@ -123,21 +125,21 @@ def draw_from_data(
         CurateError: a draw in strata, which needs the scores of a run.
     """
     check_tool(choice.tool)
-    source = Source(data, False, tuple(options), tuple(pairs.folders))
+    source = DrawSource(data, False, tuple(options), tuple(pairs.folders))
     return _write_draw(pairs.frame, None, source, folder, choice, overwrite)
 
 
 def _write_draw(
     pairs: pl.DataFrame,
     suspicion: pl.Series | None,
-    source: Source,
+    source: DrawSource,
     folder: Path,
-    choice: Choice,
+    choice: RoutingChoice,
     overwrite: bool,
-) -> Routed:
+) -> RoutingResult:
     assert choice.sampling is not None
-    sample = draw(pairs, suspicion, choice.budget, choice.sampling, choice.seed)
-    chosen = _in_order(pairs.select(list(PAIR_COLUMNS)), sample)
+    sample = draw_sample(pairs, suspicion, choice.budget, choice.sampling, choice.seed)
+    chosen = _in_draw_order(pairs.select(list(PAIR_COLUMNS)), sample)
     table = chosen.select("pair_id")
     facts = {
         "run" if source.is_run else "data": source.data,
@@ -147,17 +149,17 @@ def _write_draw(
         "sampling": choice.sampling,
         "seed": choice.seed,
     }
-    with staged(folder, overwrite, MARK) as stage:
+    with atomic_folder(folder, overwrite, MARK) as stage:
         write_frame(sample, stage / SAMPLE)
         write_frame(chosen, stage / _PAIRS)
         write_tasks(stage, chosen, table, choice, facts)
     result = DrawnPairs(folder, chosen, source)
     review = f"curate review {shlex.quote(str(folder))}"
-    return Routed(folder, table, [], len(sample), commands=(review, *result.next_commands()))
+    return RoutingResult(folder, table, [], len(sample), commands=(review, *result.next_commands()))
 
 
-def _in_order(pairs: pl.DataFrame, sample: pl.DataFrame) -> pl.DataFrame:
-    """The drawn pairs in the order of the draw."""
+def _in_draw_order(pairs: pl.DataFrame, sample: pl.DataFrame) -> pl.DataFrame:
+    """Return the sampled pairs in the order of the draw."""
     places = sample.filter("drawn").sort("order").select("pair_id")
     return places.join(pairs, on="pair_id", how="inner", maintain_order="left").select(
         pairs.columns
@@ -165,7 +167,7 @@ def _in_order(pairs: pl.DataFrame, sample: pl.DataFrame) -> pl.DataFrame:
 
 
 def load_draw(folder: Path, run: Path | None = None) -> DrawnPairs:
-    """The drawn pairs of a folder of `curate route`.
+    """Return the drawn pairs of a folder of `curate route`.
 
     Args:
         folder: of the draw.
@@ -175,12 +177,12 @@ def load_draw(folder: Path, run: Path | None = None) -> DrawnPairs:
         CurateError: no draw, or one of pairs that the run does not hold.
     """
     sample = read_sample(folder)
-    source = _source(folder, read_mark(folder / MARK) or {})
+    source = _draw_source(folder, read_completion_file(folder / MARK) or {})
     if run is not None:
         files = RunFiles(run)
-        pairs = _in_order(files.all_pairs().select(list(PAIR_COLUMNS)), sample)
+        pairs = _in_draw_order(files.all_pairs().select(list(PAIR_COLUMNS)), sample)
         source = replace(source, folders=data_folders(files.manifest))
-        return _complete(DrawnPairs(folder, pairs, source), sample, run)
+        return _require_complete(DrawnPairs(folder, pairs, source), sample, run)
     try:
         pairs = as_pair_table(pl.read_parquet(folder / _PAIRS)).select(list(PAIR_COLUMNS))
     except (OSError, pl.exceptions.PolarsError, KeyError) as error:
@@ -190,11 +192,13 @@ def load_draw(folder: Path, run: Path | None = None) -> DrawnPairs:
             found=first_line(error),
             fix="for a sample of an older version, give its run: curate review RUN --sample DRAWN",
         ) from None
-    return _complete(DrawnPairs(folder, _in_order(pairs, sample), source), sample, folder)
+    return _require_complete(
+        DrawnPairs(folder, _in_draw_order(pairs, sample), source), sample, folder
+    )
 
 
-def _complete(draw_result: DrawnPairs, sample: pl.DataFrame, place: Path) -> DrawnPairs:
-    """The draw, whose pairs must all be there."""
+def _require_complete(draw_result: DrawnPairs, sample: pl.DataFrame, place: Path) -> DrawnPairs:
+    """Return the sample; raise CurateError unless all its pairs are there."""
     count = int(sample["drawn"].sum())
     if len(draw_result.pairs) != count:
         raise CurateError(
@@ -206,10 +210,10 @@ def _complete(draw_result: DrawnPairs, sample: pl.DataFrame, place: Path) -> Dra
     return draw_result
 
 
-def _source(folder: Path, facts: Mapping[str, Any]) -> Source:
-    """Where a draw came from, by its mark."""
+def _draw_source(folder: Path, facts: Mapping[str, Any]) -> DrawSource:
+    """Return the source of a sample, by its completion file."""
     lists = facts.get("options", []), facts.get("media_folders", [])
     if not all(isinstance(v, list) and all(isinstance(x, str) for x in v) for v in lists):
         raise CurateError("the sample is damaged", where=str(folder / MARK), fix="sample again")
     name = str(facts.get("data") or facts.get("run") or "DATA")
-    return Source(name, "run" in facts, tuple(lists[0]), tuple(map(Path, lists[1])))
+    return DrawSource(name, "run" in facts, tuple(lists[0]), tuple(map(Path, lists[1])))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from curate.models.embed.frame import embed_frame
-from curate.people.judged import by_people, judged_by_both
-from curate.people.kinds import TOPIC, kinds, topics
-from curate.people.route_fit import RouteFit, fit_route
-from curate.people.signals import binned, features
+from curate.people.doubly_judged import doubly_judged_pairs, voted_by_people
+from curate.people.pair_categories import TOPIC, pair_categories, prompt_topics
+from curate.people.routing_features import tercile_bins, text_features
+from curate.people.routing_model import RouteFit, fit_routing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearnedRouting:
     """What was learned of a run's pairs.
 
     Attributes:
@@ -33,14 +33,14 @@ class Learned:
 
     fit: RouteFit
     free: pl.Series
-    kinds: pl.DataFrame
+    pair_categories: pl.DataFrame
 
     def portable(self) -> dict[str, float]:
-        """Gains that hold for other data: a topic's number means nothing there."""
+        """Return gains that hold for other data: a topic's number means nothing there."""
         return {k: v for k, v in self.fit.coefficients.items() if not k.startswith(f"{TOPIC}=")}
 
 
-def learn(
+def learn_routing(
     pairs: pl.DataFrame,
     unsure: pl.Series,
     model: str,
@@ -50,8 +50,8 @@ def learn(
     embedder: EmbedderConfig,
     media: Sequence[Path],
     progress: Progress,
-) -> Learned:
-    """Gains of lengths, overlap, uncertainty, tags and topics where people and a model judged.
+) -> LearnedRouting:
+    """Learn the gains of features from pairs that people and a model judged.
 
     Args:
         pairs: the pair table.
@@ -67,12 +67,14 @@ def learn(
     Raises:
         CurateError: an unknown annotator or tag, or fewer than 200 pairs that both judged.
     """
-    free = ~by_people(pairs, model)
-    both = judged_by_both(pairs, model)
-    known = kinds(pairs, unsure, tags)
+    free = ~voted_by_people(pairs, model)
+    doubly_judged = doubly_judged_pairs(pairs, model)
+    categories = pair_categories(pairs, unsure, tags)
     embedded, _ = embed_frame(pairs, embedder, "auto", progress, media=media)
-    known = pl.DataFrame([*known, topics(embedded, seed)])
-    bins = pl.concat([binned(features(pairs)), known], how="horizontal")
+    categories = pl.DataFrame([*categories, prompt_topics(embedded, seed)])
+    bins = pl.concat([tercile_bins(text_features(pairs)), categories], how="horizontal")
     # The fit is made for the share that will be routed: gains shrink as it grows.
     share = min(budget / max(int(free.sum()), 1), 1.0)
-    return Learned(fit_route(both.judged(embedded, bins), share, seed), free, known)
+    return LearnedRouting(
+        fit_routing(doubly_judged.routing_sample(embedded, bins), share, seed), free, categories
+    )

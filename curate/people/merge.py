@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curate.data.extra_column import extra_value, extra_with
+from curate.data.json_fields import extra_value, with_extra_key
 from curate.data.table import PAIR_COLUMNS, PairIds
 from curate.read.pairs import read_pairs
 from curate.steps.context import Progress
@@ -16,14 +16,14 @@ from curate.steps.relabel import flip_labels
 from curate.verdicts.files import VERDICTS, VOTES, read_verdicts
 from curate.verdicts.match import match_verdicts
 from curate.write.run_files import RunFiles, is_run
-from curate.write.run_folder import staged
+from curate.write.run_folder import atomic_folder
 from curate.write.shards import write_json, write_shards
 
 MARK = "merge.json"
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergedVerdicts:
     """Pairs with the verdicts as votes.
 
     Attributes:
@@ -39,7 +39,7 @@ class Merged:
     warnings: tuple[str, ...] = ()
 
 
-def merge(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> Merged:
+def merge_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> MergedVerdicts:
     """Add one pair for each vote, with the reviewer as annotator.
 
     Args:
@@ -52,18 +52,18 @@ def merge(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> Merged:
     matched = match_verdicts(pairs, verdicts)
     matched.require_all("the data to merge into")
     verdicts = matched.frame
-    votes = _named_apart(verdicts.filter(pl.col("verdict").is_in(VOTES)), pairs)
-    cast = votes.join(pairs, on="pair_id", how="left", maintain_order="left")
+    votes = _distinguish_reviewers(verdicts.filter(pl.col("verdict").is_in(VOTES)), pairs)
+    new_votes = votes.join(pairs, on="pair_id", how="left", maintain_order="left")
     # A flip exchanges the media of both answers too, and marks whose side scores in `extra` take.
-    made = (
-        cast.with_columns(flip_labels(cast, cast["verdict"] == "flip"))
+    derived = (
+        new_votes.with_columns(flip_labels(new_votes, new_votes["verdict"] == "flip"))
         .with_columns(
             # Of the vote alone: how strongly the first annotator preferred says nothing of this
             # one.
             is_tie=pl.col("verdict") == "tie",
             annotator="reviewer",
             strength=pl.lit(None, dtype=pl.Float32),
-            extra=extra_with("extra", "verdict_on", pl.format('"{}"', "pair_id")),
+            extra=with_extra_key("extra", "verdict_on", pl.format('"{}"', "pair_id")),
             pair_id=pl.lit(None, dtype=pl.String),
         )
         .select(list(PAIR_COLUMNS))
@@ -73,22 +73,26 @@ def merge(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> Merged:
     old = pairs.select(list(PAIR_COLUMNS))
     # Ids that the data has already (an earlier merge of the same person) are not given again.
     ids = PairIds([old["pair_id"]])
-    return Merged(pl.concat([old, ids.give(made)]), verdicts, ordered, tuple(matched.warnings()))
+    return MergedVerdicts(
+        pl.concat([old, ids.fill_missing(derived)]), verdicts, ordered, tuple(matched.warnings())
+    )
 
 
-def _named_apart(votes: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+def _distinguish_reviewers(votes: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
     """Rename reviewers who share a name with an annotator in the data."""
     # Names of before any merge: a reviewer who is called like an annotator is another person.
-    own = pairs.filter(~extra_value("verdict_on").is_not_null().fill_null(False))["annotator"]
-    taken = pl.col("reviewer").is_in(own.drop_nulls().unique().implode())
+    published_names = pairs.filter(~extra_value("verdict_on").is_not_null().fill_null(False))[
+        "annotator"
+    ]
+    is_published = pl.col("reviewer").is_in(published_names.drop_nulls().unique().implode())
     other = pl.format("reviewer {}", "reviewer")
-    return votes.with_columns(reviewer=pl.when(taken).then(other).otherwise("reviewer"))
+    return votes.with_columns(reviewer=pl.when(is_published).then(other).otherwise("reviewer"))
 
 
 def merge_files(
     data: str, verdict_files: list[Path], folder: Path, overwrite: bool, progress: Progress
-) -> Merged:
-    """Merge verdicts into a run's pairs, or into a data set, and write the pair table.
+) -> MergedVerdicts:
+    """Merge verdicts into the pairs of a run or dataset, and write the pair table.
 
     Args:
         data: folder of a finished run, or a data set.
@@ -105,9 +109,9 @@ def merge_files(
         read = read_pairs(data, on_error="skip", progress=progress)
         pairs = read.frame
         warnings += read.reading_notes()
-    merged = merge(pairs, verdicts)
+    merged = merge_verdicts(pairs, verdicts)
     merged = replace(merged, warnings=(*warnings, *merged.warnings))
-    with staged(folder, overwrite, MARK) as stage:
+    with atomic_folder(folder, overwrite, MARK) as stage:
         write_shards([merged.frame], stage / "pairs", "parquet", 100_000)
         reviewers = merged.verdicts["reviewer"].n_unique()
         facts = {"data": data, "pairs": len(pairs), "reviewers": reviewers}

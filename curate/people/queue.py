@@ -17,7 +17,7 @@ from curate.verdicts.answers import answer_hashes
 FATES = ("all", "kept", "dropped")
 
 
-class Queue:
+class ReviewQueue:
     """The pairs of a run in the order of a score, some left out.
 
     Attributes:
@@ -61,14 +61,14 @@ class Queue:
         if fate != "all":
             keep &= self._view.kept_mask == (fate == "kept")
         if search:
-            wanted = search.lower()
-            held = frame.select(
+            search_text = search.lower()
+            matches = frame.select(
                 pl.any_horizontal(
-                    messages_text(part).str.to_lowercase().str.contains(wanted, literal=True)
+                    messages_text(part).str.to_lowercase().str.contains(search_text, literal=True)
                     for part in ("prompt", "chosen", "rejected")
                 )
             ).to_series()
-            keep &= held.to_numpy()
+            keep &= matches.to_numpy()
         self.rows = rows[keep[rows]]
         self.sort, self.descending, self.fate, self.search = sort, bool(descending), fate, search
         self.place = {self._ids[row]: at for at, row in enumerate(self.rows.tolist())}
@@ -77,26 +77,28 @@ class Queue:
         return len(self.rows)
 
     def id_at(self, at: int) -> str:
-        """The pair at a position of the queue."""
+        """Return the pair at a position of the queue."""
         return self._ids[int(self.rows[at])]
 
     def hashes(self, at: int) -> tuple[str, str]:
-        """Hashes of the chosen and the rejected answer of the pair at a position."""
+        """Return hashes of the chosen and the rejected answer of the pair at a position."""
         chosen, rejected = answer_hashes(self._view.frame[int(self.rows[at])]).row(0)
         return chosen, rejected
 
-    def next_open(self, start: int, judged: dict[str, str]) -> int | None:
-        """The first position from `start` on whose pair has no verdict, then from the beginning."""
+    def next_open(self, start: int, verdicts: dict[str, str]) -> int | None:
+        """Return the first position from `start` on whose pair has no verdict, then from the
+        beginning.
+        """
         places = chain(range(start, len(self)), range(min(start, len(self))))
-        return next((at for at in places if self.id_at(at) not in judged), None)
+        return next((at for at in places if self.id_at(at) not in verdicts), None)
 
     def pair(self, at: int) -> dict[str, Any]:
-        """What the page shows of the pair at a position; answers as HTML with a word diff."""
+        """Return the page's data of the pair at a position, with a word diff as HTML."""
         one = self._view.frame[int(self.rows[at])]
-        (shown,) = pairs_with_diff(one, self._view)
-        return shown | {
+        (pair_view,) = pairs_with_diff(one, self._view)
+        return pair_view | {
             "at": at,
             "chosen_text": one.select(messages_text("chosen")).item(),
             "tie": one["is_tie"][0],
-            "scores": {name: round(float(v), 4) for name, v in shown["scores"].items()},
+            "scores": {name: round(float(v), 4) for name, v in pair_view["scores"].items()},
         }

@@ -11,31 +11,31 @@ from curate.data.hashes import content_keys
 from curate.errors import CurateError
 from curate.models.embed.settings import EmbedderConfig
 from curate.people.drawn_tasks import draw_from_run
-from curate.people.kinds import kinds, tags_in, usual_tags
-from curate.people.learned_route import Learned, learn
-from curate.people.signals import (
-    binned,
-    disagreement,
-    features,
-    gain,
-    rank_of,
-    uncertainty,
+from curate.people.learned_route import LearnedRouting, learn_routing
+from curate.people.pair_categories import coefficient_tags, default_tags, pair_categories
+from curate.people.routing_features import (
+    mean_uncertainty,
+    predicted_gain,
+    tercile_bins,
+    text_features,
+    unit_rank,
+    vote_disagreement,
 )
-from curate.people.tasks import MARK, Choice, Routed, check_tool, write_tasks
+from curate.people.tasks import MARK, RoutingChoice, RoutingResult, check_tool, write_tasks
 from curate.steps.context import Progress, SilentProgress
 from curate.write.manifest import data_folders
 from curate.write.run_files import RunFiles
-from curate.write.run_folder import staged
+from curate.write.run_folder import atomic_folder
 from curate.write.shards import write_json
 
 
-def route(
+def route_pairs(
     run_folder: str | Path,
     folder: Path,
-    choice: Choice,
+    choice: RoutingChoice,
     overwrite: bool = False,
     progress: Progress | None = None,
-) -> Routed:
+) -> RoutingResult:
     """Write tasks for the pairs of a run that are most worth a person's judgement.
 
     The priority is the mean of up to three ranks from 0 to 1: uncertainty, disagreement of
@@ -51,49 +51,53 @@ def route(
         return draw_from_run(run_folder, folder, choice, overwrite)
     run = RunFiles(run_folder)
     pairs = run.all_pairs()
-    unsure, used = uncertainty(run.scores(), choice.by)
+    unsure, used = mean_uncertainty(run.scores(), choice.by)
     learned = None
     if choice.fit is not None:
-        learned = _learned(run, pairs, unsure, choice, progress or SilentProgress())
+        learned = _learn_from_run(run, pairs, unsure, choice, progress or SilentProgress())
         choice = replace(choice, coefficients=learned.fit.coefficients)
     levels = (
-        kinds(pairs, unsure, tags_in(choice.coefficients)) if learned is None else learned.kinds
+        pair_categories(pairs, unsure, coefficient_tags(choice.coefficients))
+        if learned is None
+        else learned.pair_categories
     )
-    told = priorities(pairs, unsure, levels, choice)
+    priorities = pair_priorities(pairs, unsure, levels, choice)
     # Learned gains say more than ranks of signals that were not learned.
     if learned is not None and not choice.by:
-        told, used = told.with_columns(priority=rank_of(pl.col("gain"))), []
+        priorities, used = priorities.with_columns(priority=unit_rank(pl.col("gain"))), []
     free = pl.repeat(True, len(pairs), eager=True) if learned is None else learned.free
-    candidates = pl.concat([pairs, told], how="horizontal").filter(free)
+    candidates = pl.concat([pairs, priorities], how="horizontal").filter(free)
     # A filter may be wrong about what it dropped: people should see such pairs too, unless told
     # not.
     if not choice.include_dropped:
         candidates = candidates.filter(pl.col("drop_step").is_null())
     chosen = _most_urgent(candidates, choice)
-    with staged(folder, overwrite, MARK) as stage:
-        table = chosen.select("pair_id", *told.columns)
+    with atomic_folder(folder, overwrite, MARK) as stage:
+        table = chosen.select("pair_id", *priorities.columns)
         facts = {"budget": choice.budget, "candidates": len(candidates), "uncertainty": used}
         if learned is not None:
             write_json(learned.portable(), stage / "gains.json")
             facts["fit"] = asdict(learned.fit)
         write_tasks(stage, chosen, table, choice, {"run": str(run_folder)} | facts)
-    return Routed(folder, table, used, len(candidates), None if learned is None else learned.fit)
+    return RoutingResult(
+        folder, table, used, len(candidates), None if learned is None else learned.fit
+    )
 
 
-def _learned(
-    run: RunFiles, pairs: pl.DataFrame, unsure: pl.Series, choice: Choice, progress: Progress
-) -> Learned:
-    """Gains of features where both judged, by the run's embedder."""
+def _learn_from_run(
+    run: RunFiles, pairs: pl.DataFrame, unsure: pl.Series, choice: RoutingChoice, progress: Progress
+) -> LearnedRouting:
+    """Learn the gains of features from doubly judged pairs, with the run's embedder."""
     embedder = EmbedderConfig.model_validate(run.manifest["config"].get("embedder") or {})
-    tags = usual_tags(pairs) if choice.tags is None else choice.tags
-    given = (choice.fit or "", tags, choice.budget, choice.seed)
-    return learn(pairs, unsure, *given, embedder, data_folders(run.manifest), progress)
+    tags = default_tags(pairs) if choice.tags is None else choice.tags
+    settings = (choice.fit or "", tags, choice.budget, choice.seed)
+    return learn_routing(pairs, unsure, *settings, embedder, data_folders(run.manifest), progress)
 
 
-def priorities(
-    pairs: pl.DataFrame, unsure: pl.Series, levels: pl.DataFrame, choice: Choice
+def pair_priorities(
+    pairs: pl.DataFrame, unsure: pl.Series, levels: pl.DataFrame, choice: RoutingChoice
 ) -> pl.DataFrame:
-    """Uncertainty, disagreement, gain, priority and features of each pair.
+    """Return uncertainty, disagreement, gain, priority and features of each pair.
 
     Args:
         pairs: the pair table.
@@ -104,34 +108,36 @@ def priorities(
     Raises:
         CurateError: nothing is there to tell pairs apart by.
     """
-    apart = disagreement(pairs)
-    values = features(pairs)
-    bins = pl.concat([binned(values), levels], how="horizontal")
-    told = pl.DataFrame([unsure.alias("uncertainty"), apart.alias("disagreement")])
-    told = told.with_columns(gain=gain(bins, choice.coefficients))
+    vote_spread = vote_disagreement(pairs)
+    values = text_features(pairs)
+    bins = pl.concat([tercile_bins(values), levels], how="horizontal")
+    priorities = pl.DataFrame([unsure.alias("uncertainty"), vote_spread.alias("disagreement")])
+    priorities = priorities.with_columns(gain=predicted_gain(bins, choice.coefficients))
     signals = []
     # What is null everywhere would pull every priority to the middle.
     if unsure.null_count() < len(unsure):
         signals.append(pl.col("uncertainty"))
-    if apart.null_count() < len(apart):
-        signals.append(rank_of(pl.col("disagreement").fill_null(0.0)))
+    if vote_spread.null_count() < len(vote_spread):
+        signals.append(unit_rank(pl.col("disagreement").fill_null(0.0)))
     if choice.coefficients:
-        signals.append(rank_of(pl.col("gain")))
+        signals.append(unit_rank(pl.col("gain")))
     if not signals:
         raise CurateError(
             "there is no score to choose pairs for review",
             found="no uncertainty score, one vote per pair, no gains",
             fix="add a scorer such as label_em, mc_dropout or reward_margin, or give --gains",
         )
-    told = told.with_columns(
-        priority=pl.mean_horizontal(told.select(s.alias(str(i)) for i, s in enumerate(signals)))
+    priorities = priorities.with_columns(
+        priority=pl.mean_horizontal(
+            priorities.select(s.alias(str(i)) for i, s in enumerate(signals))
+        )
     )
     named = bins.rename({name: f"{name}_bin" for name in bins.columns})
-    return pl.concat([told, values, named], how="horizontal")
+    return pl.concat([priorities, values, named], how="horizontal")
 
 
-def _most_urgent(candidates: pl.DataFrame, choice: Choice) -> pl.DataFrame:
-    """The pairs of highest priority, one vote an item, a few a prompt."""
+def _most_urgent(candidates: pl.DataFrame, choice: RoutingChoice) -> pl.DataFrame:
+    """Return the pairs of highest priority, one vote an item, a few a prompt."""
     ranked = candidates.sort("priority", descending=True, nulls_last=True, maintain_order=True)
     texts = content_keys(ranked).select(_prompt="prompt", _low="low", _high="high")
     keys = pl.concat([ranked, texts], how="horizontal")

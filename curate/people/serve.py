@@ -18,7 +18,7 @@ from curate.people.server import ReviewPage, make_app
 _KEEP_ALIVE_SECONDS = 5
 
 
-def serve(review: ReviewPage, port: int, on_ready: Callable[[str], object]) -> Path:
+def serve_review(review: ReviewPage, port: int, on_ready: Callable[[str], object]) -> Path:
     """Serve a review on 127.0.0.1 until the user stops it; returns the file of verdicts.
 
     Args:

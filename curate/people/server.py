@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from curate.data.json_text import whole_text
+from curate.data.json_text import replace_lone_surrogates
 from curate.errors import CurateError
-from curate.people.queue import Queue
+from curate.people.queue import ReviewQueue
 from curate.people.verdict_log import VerdictLog
 from curate.report.build import read_asset
 from curate.report.run_view import RunView
@@ -70,10 +70,10 @@ class ReviewPage(Protocol):
 
     @property
     def done(self) -> int:
-        """Pairs of this review that have a verdict."""
+        """Return pairs of this review that have a verdict."""
 
 
-class Review:
+class ReviewSession:
     """State of an open review: the queue and the verdicts.
 
     Args:
@@ -87,7 +87,7 @@ class Review:
     def __init__(self, view: RunView, log: VerdictLog, next_commands: Sequence[str] = ()) -> None:
         self.view, self.log = view, log
         self._next_commands = list(next_commands)
-        self.queue = Queue(view)
+        self.queue = ReviewQueue(view)
         self.actions: dict[str, Work] = {
             "state": lambda body: self.state(body.get("at")),
             "verdict": lambda b: self.judge(b["pair_id"], b["verdict"], b["note"], b["before"]),
@@ -97,14 +97,14 @@ class Review:
 
     @property
     def done(self) -> int:
-        """Pairs in the queue that have a verdict."""
+        """Return pairs in the queue that have a verdict."""
         return sum(pair_id in self.queue.place for pair_id in self.log.verdicts)
 
     def state(self, at: int | None) -> dict[str, Any]:
-        """Progress, settings, and the pair at a position; None: the next without a verdict."""
-        queue, judged = self.queue, self.log.verdicts
+        """Return progress, settings, and the pair at a position (None: the next open one)."""
+        queue, verdicts = self.queue, self.log.verdicts
         if at is None:
-            at = queue.next_open(0, judged)
+            at = queue.next_open(0, verdicts)
         pair = queue.pair(at) if at is not None and 0 <= at < len(queue) else None
         return {
             "reviewer": self.log.reviewer,
@@ -117,7 +117,7 @@ class Review:
             "columns": self.view.numeric,
             "next": self._next_commands,
             "pair": pair,
-            "verdict": judged.get(pair["id"]) if pair else None,
+            "verdict": verdicts.get(pair["id"]) if pair else None,
         }
 
     def judge(
@@ -132,7 +132,7 @@ class Review:
         return self._after(self.queue.next_open(at + 1, self.log.verdicts))
 
     def arrange(self, descending: bool | None, sort: str, fate: str, search: str) -> dict[str, Any]:
-        """Sort and filter, then show the first pair without a verdict."""
+        """Sort and filter the queue, and return the state at the first open pair."""
         self.queue.arrange(sort, descending, fate, search)
         return self.state(None)
 
@@ -145,7 +145,7 @@ class Review:
         return self.state(at if at is not None else -1)
 
 
-class _Pages:
+class _ReviewPages:
     """The addresses of the application.
 
     The page needs the token in its address, and leaves it as a cookie that the rest needs. Cookies
@@ -161,7 +161,7 @@ class _Pages:
 
     async def page(self, request: Request) -> Response:
         if self._is_foreign(request) or not self._is_token(request.query_params.get("token", "")):
-            return _refused()
+            return _error_response()
         _mark_trusted(request)
         response = HTMLResponse(read_asset(self._review.page), headers=_HEADERS)
         response.set_cookie(self._cookie, self._token, httponly=True, samesite="strict")
@@ -169,41 +169,41 @@ class _Pages:
 
     async def static(self, request: Request) -> Response:
         if self._is_foreign(request):
-            return _refused()
+            return _error_response()
         name = request.path_params["name"]
         if name not in _STATIC:
             return PlainTextResponse("no such file", status_code=404, headers=_HEADERS)
         return Response(read_asset(name), media_type=_STATIC[name], headers=_HEADERS)
 
     async def action(self, request: Request) -> Response:
-        """The result of an action as JSON; 403 without token or from a foreign page, 400 for a
-        mistake, 413 for a body that no verdict has, 408 for one that does not come.
+        """Return the result of an action as JSON; 403 without token or from a foreign page, 400 for
+        a mistake, 413 for a body that no verdict has, 408 for one that does not come.
         """
         try:
             is_known = self._is_token(request.cookies.get(self._cookie, ""))
         except ValueError:  # a cookie that is none
             is_known = False
         if not is_known or self._is_foreign(request):
-            return _refused()
+            return _error_response()
         _mark_trusted(request)
         work = self._review.actions[request.url.path.rpartition("/")[2]]
         try:
             body = await asyncio.wait_for(_body(request), _BODY_SECONDS)
-            arguments = _arguments(body, request.query_params.get("at"))
+            arguments = _json_arguments(body, request.query_params.get("at"))
             result = await run_in_threadpool(self._locked, work, arguments)
             return JSONResponse(result, headers=_HEADERS)
         except CurateError as error:
-            return _failed(error.text(), 400)
+            return _unexpected_error_response(error.text(), 400)
         except _TooLargeError:
-            return _failed(f"a body of at most {_BODY_BYTES} bytes", 413)
+            return _unexpected_error_response(f"a body of at most {_BODY_BYTES} bytes", 413)
         except TimeoutError:
-            return _failed("the body did not come", 408)
+            return _unexpected_error_response("the body did not come", 408)
 
-    def _is_token(self, given: str) -> bool:
-        return secrets.compare_digest(given.encode("utf-8", "replace"), self._token.encode())
+    def _is_token(self, token: str) -> bool:
+        return secrets.compare_digest(token.encode("utf-8", "replace"), self._token.encode())
 
     def _is_foreign(self, request: Request) -> bool:
-        """Whether another page sent the request, or it names another host (DNS rebinding)."""
+        """Return whether another page sent the request, or to another host (DNS rebinding)."""
         origin = request.headers.get("origin")
         host = request.headers.get("host", "")
         # The header itself: the URL of a request with an empty one names the server.
@@ -218,8 +218,8 @@ class _Pages:
 
 
 def make_app(review: ReviewPage, token: str) -> Starlette:
-    """The application of one review; what is asked without the token is refused."""
-    pages = _Pages(review, token)
+    """Return the web app of one review; requests without the token are refused."""
+    pages = _ReviewPages(review, token)
     actions = (
         Route(f"/api/{name}", pages.action, methods=["GET" if name == "state" else "POST"])
         for name in review.actions
@@ -236,18 +236,18 @@ def _mark_trusted(request: Request) -> None:
         connection.has_token = True
 
 
-def _refused() -> Response:
+def _error_response() -> Response:
     return PlainTextResponse(
         "Open the address that 'curate review' printed.", status_code=403, headers=_HEADERS
     )
 
 
-def _failed(text: str, code: int) -> Response:
+def _unexpected_error_response(text: str, code: int) -> Response:
     return JSONResponse({"error": text}, status_code=code, headers=_HEADERS)
 
 
 async def _body(request: Request) -> dict[str, Any]:
-    """The JSON object of the body, {} where there is none; never more than the bound is held."""
+    """Return the JSON object of the body, {} if empty; the size is bounded."""
     data = b""
     async for chunk in request.stream():
         data += chunk
@@ -264,25 +264,25 @@ async def _body(request: Request) -> dict[str, Any]:
     return body
 
 
-def _arguments(body: dict[str, Any], at: str | None) -> dict[str, Any]:
-    """What actions read of a body and of the position in an address, checked."""
+def _json_arguments(body: dict[str, Any], at: str | None) -> dict[str, Any]:
+    """Return the validated arguments of an action."""
     descending = body.get("descending")
     return {
-        **{key: _text(body, key, default) for key, default in _TEXTS.items()},
+        **{key: _text_argument(body, key, default) for key, default in _TEXTS.items()},
         "descending": descending if isinstance(descending, bool) else None,
-        "before": _text(body, "before") if "before" in body else None,
-        "at": None if at is None else _position(at),
+        "before": _text_argument(body, "before") if "before" in body else None,
+        "at": None if at is None else _position_argument(at),
     }
 
 
-def _text(body: dict[str, Any], key: str, default: str = "") -> str:
+def _text_argument(body: dict[str, Any], key: str, default: str = "") -> str:
     value = body.get(key, default)
     if not isinstance(value, str):
         raise CurateError("wrong value", where=key, found=repr(value)[:80], expected="a text")
-    return whole_text(value)
+    return replace_lone_surrogates(value)
 
 
-def _position(text: str) -> int:
+def _position_argument(text: str) -> int:
     if not _POSITION.fullmatch(text):
         raise CurateError("wrong position", where="at", found=repr(text[:40]), expected="a number")
     return int(text)

@@ -11,18 +11,18 @@ import polars as pl
 
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
-from curate.people.draw import Sampling
+from curate.people.sampling import Sampling
 from curate.verdicts.tools import TOOLS
 from curate.write.shards import write_files, write_frame, write_json
 
 if TYPE_CHECKING:
-    from curate.people.route_fit import RouteFit
+    from curate.people.routing_model import RouteFit
 
 MARK = "route.json"
 
 
 @dataclass(frozen=True)
-class Choice:
+class RoutingChoice:
     """What to route, and how.
 
     Attributes:
@@ -53,7 +53,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Routed:
+class RoutingResult:
     """What was chosen.
 
     Attributes:
@@ -82,9 +82,13 @@ def check_tool(name: str) -> None:
 
 
 def write_tasks(
-    stage: Path, chosen: pl.DataFrame, table: pl.DataFrame, choice: Choice, facts: dict[str, Any]
+    stage: Path,
+    chosen: pl.DataFrame,
+    table: pl.DataFrame,
+    choice: RoutingChoice,
+    facts: dict[str, Any],
 ) -> None:
-    """The tool's tasks, answers in random order; what is known of each pair; the mark."""
+    """Write the tool's tasks (answers in random order), facts per pair, and the completion file."""
     # Nobody shall learn from the place which answer the label prefers.
     first = np.random.default_rng(choice.seed).random(len(chosen)) < 0.5
     order = pl.Series("first_is_chosen", first)

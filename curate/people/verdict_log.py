@@ -21,7 +21,7 @@ Hashes = tuple[str, str]
 
 
 def read_line(line: bytes) -> dict[str, Any] | None:
-    """The verdict on a line, None for a line that holds none."""
+    """Return the verdict of a line; None if it has none."""
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -115,7 +115,9 @@ class VerdictLog:
         if verdict not in VERDICTS:
             raise CurateError("unknown verdict", found=repr(verdict), expected=", ".join(VERDICTS))
         self._check_open(pair_id)
-        self._write([{"pair_id": pair_id, "verdict": verdict, "note": note, **_named(hashes)}])
+        self._write(
+            [{"pair_id": pair_id, "verdict": verdict, "note": note, **_hash_fields(hashes)}]
+        )
 
     def check_before(self, displayed: str | None, current: str) -> None:
         """Refuse a verdict on a pair that another window has judged meanwhile.
@@ -155,7 +157,7 @@ class VerdictLog:
         """Make the verdicts on these pairs final, before they are compared with the labels."""
         self._write(
             [
-                {"pair_id": i, "verdict": v, "final": True, **_named(self.hashes.get(i))}
+                {"pair_id": i, "verdict": v, "final": True, **_hash_fields(self.hashes.get(i))}
                 for i, v in self.verdicts.items()
                 if i in among and i not in self.final
             ]
@@ -180,7 +182,7 @@ class VerdictLog:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the log alone: of two processes each would miss what the other appends.
+        """Lock the log: two processes would miss what the other one appends.
 
         Raises:
             CurateError: another process holds it.
@@ -208,5 +210,5 @@ class VerdictLog:
         self._file.close()
 
 
-def _named(hashes: Hashes | None) -> dict[str, object]:
+def _hash_fields(hashes: Hashes | None) -> dict[str, object]:
     return {} if hashes is None else {"chosen_hash": hashes[0], "rejected_hash": hashes[1]}

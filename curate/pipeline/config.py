@@ -15,9 +15,9 @@ from pydantic import (
     model_validator,
 )
 
-from curate.data.json_text import has_half
+from curate.data.json_text import has_lone_surrogate
 from curate.data.local_path import local_folder
-from curate.data.section import Checked, Section
+from curate.data.strict_model import StrictModel, YamlSection
 from curate.errors import CurateError
 from curate.models.embed.settings import EmbedderConfig
 from curate.pipeline.yaml_locations import YamlLocations, load_yaml
@@ -30,7 +30,7 @@ from curate.verdicts.gold import Gold, GoldConfig
 from curate.write.output import OutputConfig
 
 
-class EngineConfig(Section):
+class EngineConfig(YamlSection):
     """Where scorers and embedders run."""
 
     name: Literal["local", "ray"] = Field(
@@ -62,7 +62,7 @@ class EngineConfig(Section):
         return self
 
 
-class StepConfig(Checked):
+class StepConfig(StrictModel):
     """One scorer or filter: its type and its own parameters."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -104,7 +104,7 @@ class SourceConfig(InputConfig):
 OnBias = Literal["warn", "stop"]
 
 
-class PipelineConfig(Section):
+class PipelineConfig(YamlSection):
     """A whole pipeline.yaml."""
 
     input: InputConfig | None = Field(
@@ -253,7 +253,7 @@ def check_utf8(config: PipelineConfig, locations: YamlLocations | None = None) -
             stack += [((*key, name), inner) for name, inner in value.items()]
         elif isinstance(value, (list, tuple)):
             stack += [((*key, number), inner) for number, inner in enumerate(value)]
-        elif isinstance(value, str) and has_half(value):
+        elif isinstance(value, str) and has_lone_surrogate(value):
             raise CurateError(
                 "the text is not valid Unicode",
                 where=locations.describe(key),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from curate.data.file_margins import FILE_COLUMNS, is_of_file
+from curate.data.file_margins import FILE_COLUMNS, is_file_column
 from curate.errors import CurateError, suggestion
 from curate.pipeline.scorer_step import AUTO, ScorerStep
 from curate.steps.contracts import Column
@@ -55,7 +55,7 @@ def _resolve_evidence(
         if name in names[:number]:
             fix = "name each source once: duplicates would count twice"
             raise CurateError("duplicate evidence", where=item_location, found=name, fix=fix)
-        if not is_of_file(name):
+        if not is_file_column(name):
             _check_column(step, name, item_location, columns)
     return replace(_with_sources(step, names), evidence=setting)
 

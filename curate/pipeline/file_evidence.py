@@ -16,7 +16,7 @@ from curate.data.file_margins import (
     file_margin,
     file_scores,
     follows_labels,
-    is_of_file,
+    is_file_column,
     score_keys,
 )
 from curate.errors import CurateError, suggestion
@@ -52,7 +52,7 @@ def file_evidence(scorers: Iterable[ScorerStep], pairs: pl.DataFrame) -> FileEvi
         CurateError: a named column has no number in any pair.
     """
     scorers = list(scorers)
-    named = {e.column: s.name for s in scorers for e in s.evidence if is_of_file(e.column)}
+    named = {e.column: s.name for s in scorers for e in s.evidence if is_file_column(e.column)}
     keys = score_keys(pairs) if named else None
     margins = {column: file_margin(column, pairs, keys) for column in named}
     for column, margin in margins.items():

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.data.extra_column import extra_value
+from curate.data.attachments import MEDIA
 from curate.data.hashes import select_in_batches
-from curate.data.memory import give_back
-from curate.data.pair_rows import ROW, PairRows, over_all
-from curate.data.row_parts import MEDIA
+from curate.data.json_fields import extra_value
+from curate.data.process import release_free_memory
+from curate.data.row_selection import ROW_NUMBER, RowSelection, expand_to_all_rows
 from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, MESSAGES
 from curate.models.heads.noise.learnability import LEARNABILITY_FACT
 from curate.pipeline.bias_watch import BiasWatch
@@ -23,7 +23,7 @@ from curate.steps.context import Context
 from curate.steps.contracts import FilterResult
 from curate.steps.next_steps import judging_commands
 from curate.steps.posterior import PosteriorParams
-from curate.steps.step_record import CHANGES_PAIRS, StepRecord, typed
+from curate.steps.step_record import CHANGES_PAIRS, StepRecord, qualify_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ class Filtered:
     """
 
     frame: pl.DataFrame
-    kept_pairs: PairRows
+    kept_pairs: RowSelection
     drops: pl.DataFrame
     reports: list[StepRecord]
 
@@ -57,7 +57,7 @@ class Filtered:
     def dropped(self) -> NDArray[np.bool_]:
         """Return whether a filter dropped each pair, (pairs,)."""
         dropped_mask = np.zeros(len(self.frame), dtype=np.bool_)
-        dropped_mask[self.drops[ROW].to_numpy()] = True
+        dropped_mask[self.drops[ROW_NUMBER].to_numpy()] = True
         return dropped_mask
 
 
@@ -72,7 +72,7 @@ class _FilterOutcome:
         report: the record of the step.
     """
 
-    kept_pairs: PairRows
+    kept_pairs: RowSelection
     drops: pl.DataFrame
     added: pl.DataFrame | None
     report: StepRecord
@@ -92,8 +92,8 @@ def run_filters(
     Raises:
         CurateError: length alone decides what a filter acts on, and the plan stops there.
     """
-    kept_pairs, scratch = PairRows.whole(with_extras(frame, plan.extras)), context.workspace
-    schema = {ROW: pl.Int64(), **_DROP_SCHEMA}
+    kept_pairs, scratch = RowSelection.from_table(with_extras(frame, plan.extras)), context.scratch
+    schema = {ROW_NUMBER: pl.Int64(), **_DROP_SCHEMA}
     # A plan without filters drops nothing, and its table of drops has no frame to take types from.
     drops, reports = [pl.DataFrame(schema=schema)], list[StepRecord]()
     for step in plan.filters:
@@ -102,19 +102,22 @@ def run_filters(
         applied = _add_chance_warning(applied, watch, records)
         columns = pl.DataFrame()
         if applied.added is not None:
-            columns = scratch.collect(step.name, over_all(applied.added, len(frame)))
+            columns = scratch.collect(step.name, expand_to_all_rows(applied.added, len(frame)))
             frame = frame.hstack(columns.get_columns())
-        rows = scratch.kept("rows left", applied.kept_pairs.rows)
+        rows = scratch.persist_array("rows left", applied.kept_pairs.rows)
         kept_pairs = applied.kept_pairs.with_table_columns(columns, rows)
         drops.append(applied.drops)
         reports.append(applied.report)
-        give_back()
+        release_free_memory()
     return Filtered(
-        frame, kept_pairs, scratch.collect("dropped", iter([pl.concat(drops).sort(ROW)])), reports
+        frame,
+        kept_pairs,
+        scratch.collect("dropped", iter([pl.concat(drops).sort(ROW_NUMBER)])),
+        reports,
     )
 
 
-def _run_filter(watch: BiasWatch, input_pairs: PairRows, context: Context) -> _FilterOutcome:
+def _run_filter(watch: BiasWatch, input_pairs: RowSelection, context: Context) -> _FilterOutcome:
     """Apply a filter to the pairs that it is about; those of other sources are kept as they are."""
     step = watch.step
     if step.source is None:
@@ -128,10 +131,10 @@ def _run_filter(watch: BiasWatch, input_pairs: PairRows, context: Context) -> _F
     else:
         nothing = pl.DataFrame(schema=_DROP_SCHEMA)
         record = StepRecord(step.name, "filter", 0, 0, 0.0)
-        applied = _FilterOutcome(acting, acting.numbered(nothing), None, record)
+        applied = _FilterOutcome(acting, acting.with_row_numbers(nothing), None, record)
     added = applied.added
     if step.filter.adds():
-        neutral = untouched.numbered(_neutral_columns(step, len(untouched)))
+        neutral = untouched.with_row_numbers(_neutral_columns(step, len(untouched)))
         added = neutral if added is None else pl.concat([added, neutral])
     rows_out = applied.report.rows_out + len(untouched)
     report = replace(applied.report, rows_in=len(input_pairs), rows_out=rows_out)
@@ -183,7 +186,7 @@ def _neutral_columns(step: FilterStep, pairs: int) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _filter_verdict(step: FilterStep, input_pairs: PairRows, context: Context) -> FilterResult:
+def _filter_verdict(step: FilterStep, input_pairs: RowSelection, context: Context) -> FilterResult:
     """Return what the filter says of the pairs, of which it gets the columns that it declares.
 
     Raises:
@@ -206,7 +209,7 @@ def _filter_verdict(step: FilterStep, input_pairs: PairRows, context: Context) -
     return verdict
 
 
-def _apply_filter(watch: BiasWatch, input_pairs: PairRows, context: Context) -> _FilterOutcome:
+def _apply_filter(watch: BiasWatch, input_pairs: RowSelection, context: Context) -> _FilterOutcome:
     step = watch.step
     started, step_context = time.perf_counter(), context.for_step()
     with context.progress.task(step.name, None):
@@ -225,8 +228,8 @@ def _apply_filter(watch: BiasWatch, input_pairs: PairRows, context: Context) -> 
 
 def _bias_alerts(
     watch: BiasWatch,
-    input_pairs: PairRows,
-    kept_pairs: PairRows,
+    input_pairs: RowSelection,
+    kept_pairs: RowSelection,
     added: pl.DataFrame | None,
     keep: NDArray[np.bool_],
     context: Context,
@@ -239,33 +242,35 @@ def _bias_alerts(
     if not (acts and len(kept_pairs) and any("." in column for column in step.filter.reads())):
         return ()
     if training.names and added is not None:
-        kept_pairs = kept_pairs.adding(added.select(training.names).filter(pl.Series(keep)))
+        kept_pairs = kept_pairs.with_columns(added.select(training.names).filter(pl.Series(keep)))
     bias = selection_bias(input_pairs, kept_pairs, training, watch.posterior, watch.flip_rate)
     context.facts["bias"] = bias.to_json()
     return watch.alerts(bias)
 
 
 def _judge_pairs(
-    step: FilterStep, input_pairs: PairRows, context: Context
+    step: FilterStep, input_pairs: RowSelection, context: Context
 ) -> tuple[NDArray[np.bool_], _FilterOutcome]:
     """Return whether each pair is kept, and all pairs with what the filter says of them."""
     verdict = _filter_verdict(step, input_pairs, context)
     # The filter's temporary arrays are free now; without this, allocators would keep their memory.
-    give_back()
+    release_free_memory()
     keep = verdict.keep.fill_null(False).to_numpy()
     added = None
     if verdict.added is not None:
-        columns = typed(verdict.added, step.filter.adds(), len(input_pairs), step.name)
+        columns = qualify_columns(verdict.added, step.filter.adds(), len(input_pairs), step.name)
         # Not among the columns of what is left, where they would be copied with it: they come
         # into the table of all pairs at once.
-        added = input_pairs.numbered(columns)
+        added = input_pairs.with_row_numbers(columns)
     if verdict.changed is not None:
-        input_pairs = input_pairs.adding(verdict.changed)
+        input_pairs = input_pairs.with_columns(verdict.changed)
         context.facts[CHANGES_PAIRS] = True
     drops = _drop_columns(step, verdict, ~keep)
     # Stored at once: some reasons would hold the texts of all.
-    dropped = PairRows(input_pairs.table, input_pairs.rows[~keep], pl.DataFrame()).numbered(drops)
-    dropped = context.workspace.collect("dropped", iter([dropped]))
+    dropped = RowSelection(
+        input_pairs.table, input_pairs.rows[~keep], pl.DataFrame()
+    ).with_row_numbers(drops)
+    dropped = context.scratch.collect("dropped", iter([dropped]))
     report = StepRecord(step.name, "filter", len(input_pairs), len(input_pairs), 0.0)
     return keep, _FilterOutcome(input_pairs, dropped, added, report)
 

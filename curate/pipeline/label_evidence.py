@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.data.file_margins import is_of_file
+from curate.data.file_margins import is_file_column
 from curate.pipeline.file_evidence import FileEvidence
 from curate.pipeline.scorer_step import ScorerStep
 from curate.steps.evidence import EvidenceSource, LabelEvidence
@@ -43,7 +43,7 @@ def label_evidence(
     sources = []
     for item in requested:
         name = item.column
-        margin = file.margins[name] if is_of_file(name) else _finite_margin(columns[name])
+        margin = file.margins[name] if is_file_column(name) else _finite_margin(columns[name])
         if len(margin) and not np.any(np.nan_to_num(margin)):
             warnings.append(f"{step.name}: the evidence {name} is 0 or missing in every pair")
             continue

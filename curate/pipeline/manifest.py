@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
-from curate.data.pair_rows import PairRows
+from curate.data.row_selection import RowSelection
 from curate.data.table import DROP_CODE
 from curate.errors import mask
 from curate.pipeline.config import PipelineConfig, config_data
@@ -18,13 +18,13 @@ from curate.versions import versions
 from curate.write.manifest import FORMAT_VERSION, check_rows
 
 
-def count_drop_codes(dropped: PairRows) -> dict[str, int]:
+def count_drop_codes(dropped: RowSelection) -> dict[str, int]:
     """Return how many pairs were dropped for each cause, the most frequent cause first.
 
     Pairs that a run of an older version dropped have no code, and are not counted.
     """
     counts: Counter[str] = Counter()
-    for batch in dropped.parts([DROP_CODE]):
+    for batch in dropped.iter_batches([DROP_CODE]):
         counts.update(dict(batch[DROP_CODE].drop_nulls().value_counts().iter_rows()))
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 

@@ -10,16 +10,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from curate.data.extra_column import extra_with
 from curate.data.hashes import prompt_keys
+from curate.data.json_fields import with_extra_key
 from curate.data.json_text import to_json
-from curate.data.sources import shared_notes
-from curate.data.table import BATCH_ROWS, PairIds, batches, dense_numbers, rows_at
+from curate.data.sources import shared_between_sources_notes
+from curate.data.table import BATCH_ROWS, PairIds, batch_slices, dense_ranks, gather_pairs
 from curate.pipeline.config import SourceConfig
 from curate.read.pairs import Pairs, collect_pairs, stream_pairs
 from curate.read.repeated_ids import named_source, number_by_content
 from curate.steps.context import Progress
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     from curate.steps.workers import Workers
@@ -57,7 +57,7 @@ def read_mixture(
     sources: list[SourceConfig],
     seed: int,
     progress: Progress,
-    workspace: Workspace,
+    scratch: ScratchSpace,
     limit: int | None = None,
     workers: Workers | None = None,
 ) -> tuple[Pairs, list[SourceFacts]]:
@@ -81,7 +81,7 @@ def read_mixture(
         if limit is not None:
             settings["limit"] = min(limit, source.limit or limit)
         batches_read = stream_pairs(**settings, progress=progress, workers=workers)
-        read.append(collect_pairs(batches_read, workspace))
+        read.append(collect_pairs(batches_read, scratch))
     # Only now is it known which source is the scarcest.
     shares = _target_shares(sources, [len(pairs) for pairs in read])
     rng = np.random.default_rng(seed)
@@ -90,7 +90,7 @@ def read_mixture(
         SourceFacts(str(s.name), p.format, p.rows_read, len(p.rejected), len(p), len(source_rows))
         for s, p, source_rows in zip(sources, read, rows, strict=True)
     ]
-    return _join_sources(sources, read, rows, workspace), facts
+    return _join_sources(sources, read, rows, scratch), facts
 
 
 def _target_shares(sources: list[SourceConfig], counts: list[int]) -> list[float]:
@@ -108,7 +108,7 @@ def _draw_rows(pairs: pl.DataFrame, share: float, rng: np.random.Generator) -> N
     """
     every = np.arange(len(pairs))
     # Numbers in the order of the hashes: which prompts are drawn does not depend on that of rows.
-    prompt = dense_numbers(prompt_keys(pairs))
+    prompt = dense_ranks(prompt_keys(pairs))
     count = np.bincount(prompt)
     order = rng.permutation(len(count))
     size = count[order]
@@ -124,39 +124,39 @@ def _join_sources(
     sources: list[SourceConfig],
     read: list[Pairs],
     rows: list[NDArray[np.int64]],
-    workspace: Workspace,
+    scratch: ScratchSpace,
 ) -> Pairs:
     ids, new_id_masks = PairIds(pairs.frame["pair_id"] for pairs in read), list[NDArray[np.bool_]]()
     with (
-        closing(workspace.spool("mixture")) as frame,
-        closing(workspace.spool("mixture-origins")) as origins,
+        closing(scratch.frame_writer("mixture")) as frame,
+        closing(scratch.frame_writer("mixture-origins")) as origins,
     ):
         for source, pairs, source_rows in zip(sources, read, rows, strict=True):
-            for batch in batches(len(source_rows), BATCH_ROWS) or [slice(0, 0)]:
+            for batch in batch_slices(len(source_rows), BATCH_ROWS) or [slice(0, 0)]:
                 sampled_pairs = _name_source(
-                    rows_at(pairs.frame, source_rows[batch]),
+                    gather_pairs(pairs.frame, source_rows[batch]),
                     pairs,
                     source_rows[batch],
                     str(source.name),
                 )
                 # A repeated pair gets an id of its own.
-                is_new = ids.new(sampled_pairs["pair_id"])
+                is_new = ids.is_new(sampled_pairs["pair_id"])
                 new_id_masks.append(is_new.to_numpy())
                 kept_ids = pl.when(is_new).then("pair_id")
-                frame.write(ids.give(sampled_pairs.with_columns(pair_id=kept_ids)))
+                frame.write(ids.fill_missing(sampled_pairs.with_columns(pair_id=kept_ids)))
                 if len(pairs.origins):
                     origins.write(pairs.origins[source_rows[batch]])
         origin_table = origins.frame()
         # `_name_source` has replaced file names: what `source` holds now is content.
         table, _ = number_by_content(
-            frame.frame(), np.concatenate(new_id_masks), origin_table.clear(), workspace, frame.path
+            frame.frame(), np.concatenate(new_id_masks), origin_table.clear(), scratch, frame.path
         )
     notes = [f"{s.name}: {note}" for s, p in zip(sources, read, strict=True) for note in p.notes]
     counts = zip(sources, read, rows, strict=True)
     notes += [_nothing_drawn(s, len(p)) for s, p, sampled_rows in counts if not len(sampled_rows)]
     rejected = pl.concat(pairs.rejected for pairs in read)
     rows_read = sum(pairs.rows_read for pairs in read)
-    all_notes = (*notes, *shared_notes(table))
+    all_notes = (*notes, *shared_between_sources_notes(table))
     folders = tuple(dict.fromkeys(folder for pairs in read for folder in pairs.folders))
     return Pairs(table, rejected, origin_table, "mixture", rows_read, all_notes, folders)
 
@@ -176,7 +176,7 @@ def _name_source(
     files = pairs.origins["file"].gather(rows) if len(pairs.origins) else pl.Series([None])
     subset = named_source(files.cast(pl.String))
     subset_name = subset.map_elements(to_json, return_dtype=pl.String)
-    with_subset = extra_with("extra", "subset", subset_name)
+    with_subset = with_extra_key("extra", "subset", subset_name)
     return frame.with_columns(
         extra=pl.when(subset.is_not_null()).then(with_subset).otherwise("extra"),
         source=pl.lit(name),

@@ -13,11 +13,11 @@ from curate.pipeline.evidence import with_evidence
 from curate.pipeline.scorer_step import ScorerStep, prefix_columns
 from curate.pipeline.yaml_locations import YamlLocations
 from curate.steps.contracts import Column, Filter
-from curate.steps.registry import build, filter_class, scorer_class
+from curate.steps.registry import build_step, filter_class, scorer_class
 from curate.steps.relabel import FLIPPED
 from curate.write.exports import WEIGHTS, Export, get_export
-from curate.write.exports.parts import configure
-from curate.write.weighing import Weighing, weighing_of
+from curate.write.exports.content_support import configure_export
+from curate.write.weighing import Weighing, resolve_weighing
 
 EXTRA_PREFIX = "extra."
 GOLD = "gold"
@@ -148,7 +148,7 @@ def make_plan(config: PipelineConfig, locations: YamlLocations | None = None) ->
     scorers = []
     for where, name, step in _name_steps(config.scorers, ("scorers",), locations, used_names):
         cls = scorer_class(step.type, where)
-        scorers.append((where, ScorerStep(name, build(cls, step.parameters, where))))
+        scorers.append((where, ScorerStep(name, build_step(cls, step.parameters, where))))
     ordered = with_evidence(scorers)
     filters = _plan_filters(config, locations, used_names)
     extras = _check_columns(ordered, filters, () if config.gold is None else (JUDGED,))
@@ -191,14 +191,16 @@ def _plan_filters(
 
 
 def _build_filter(where: str, name: str, step: StepConfig, source: str | None = None) -> FilterStep:
-    return FilterStep(name, build(filter_class(step.type, where), step.parameters, where), source)
+    return FilterStep(
+        name, build_step(filter_class(step.type, where), step.parameters, where), source
+    )
 
 
 def _plan_export(config: PipelineConfig, locations: YamlLocations) -> Export:
     """Return the configured export, with the columns that it carries under their own names."""
     output, where = config.output, locations.describe(("output",))
     export = get_export(output.format, locations.describe(("output", "format")))
-    configure(export, output.prompt, output.media, output.file_type, where)
+    configure_export(export, output.prompt, output.media, output.file_type, where)
     carried_names = [name for name, column in output.columns.items() if name == column in _CARRIED]
     export.carries = tuple(name for name in carried_names if name not in export.reserved)
     return export
@@ -207,7 +209,7 @@ def _plan_export(config: PipelineConfig, locations: YamlLocations) -> Export:
 def _plan_weighing(config: PipelineConfig, export: Export, locations: YamlLocations) -> Weighing:
     output, where = config.output, locations.describe(("output", "weights"))
     settings = (output.weights, output.soft_labels, output.copies, config.seed)
-    return weighing_of(export, *settings, where)
+    return resolve_weighing(export, *settings, where)
 
 
 def _data_name(config: PipelineConfig, locations: YamlLocations) -> str | None:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from curate.data.attachments import MEDIA_COLUMNS
 from curate.data.checksums import file_digest
 from curate.data.hashes import row_keys
-from curate.data.row_parts import MEDIA_PARTS
-from curate.data.table import fingerprint
+from curate.data.table import fingerprint_pairs
 from curate.pipeline.score_cache import MIN_CACHED_PAIRS, code_digest, digest_of
 from curate.read.input import InputConfig
 from curate.read.pairs import Pairs, collect_pairs, input_sources, stream_pairs
-from curate.store.workspace import Workspace, mapped
+from curate.store.scratch import ScratchSpace, memory_map_frame
 from curate.versions import versions
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def read_or_load_cached(
     settings: InputConfig,
     store: Store | None,
     progress: Progress,
-    workspace: Workspace,
+    scratch: ScratchSpace,
     workers: Workers | None = None,
 ) -> tuple[Pairs, bool]:
     """Return the pairs of an input, and whether they came from the store.
@@ -53,13 +53,15 @@ def read_or_load_cached(
             return cached_pairs, True
     table_paths: dict[str, Path] = {}
     batches = stream_pairs(**dict(settings), progress=progress, workers=workers)
-    pairs = collect_pairs(batches, workspace, table_paths)
+    pairs = collect_pairs(batches, scratch, table_paths)
     if store is not None and key is not None and _worth_keeping(pairs, table_paths):
-        assert workspace.folder is not None
+        assert scratch.folder is not None
         # Keys and fingerprint need all texts once more, which the next run is spared.
-        hashes = workspace.folder / _KEYS
+        hashes = scratch.folder / _KEYS
         np.save(hashes, row_keys(pairs.frame))
-        pairs = replace(pairs, row_keys=_map_row_keys(hashes), fingerprint=fingerprint(pairs.frame))
+        pairs = replace(
+            pairs, row_keys=_map_row_keys(hashes), fingerprint=fingerprint_pairs(pairs.frame)
+        )
         _store_pairs(store, key, pairs, {**table_paths, _KEYS: hashes})
     return pairs, False
 
@@ -86,7 +88,7 @@ def input_key(settings: InputConfig, sources: list[RowSource]) -> str | None:
 
 
 def _worth_keeping(pairs: Pairs, table_paths: dict[str, Path]) -> bool:
-    media = any(not pairs.frame[attachment].is_null().all() for attachment in MEDIA_PARTS)
+    media = any(not pairs.frame[attachment].is_null().all() for attachment in MEDIA_COLUMNS)
     return bool(table_paths) and len(pairs) >= MIN_CACHED_PAIRS and not media
 
 
@@ -106,7 +108,7 @@ def _load_cached_pairs(store: Store, key: str) -> Pairs | None:
     entry = store.files("pairs").get(key)
     if entry is None:
         return None
-    frame, rejected, origins = (mapped(entry.files[name]) for name in _TABLES)
-    facts, keys = entry.told, _map_row_keys(entry.files[_KEYS])
+    frame, rejected, origins = (memory_map_frame(entry.files[name]) for name in _TABLES)
+    facts, keys = entry.facts, _map_row_keys(entry.files[_KEYS])
     facts["notes"] = tuple(facts["notes"])
     return Pairs(frame, rejected, origins, **facts, row_keys=keys, numbered_by_content=True)

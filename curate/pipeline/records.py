@@ -43,5 +43,5 @@ def store_embedding_record(steps: list[StepRecord], context: Context, cache: Sco
 
 def store_record(context: Context, rows: int) -> list[StepRecord]:
     """Return what is wrong with the store, as a step of its own; nothing where all is well."""
-    problems = context.store.troubles.texts() if context.store is not None else ()
+    problems = context.store.store_warnings.texts() if context.store is not None else ()
     return [StepRecord("store", "store", rows, rows, 0.0, warnings=problems)] if problems else []

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from curate.data.html import facts_html, table_html
-from curate.data.pair_rows import PairRows
+from curate.data.notebook_html import facts_html, table_html
+from curate.data.row_selection import RowSelection
 from curate.report.run_verdict import run_verdict
 from curate.steps.step_record import CHANGES_PAIRS, StepRecord, all_warnings
 
@@ -47,8 +47,8 @@ class Result:
     """
 
     scores: pl.DataFrame
-    kept_rows: PairRows
-    dropped_rows: PairRows
+    kept_rows: RowSelection
+    dropped_rows: RowSelection
     rejected: pl.DataFrame
     steps: list[StepRecord]
     prompt_map: pl.DataFrame | None = None
@@ -123,13 +123,13 @@ class Result:
             CurateError: no such form, it would lose parts of the pairs, or nothing reads weights
                 there.
         """
-        from curate.write.as_dataset import as_dataset
+        from curate.write.as_dataset import to_dataset
         from curate.write.exports import get_export
-        from curate.write.weighing import weighing_of
+        from curate.write.weighing import resolve_weighing
 
         form = get_export(format, "format")
-        weighing = weighing_of(form, weights, soft_labels, copies, seed, "weights")
-        return as_dataset(
+        weighing = resolve_weighing(form, weights, soft_labels, copies, seed, "weights")
+        return to_dataset(
             self.kept, format, allow_loss=allow_loss, prompt=prompt, weighing=weighing
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curate.data.pair_rows import PairRows
+from curate.data.row_selection import RowSelection
 from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, PAIR_COLUMNS
 from curate.pipeline.config import parse_config
 from curate.pipeline.plan import make_plan
@@ -44,12 +44,12 @@ def rewrite_run(
     stays = pairs[DROP_STEP].is_null()
     fate_columns = (DROP_STEP, DROP_REASON, DROP_CODE)
     carried_columns = [n for n in pairs.columns if n not in (*PAIR_COLUMNS, *fate_columns)]
-    all_pairs = PairRows.whole(frame)
-    kept_pairs = all_pairs.where(stays.to_numpy()).adding(
+    all_pairs = RowSelection.from_table(frame)
+    kept_pairs = all_pairs.where(stays.to_numpy()).with_columns(
         pairs.filter(stays).select(carried_columns)
     )
     fate = pairs.filter(~stays).select(fate_columns)
-    dropped = all_pairs.where(~stays.to_numpy()).adding(fate)
+    dropped = all_pairs.where(~stays.to_numpy()).with_columns(fate)
     score_columns = scores.drop(list(ORIGIN_COLUMNS), strict=False)
     result = Result(
         score_columns,

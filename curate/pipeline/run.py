@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from curate.data.found_parts import found_parts
-from curate.data.memory import give_back
-from curate.data.pair_rows import ROW, PairRows
+from curate.data.content_kinds import count_content_kinds
+from curate.data.process import release_free_memory
+from curate.data.row_selection import ROW_NUMBER, RowSelection
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
 from curate.models.embed.choice import choose_embedder
@@ -42,12 +42,16 @@ from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Context, Progress, SilentProgress
 from curate.steps.permissions import Permissions
 from curate.steps.step_record import StepRecord
+from curate.store.scratch import ScratchSpace
 from curate.store.store import Store, open_store
-from curate.store.workspace import Workspace
-from curate.write.exports import LABEL_PROBABILITY, WEIGHT, forms_holding
-from curate.write.exports.parts import check_file_type, check_held, held_by
+from curate.write.exports import LABEL_PROBABILITY, WEIGHT, exports_supporting
+from curate.write.exports.content_support import (
+    check_file_type,
+    require_supported_content,
+    supported_content,
+)
 from curate.write.manifest import check_rows
-from curate.write.run_folder import check_free, working
+from curate.write.run_folder import check_free, scratch_space
 
 if TYPE_CHECKING:
     from curate.steps.features import Features
@@ -112,7 +116,7 @@ class Pipeline:
         if self.config.sources:
             reporter = progress or SilentProgress()
             return read_mixture(
-                self.config.sources, self.config.seed, reporter, Workspace(), limit
+                self.config.sources, self.config.seed, reporter, ScratchSpace(), limit
             )[0]
         if self.config.input is None:
             raise CurateError(
@@ -127,7 +131,7 @@ class Pipeline:
     def _gather(
         self,
         progress: Progress,
-        workspace: Workspace,
+        scratch: ScratchSpace,
         store: Store | None,
         workers: Workers | None,
     ) -> tuple[Pairs, dict[str, Any]]:
@@ -136,13 +140,13 @@ class Pipeline:
         """
         if self.config.sources:
             pairs, sources = read_mixture(
-                self.config.sources, self.config.seed, progress, workspace, workers=workers
+                self.config.sources, self.config.seed, progress, scratch, workers=workers
             )
             return pairs, {"sources": [source.to_json() for source in sources]}
-        if self.config.input is None or workspace.folder is None:
+        if self.config.input is None or scratch.folder is None:
             return self.read(progress), {}
         pairs, from_cache = read_or_load_cached(
-            self.config.input, store, progress, workspace, workers
+            self.config.input, store, progress, scratch, workers
         )
         return pairs, {"cached": True} if from_cache else {}
 
@@ -150,14 +154,14 @@ class Pipeline:
         self,
         data: Any,
         progress: Progress,
-        workspace: Workspace,
+        scratch: ScratchSpace,
         store: Store | None,
         workers: Workers | None,
     ) -> tuple[Pairs, StepRecord]:
         """Return the pairs of a run from its input or argument, and the record of the reading."""
         started, facts = time.perf_counter(), dict[str, Any]()
         if data is None:
-            pairs, facts = self._gather(progress, workspace, store, workers)
+            pairs, facts = self._gather(progress, scratch, store, workers)
         else:
             pairs = data if isinstance(data, Pairs) else read_pairs(data, progress=progress)
         facts |= {"made": pairs.derivation} if pairs.derivation else {}
@@ -191,19 +195,19 @@ class Pipeline:
             for path in self.input_paths() if pairs is None else [None]:
                 check_free(folder, overwrite, reads=path)
         gold_files = check_gold(self.config.gold)
-        with working(folder) as workspace, closing(make_engine(self.config.engine)) as engine:
+        with scratch_space(folder) as scratch, closing(make_engine(self.config.engine)) as engine:
             store = open_store(self.config.store)
-            pairs, record = self._read_or_wrap(pairs, progress, workspace, store, engine.workers)
+            pairs, record = self._read_or_wrap(pairs, progress, scratch, store, engine.workers)
             self._check_parts(pairs.frame, folder)
             evidence = run_evidence(self.plan, self.config.gold, gold_files, pairs.frame)
             steps = [evidence.in_record(record)]
             config = self._with_embedder(pairs.frame, steps)
-            context = self._context(config, pairs, steps, progress, workspace, engine, store)
+            context = self._context(config, pairs, steps, progress, scratch, engine, store)
             context.evidence = evidence.labels
             cache = ScoreCache(store, pairs, config)
             # Scores of all scorers first, then filters: each filter may read each score.
             inputs = (self.plan.scorers, pairs.frame, context, cache, engine, steps)
-            scores = [*evidence.columns(workspace), *score_all(*inputs, evidence.file)]
+            scores = [*evidence.columns(scratch), *score_all(*inputs, evidence.file)]
             if self.plan.needs_embeddings:
                 store_embedding_record(steps, context, cache)
             # Horizontally, which shares the mapped columns; a join would copy the texts.
@@ -215,7 +219,7 @@ class Pipeline:
             result = self._result(filtered, pairs, steps, coordinates)
             if folder is None:
                 return result
-            out = (folder, overwrite, progress, workspace, engine.workers)
+            out = (folder, overwrite, progress, scratch, engine.workers)
             return write_run(self.config, self.plan, result, pairs, *out)
 
     def input_paths(self) -> list[str | None]:
@@ -236,14 +240,14 @@ class Pipeline:
         weights, soft = self._of_filters("weight"), self._of_filters("label_probability")
         pairs_alone = filtered.frame[list(PAIR_COLUMNS)]
         kept_pairs = filtered.kept_pairs
-        changed = [name for name in kept_pairs.own.columns if name in PAIR_COLUMNS]
+        changed = [name for name in kept_pairs.extra_columns.columns if name in PAIR_COLUMNS]
         read = list(dict.fromkeys((*weights, *soft, *extra_columns.values())))
         acting = (*_weight_product(weights), *_last_label_probability(soft))
         training_columns = kept_pairs.select(read).select(*acting, *carried).get_columns()
         kept_columns = pl.DataFrame([*kept_pairs.select(changed).get_columns(), *training_columns])
         drops = filtered.drops
-        kept_rows = PairRows(pairs_alone, kept_pairs.rows, kept_columns)
-        dropped = PairRows(pairs_alone, drops[ROW].to_numpy(), drops.drop(ROW))
+        kept_rows = RowSelection(pairs_alone, kept_pairs.rows, kept_columns)
+        dropped = RowSelection(pairs_alone, drops[ROW_NUMBER].to_numpy(), drops.drop(ROW_NUMBER))
         # Rows in = kept + dropped, or nothing is written.
         check_rows(len(pairs), len(kept_rows), len(dropped))
         scored = filtered.frame[["pair_id", *(c.name for c in self.plan.columns())]]
@@ -257,16 +261,18 @@ class Pipeline:
         output = self.config.output
         if folder is None:
             return
-        export, content = self.plan.export, found_parts(frame)
-        export.parts = held_by(export, output.file_type).intersection(content)
+        export, content = self.plan.export, count_content_kinds(frame)
+        export.parts = supported_content(export, output.file_type).intersection(content)
         read = {column for step in self.plan.filters for column in step.filter.reads()}
         if not read & {"prompt", "chosen", "rejected"}:
             export.check(frame)  # and no filter could drop such pairs
         check_file_type(export, output.file_type)
         if output.allow_loss:
             return
-        alternatives = forms_holding(content, output.file_type)
-        check_held(export, content, output.file_type, len(frame), alternatives, "output.format")
+        alternatives = exports_supporting(content, output.file_type)
+        require_supported_content(
+            export, content, output.file_type, len(frame), alternatives, "output.format"
+        )
 
     def _map(self, frame: pl.DataFrame, context: Context, cache: ScoreCache) -> pl.DataFrame | None:
         """Return places of the prompts for the report, where the run has embeddings."""
@@ -304,7 +310,7 @@ class Pipeline:
         pairs: Pairs,
         steps: list[StepRecord],
         progress: Progress,
-        workspace: Workspace,
+        scratch: ScratchSpace,
         engine: Engine,
         store: Store | None,
     ) -> Context:
@@ -312,7 +318,7 @@ class Pipeline:
             seed=config.seed,
             progress=progress,
             store=store,
-            workspace=workspace,
+            scratch=scratch,
             inference=config.inference,
             folders=pairs.folders,
             workers=engine.workers,
@@ -339,11 +345,11 @@ def _add_embedder(
             context.store,
             context.progress,
             config.inference,
-            context.workspace,
+            context.scratch,
             engine.embedder,
             lambda column: media_set_for(frame, column, context),
         )
-        give_back()
+        release_free_memory()
         rows, seconds = len(frame), facts.pop("seconds")
         notes = embedding_warnings(facts)
         steps.append(StepRecord("embed", "embed", rows, rows, seconds, facts, notes))

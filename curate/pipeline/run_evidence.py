@@ -17,7 +17,7 @@ from curate.verdicts.files import read_verdicts, verdict_paths
 from curate.verdicts.gold import GoldConfig, JudgedPairs, judged_pairs
 
 if TYPE_CHECKING:
-    from curate.store.workspace import Workspace
+    from curate.store.scratch import ScratchSpace
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class RunEvidence:
         warnings = (*record.warnings, *self.file.notes, *self.judgements.warnings)
         return replace(record, facts=record.facts | {"gold": gold}, warnings=warnings)
 
-    def columns(self, workspace: Workspace) -> list[pl.DataFrame]:
+    def columns(self, scratch: ScratchSpace) -> list[pl.DataFrame]:
         """Return the column `gold.judged`, where pairs are judged."""
         if self.judgements is None:
             return []
         words = {1: "right", -1: "wrong"}
         labels = pl.Series(JUDGED.name, self.judgements.labels)
         verdicts = labels.replace_strict(words, default=None, return_dtype=pl.String)
-        return [workspace.collect(JUDGED.name, iter([verdicts.to_frame()]))]
+        return [scratch.collect(JUDGED.name, iter([verdicts.to_frame()]))]
 
 
 def check_gold(gold: GoldConfig | None) -> dict[str, str]:

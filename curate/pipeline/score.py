@@ -10,7 +10,7 @@ import polars as pl
 from curate.pipeline.run import Pipeline
 from curate.steps.context import Progress
 from curate.steps.permissions import Permissions
-from curate.verdicts.gold import as_gold
+from curate.verdicts.gold import to_gold_config
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def score(
         "embedder": {"name": embedder} if isinstance(embedder, str) else embedder,
         "seed": seed,
         "store": store,
-        "gold": as_gold(gold),
+        "gold": to_gold_config(gold),
     }
     # Named in the call itself, not in a file of somebody else.
     hosts = [str(url)] if (url := parameters.get("base_url")) else []

@@ -14,8 +14,8 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import parquet
 
-from curate.data.hashes import key_of, row_keys
-from curate.data.media_bytes import files_stamp
+from curate.data.hashes import hash_bytes, row_keys
+from curate.data.media_bytes import media_files_stamp
 from curate.models.embed.settings import AUTO, SHIPPED
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.scorer_step import ScorerStep
@@ -77,7 +77,7 @@ class ScoreCache:
     @cached_property
     def _media(self) -> str | None:
         """Return a stamp of the media files, which can change without the table."""
-        return files_stamp(self._pairs, self._folders)
+        return media_files_stamp(self._pairs, self._folders)
 
     def key(
         self, step: ScorerStep, device: str, evidence: LabelEvidence | None = None
@@ -109,7 +109,7 @@ class ScoreCache:
         if self._store is None or not step.scorer.stored or step.scorer.stored_whole:
             return None
         dependencies = [*self._scorer_identity(step, device), code_digest(), versions()]
-        prefix = key_of(json.dumps(dependencies, sort_keys=True, default=str).encode())
+        prefix = hash_bytes(json.dumps(dependencies, sort_keys=True, default=str).encode())
         dtypes = {c.name: c.dtype for c in step.scorer.columns()}
         return RowScores(self._store.rows("scores"), prefix, self._row_keys, dtypes)
 
@@ -148,12 +148,12 @@ class ScoreCache:
             return None
         findings = json.loads((file.schema_arrow.metadata or {}).get(b"curate", b"null"))
         if findings is None or (file.metadata.num_rows != len(self._pairs) and rows_as_pairs):
-            self._store.troubles.damaged(key)
+            self._store.store_warnings.damaged(key)
             return None
         context.facts.update(findings["facts"])
         context.warnings.extend(findings["warnings"])
         # Part by part into the workspace, where a run would hold what is unpacked to its end.
-        return context.workspace.collect("kept", _unpack_batches(file))
+        return context.scratch.collect("kept", _unpack_batches(file))
 
     def has(self, step: ScorerStep, device: str) -> bool:
         """Return whether a table scorer's scores are kept."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from curate.data.file_margins import is_of_file
+from curate.data.file_margins import is_file_column
 from curate.steps.contracts import Column, Scorer
 from curate.steps.evidence_params import EvidenceColumn, EvidenceParameters
 
@@ -42,7 +42,7 @@ class ScorerStep:
     @property
     def scorer_evidence(self) -> tuple[EvidenceColumn, ...]:
         """Return the evidence that other scorers compute."""
-        return tuple(e for e in self.evidence if not is_of_file(e.column))
+        return tuple(e for e in self.evidence if not is_file_column(e.column))
 
 
 def prefix_columns(name: str, columns: Iterable[Column]) -> tuple[Column, ...]:

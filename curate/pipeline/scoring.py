@@ -10,17 +10,17 @@ from typing import Any
 
 import polars as pl
 
-from curate.data.memory import give_back
-from curate.data.row_parts import MEDIA, MEDIA_PARTS
-from curate.data.table import batches
+from curate.data.attachments import MEDIA, MEDIA_COLUMNS
+from curate.data.process import release_free_memory
+from curate.data.table import batch_slices
 from curate.pipeline.engines.base import Engine
 from curate.pipeline.engines.local import LocalEngine
 from curate.pipeline.file_evidence import FileEvidence
 from curate.pipeline.label_evidence import label_evidence
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scorer_step import ScorerStep
-from curate.steps.context import Context, counted
-from curate.steps.step_record import StepRecord, checked_columns, typed
+from curate.steps.context import Context, report_progress
+from curate.steps.step_record import StepRecord, check_columns, qualify_columns
 from curate.store.row_scores import RowScores
 
 # Large enough that the cost of a call is small, small enough to be one block for a worker.
@@ -94,8 +94,8 @@ def run_scorer(
             _ = context.features  # embedded here, so that the time is not the scorer's
             started = time.perf_counter()
         frame = _compute_scores(step, pairs, step_context, cache, engine or LocalEngine())
-    give_back()
-    frame = typed(frame, step.scorer.columns(), len(pairs), step.name)
+    release_free_memory()
+    frame = qualify_columns(frame, step.scorer.columns(), len(pairs), step.name)
     facts, warnings = step_context.facts, step_context.warnings
     warnings += [*_no_score_warnings(frame, step), *_truncation_warnings(facts, step)]
     seconds, count = time.perf_counter() - started, len(pairs)
@@ -116,18 +116,18 @@ def _compute_scores(
         row_scores = cache.rows(step, context.device) if cache else None
         with context.progress.task(name, len(pairs)) as task:
             batch_scores = _row_scores(step, pairs, context, engine, row_scores)
-            checked = (checked_columns(batch, columns, len(batch), name) for batch in batch_scores)
-            frame = context.workspace.collect(name, counted(checked, task.advance))
+            checked = (check_columns(batch, columns, len(batch), name) for batch in batch_scores)
+            frame = context.scratch.collect(name, report_progress(checked, task.advance))
         if cache:
             cache.put(key, frame, context)
         return frame
     with context.progress.task(name, None):
         frame = engine.table(step, pairs, context)
     # Before it goes to a mapped file: a change afterwards would copy it into memory again.
-    frame = checked_columns(frame, columns, len(pairs), name)
+    frame = check_columns(frame, columns, len(pairs), name)
     if cache:
         cache.put(key, frame, context)
-    return context.workspace.collect(name, iter([frame]))
+    return context.scratch.collect(name, iter([frame]))
 
 
 def _truncation_warnings(facts: dict[str, Any], step: ScorerStep) -> list[str]:
@@ -169,8 +169,8 @@ def _row_scores(
 ) -> Iterator[pl.DataFrame]:
     """Yield the scores of all pairs, batch by batch; only those that are not kept are computed."""
     # No row scorer looks at files of media, which must not travel to other processes.
-    pairs = pairs.with_columns(pl.lit(None, dtype=MEDIA).alias(c) for c in MEDIA_PARTS)
-    slices = batches(len(pairs), ROW_BATCH)
+    pairs = pairs.with_columns(pl.lit(None, dtype=MEDIA).alias(c) for c in MEDIA_COLUMNS)
+    slices = batch_slices(len(pairs), ROW_BATCH)
     if row_scores is None or not len(pairs):
         yield from engine.rows(step, (pairs[rows] for rows in slices or [slice(0, 0)]), context)
         return
@@ -181,11 +181,11 @@ def _row_scores(
             stored = row_scores.find(rows)
             waiting.append((rows, stored))
             if len(stored) < rows.stop - rows.start:
-                yield pairs[rows].filter(~row_scores.known(rows, stored))
+                yield pairs[rows].filter(~row_scores.cached_mask(rows, stored))
 
     for scored in engine.rows(step, missing(), context):
         while len(waiting[0][1]) == waiting[0][0].stop - waiting[0][0].start:
-            yield row_scores.merged(*waiting.popleft(), None)
-        yield row_scores.merged(*waiting.popleft(), scored)
-    yield from (row_scores.merged(rows, stored, None) for rows, stored in waiting)
-    context.facts["rows_kept_from_earlier"] = row_scores.taken
+            yield row_scores.merge(*waiting.popleft(), None)
+        yield row_scores.merge(*waiting.popleft(), scored)
+    yield from (row_scores.merge(rows, stored, None) for rows, stored in waiting)
+    context.facts["rows_kept_from_earlier"] = row_scores.reused

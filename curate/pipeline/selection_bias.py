@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.hashes import numbers_by_appearance, prompt_keys, select_in_batches
-from curate.data.pair_rows import PairRows
+from curate.data.row_selection import RowSelection
 from curate.data.table import messages_text
 from curate.models.text.traits import TRAITS
 from curate.pipeline.clean_share import CleanShare, clean_share
@@ -150,8 +150,8 @@ class TrainingColumns:
 
 
 def selection_bias(
-    before: PairRows,
-    after: PairRows,
+    before: RowSelection,
+    after: RowSelection,
     training: TrainingColumns | None = None,
     posterior: str | None = None,
     flip_rate: tuple[float, float] | None = None,
@@ -190,7 +190,7 @@ def selection_bias(
 
 
 def _trait_shifts(
-    sample: PairRows,
+    sample: RowSelection,
     signs_before: pl.DataFrame,
     signs_after: pl.DataFrame,
     weight: NDArray[np.float64],
@@ -210,7 +210,9 @@ def _trait_shifts(
     return tuple(shifts)
 
 
-def _sample_before_and_after(before: PairRows, after: PairRows) -> tuple[PairRows, PairRows]:
+def _sample_before_and_after(
+    before: RowSelection, after: RowSelection
+) -> tuple[RowSelection, RowSelection]:
     """Return evenly spaced input pairs of a filter, and those of them that it kept."""
     spaced = np.zeros(len(before), dtype=np.bool_)
     spaced[:: max(len(before) // _SAMPLE_PAIRS, 1)] = True
@@ -236,21 +238,23 @@ def _trait_signs(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _right_labels(
-    sample: PairRows, posterior: str, signs_before: pl.DataFrame
+    sample: RowSelection, posterior: str, signs_before: pl.DataFrame
 ) -> NDArray[np.float64]:
     """Return P(the label that reached the filter is right), (sample,); NaN where it is unknown."""
     column = sample.select([posterior])[posterior]
     right = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    if "chosen" not in sample.own.columns:
+    if "chosen" not in sample.extra_columns.columns:
         return right
     # An earlier filter changed labels, and the posterior is that of the label as it was read.
-    original = PairRows(sample.table, sample.rows, pl.DataFrame()).select(["chosen", "rejected"])
+    original = RowSelection(sample.table, sample.rows, pl.DataFrame()).select(
+        ["chosen", "rejected"]
+    )
     flipped = (_trait_signs(original)["size"] != signs_before["size"]).to_numpy()
     return np.where(flipped, 1.0 - right, right)
 
 
-def _prompt_numbers(sample: PairRows) -> NDArray[np.int64]:
-    keys = pl.concat([prompt_keys(batch) for batch in sample.parts()])
+def _prompt_numbers(sample: RowSelection) -> NDArray[np.int64]:
+    keys = pl.concat([prompt_keys(batch) for batch in sample.iter_batches()])
     return numbers_by_appearance(keys)[0]
 
 
@@ -289,8 +293,8 @@ def _source_shifts(
 
 
 def _affected_mask(
-    sample: PairRows,
-    kept_sample: PairRows,
+    sample: RowSelection,
+    kept_sample: RowSelection,
     size_before: pl.Series,
     size_after: pl.Series,
     weight: NDArray[np.float64],

@@ -15,9 +15,9 @@ from curate.pipeline.config import PipelineConfig
 from curate.pipeline.result import Result
 from curate.pipeline.score_cache import code_digest, digest_of
 from curate.read.pairs import Pairs
-from curate.store.kept_files import link_or_copy
+from curate.store.file_store import link_or_copy
 from curate.versions import versions
-from curate.write.contents import Contents
+from curate.write.contents import FolderContents
 from curate.write.manifest import MANIFEST
 from curate.write.run_files import DROPPED, KEPT, PAIRS
 
@@ -38,8 +38,12 @@ def shards_key(config: PipelineConfig, result: Result, pairs: Pairs) -> str | No
     kept_pairs, columns = result.kept_rows, result.kept_rows.columns
     if not result.pairs_changed:
         columns = ["pair_id", *(c for c in columns if c not in PAIR_COLUMNS)]
-    dropped = result.dropped_rows.parts(["pair_id", DROP_STEP, DROP_REASON, DROP_CODE])
-    tables = [[pairs.row_keys], map(row_keys, kept_pairs.parts(columns)), map(row_keys, dropped)]
+    dropped = result.dropped_rows.iter_batches(["pair_id", DROP_STEP, DROP_REASON, DROP_CODE])
+    tables = [
+        [pairs.row_keys],
+        map(row_keys, kept_pairs.iter_batches(columns)),
+        map(row_keys, dropped),
+    ]
     return digest_of(
         [
             *map(_digest_row_keys, tables),
@@ -72,7 +76,7 @@ def reuse_shards(old: Path, stage: Path, key: str | None) -> list[dict[str, Any]
         What the old manifest says of the kept shards; None where nothing was taken: the key is
         another one, or a file is not as it was written.
     """
-    contents = Contents(old, MANIFEST)
+    contents = FolderContents(old, MANIFEST)
     output = contents.data.get("output")
     if key is None or not isinstance(output, dict) or output.get(SHARDS_KEY) != key:
         return None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.data.pair_rows import PairRows
+from curate.data.row_selection import RowSelection
 from curate.data.table import messages_text
 from curate.steps.context import Context
 
@@ -17,7 +17,7 @@ _MOST, _FEWEST = 30, 50
 
 
 def summarise_by_source(
-    pairs: pl.DataFrame, kept_pairs: PairRows, scores: pl.DataFrame
+    pairs: pl.DataFrame, kept_pairs: RowSelection, scores: pl.DataFrame
 ) -> list[dict[str, Any]]:
     """Return one entry a source, the largest first; none where there is a single one.
 
@@ -32,7 +32,7 @@ def summarise_by_source(
     names = pairs["source"].value_counts(name="n", sort=True).drop_nulls().head(_MOST)
     if len(names) < 2:
         return []
-    before, after = _longer_signs(PairRows.whole(pairs)), _longer_signs(kept_pairs)
+    before, after = _longer_signs(RowSelection.from_table(pairs)), _longer_signs(kept_pairs)
     kept_sources = kept_pairs.select(["source"])["source"]
     margin = next((scores[c] for c in _MARGINS if c in scores.columns), None)
     entries = []
@@ -53,11 +53,11 @@ def summarise_by_source(
     return entries
 
 
-def _longer_signs(pairs: PairRows) -> pl.Series:
+def _longer_signs(pairs: RowSelection) -> pl.Series:
     """Return +1 where chosen is longer, -1 where rejected is; null for ties."""
     sizes = [messages_text(s).str.len_chars().cast(pl.Int64) for s in ("chosen", "rejected")]
     sign = pl.when(~pl.col("is_tie")).then((sizes[0] - sizes[1]).sign())
-    batches = pairs.parts(["chosen", "rejected", "is_tie"])
+    batches = pairs.iter_batches(["chosen", "rejected", "is_tie"])
     return pl.concat([batch.select(s=sign) for batch in batches])["s"]
 
 

@@ -6,23 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from curate.data.pair_rows import PairRows
-from curate.data.row_parts import MEDIA_PARTS, present
+from curate.data.attachments import MEDIA_COLUMNS, nonempty_attachments
+from curate.data.row_selection import RowSelection
 from curate.pipeline.plan import PipelinePlan
 from curate.pipeline.result import Result
-from curate.steps.context import Task, counted
+from curate.steps.context import Task, report_progress
 from curate.steps.workers import Workers
-from curate.write.drawn_rows import Written
+from curate.write.drawn_rows import WeighedRows
 from curate.write.output import OutputConfig
 from curate.write.run_files import DROPPED, KEPT, PAIRS, keeps_pairs
 from curate.write.shards import write_shards
-from curate.write.worker_shards import as_it_is, shards_by_workers
+from curate.write.worker_shards import identity, shards_by_workers
 
 
 def write_pairs(
     plan: PipelinePlan,
     result: Result,
-    written: Written,
+    written: WeighedRows,
     stage: Path,
     output: OutputConfig,
     task: Task,
@@ -44,13 +44,15 @@ def write_pairs(
     """
     size, kept_pairs = output.rows_per_shard, result.kept_rows
     # Media are not sent to workers: their files may be missing there, and bytes may be gigabytes.
-    shard_workers = None if set(present(kept_pairs.table)).intersection(MEDIA_PARTS) else workers
+    shard_workers = (
+        None if set(nonempty_attachments(kept_pairs.table)).intersection(MEDIA_COLUMNS) else workers
+    )
 
-    def write_tables(rows: PairRows, folder: Path, advance: Callable[[int], None]) -> None:
+    def write_tables(rows: RowSelection, folder: Path, advance: Callable[[int], None]) -> None:
         if shard_workers is None:
-            write_shards(counted(rows.parts(), advance), folder, "parquet", size)
+            write_shards(report_progress(rows.iter_batches(), advance), folder, "parquet", size)
         else:
-            shards_by_workers(rows, as_it_is, folder, "parquet", size, shard_workers, advance)
+            shards_by_workers(rows, identity, folder, "parquet", size, shard_workers, advance)
 
     by_worker = plan.export.row_by_row and output.file_type != "dataset"
     if shard_workers is not None and by_worker and not written.is_split:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.data.found_parts import TURNS, parts_in
-from curate.data.pair_rows import PairRows, over_all
-from curate.data.row_parts import ROW_PARTS
-from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, fingerprint
+from curate.data.attachments import ATTACHMENTS
+from curate.data.content_kinds import TURNS, count_content_kinds_streaming
+from curate.data.row_selection import RowSelection, expand_to_all_rows
+from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, fingerprint_pairs
 from curate.errors import CurateError
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.manifest import count_drop_codes, make_manifest
@@ -30,22 +30,32 @@ from curate.report.run_view import make_view
 from curate.steps.context import Progress
 from curate.steps.step_record import StepRecord
 from curate.steps.workers import Workers
-from curate.store.workspace import Workspace
-from curate.write.card import About, make_card
-from curate.write.drawn_rows import Written
-from curate.write.exports import Advice
-from curate.write.exports.base import KeptCounts, without_smoothing
-from curate.write.exports.parts import held_by, loss_told, unheld
-from curate.write.manifest import BY_CONTENT, MANIFEST, REPEATED_IDS, smoothing, wrong_left
+from curate.store.scratch import ScratchSpace
+from curate.write.card import CardDetails, make_card
+from curate.write.drawn_rows import WeighedRows
+from curate.write.exports import TrainerHints
+from curate.write.exports.base import PairCounts, missing_smoothing_warning
+from curate.write.exports.content_support import (
+    content_loss_warnings,
+    supported_content,
+    unsupported_content,
+)
+from curate.write.manifest import (
+    BY_CONTENT,
+    MANIFEST,
+    REPEATED_IDS,
+    label_smoothing,
+    remaining_noise,
+)
 from curate.write.output import OutputConfig
-from curate.write.run_files import KEPT, REJECTED, SCORES, as_read
-from curate.write.run_folder import staged
+from curate.write.run_files import KEPT, REJECTED, SCORES, restore_reading_order
+from curate.write.run_folder import atomic_folder
 from curate.write.shards import write_files, write_frame, write_json
 from curate.write.splits import SPLIT, SPLITS, assign_splits, split_facts
 from curate.write.weighing import WeightCounts
 
 _MIN_LANGUAGE_SHARE = 0.1
-_CONTENT_COLUMNS = (*TURNS, *ROW_PARTS)
+_CONTENT_COLUMNS = (*TURNS, *ATTACHMENTS)
 """Columns that say what was asked and answered."""
 
 
@@ -57,7 +67,7 @@ def write_run(
     folder: Path,
     overwrite: bool,
     progress: Progress,
-    workspace: Workspace | None = None,
+    scratch: ScratchSpace | None = None,
     workers: Workers | None = None,
 ) -> Result:
     """Write the run to `folder`, the manifest last; see docs/trainers/index.md for its files.
@@ -72,12 +82,12 @@ def write_run(
     output = config.output
     kept_pairs = result.kept_rows
     content, counts = _count_content(kept_pairs)
-    plan.export.parts = held_by(plan.export, output.file_type).intersection(content)
+    plan.export.parts = supported_content(plan.export, output.file_type).intersection(content)
     plan.export.media.folders = pairs.folders
-    lost = loss_told(plan.export, content, output.file_type)
-    with staged(folder, overwrite) as stage:
-        splits = _assign_splits(config, kept_pairs, progress, workspace)
-        written = Written.of(_split_kept_pairs(kept_pairs, splits, output), plan.weighing)
+    lost = content_loss_warnings(plan.export, content, output.file_type)
+    with atomic_folder(folder, overwrite) as stage:
+        splits = _assign_splits(config, kept_pairs, progress, scratch)
+        written = WeighedRows.of(_split_kept_pairs(kept_pairs, splits, output), plan.weighing)
         key = shards_key(config, result, pairs)
         shards = reuse_shards(folder, stage, key)
         facts = {} if shards is None else {"cached": True}
@@ -99,13 +109,13 @@ def write_run(
     if output.report:
         # After the run is in its place: a report that fails must not cost the run.
         with progress.task("report", None):
-            _write_report(folder, manifest, result, pairs, workspace or Workspace())
+            _write_report(folder, manifest, result, pairs, scratch or ScratchSpace())
     return replace(result, steps=steps, folder=folder)
 
 
 def _split_kept_pairs(
-    kept_pairs: PairRows, splits: pl.Series | None, output: OutputConfig
-) -> dict[str, PairRows]:
+    kept_pairs: RowSelection, splits: pl.Series | None, output: OutputConfig
+) -> dict[str, RowSelection]:
     """Return the kept pairs of each split; under "" where there is none."""
     if splits is None:
         return {"": kept_pairs}
@@ -113,7 +123,11 @@ def _split_kept_pairs(
 
 
 def _write_record(
-    written: Written, kept_pairs: int, seconds: float, facts: dict[str, Any], notes: tuple[str, ...]
+    written: WeighedRows,
+    kept_pairs: int,
+    seconds: float,
+    facts: dict[str, Any],
+    notes: tuple[str, ...],
 ) -> StepRecord:
     """Return the record of the step "write"."""
     if written.counts is not None:
@@ -122,7 +136,7 @@ def _write_record(
     return StepRecord("write", "write", kept_pairs, kept_pairs, seconds, facts, notes)
 
 
-def _row_counts(result: Result, written: Written) -> dict[str, int]:
+def _row_counts(result: Result, written: WeighedRows) -> dict[str, int]:
     """Return pairs that came in, were kept and dropped; and of the kept ones, those without a
     row.
     """
@@ -142,8 +156,8 @@ def _write_advice(
 ) -> None:
     """Write the trainer's settings files and the dataset card."""
     names = tuple(output.splits or ())
-    advice = Advice(smoothing(manifest, weights), KEPT, output.file_type, names)
-    about = About.of(plan.export, manifest["output"]["language"])
+    advice = TrainerHints(label_smoothing(manifest, weights), KEPT, output.file_type, names)
+    about = CardDetails.of(plan.export, manifest["output"]["language"])
     card = make_card(manifest, advice, weights=weights, lost=lost, shards=stage / KEPT, about=about)
     write_files(plan.export.files(advice) | {"README.md": card}, stage)
 
@@ -158,34 +172,34 @@ def _frequent_languages(plan: PipelinePlan, result: Result) -> list[str]:
     return shares.filter(pl.col("proportion") >= _MIN_LANGUAGE_SHARE)[columns[0]].to_list()
 
 
-def _no_smoothing(plan: PipelinePlan, result: Result, written: Written) -> list[str]:
+def _no_smoothing(plan: PipelinePlan, result: Result, written: WeighedRows) -> list[str]:
     """Return why a trainer gets no label smoothing although a filter acted by a posterior."""
     steps = [asdict(step) for step in result.steps]
-    wrong_share = wrong_left(steps)
+    wrong_share = remaining_noise(steps)
     soft = written.counts is not None and written.counts.is_soft
     if soft or wrong_share is None:
         return []
     if wrong_share[1] is None:
-        advice = Advice(smoothing({"steps": steps}, written.counts))
-        return without_smoothing(plan.export, advice)
+        advice = TrainerHints(label_smoothing({"steps": steps}, written.counts))
+        return missing_smoothing_warning(plan.export, advice)
     return [
         "no label smoothing is written: the share of wrong labels left can't be estimated; "
         f"{wrong_share[1]}"
     ]
 
 
-def _count_content(kept_pairs: PairRows) -> tuple[Counter[str], KeptCounts]:
+def _count_content(kept_pairs: RowSelection) -> tuple[Counter[str], PairCounts]:
     """Return the content kinds of the kept pairs besides text, and counts for the export's
     warnings.
     """
-    counts = KeptCounts()
+    counts = PairCounts()
 
     def each() -> Iterator[pl.DataFrame]:
-        for batch in kept_pairs.parts([*_CONTENT_COLUMNS, "is_tie", "strength"]):
+        for batch in kept_pairs.iter_batches([*_CONTENT_COLUMNS, "is_tie", "strength"]):
             counts.add(batch)
             yield batch
 
-    return parts_in(each()), counts
+    return count_content_kinds_streaming(each()), counts
 
 
 def _write_tables(result: Result, pairs: Pairs, splits: pl.Series | None, stage: Path) -> None:
@@ -213,7 +227,7 @@ def _output_facts(
         "file_type": output.file_type,
         "kept": shards,
         "parts": dict(content),
-        "lost": unheld(plan.export, content, output.file_type),
+        "lost": unsupported_content(plan.export, content, output.file_type),
         "language": output.language or _frequent_languages(plan, result),
     }
     if splits is not None:
@@ -224,26 +238,32 @@ def _output_facts(
 
 
 def _write_report(
-    folder: Path, manifest: dict[str, Any], result: Result, pairs: Pairs, workspace: Workspace
+    folder: Path, manifest: dict[str, Any], result: Result, pairs: Pairs, scratch: ScratchSpace
 ) -> None:
-    write_view(make_view(folder, manifest, _all_pairs(result, pairs, workspace), result.scores))
+    write_view(make_view(folder, manifest, _all_pairs(result, pairs, scratch), result.scores))
 
 
-def _all_pairs(result: Result, pairs: Pairs, workspace: Workspace) -> pl.DataFrame:
+def _all_pairs(result: Result, pairs: Pairs, scratch: ScratchSpace) -> pl.DataFrame:
     """Return all pairs in the order of reading as filters left them, with the columns of drops."""
     kept_pairs, dropped_pairs = result.kept_rows, result.dropped_rows
     if result.pairs_changed:
         ids = result.scores["pair_id"], kept_pairs.select(["pair_id"])["pair_id"]
-        return as_read(*ids, kept_pairs.parts(), dropped_pairs.parts(), workspace)
-    fate = workspace.collect(
-        "fate", over_all(dropped_pairs.numbered(dropped_pairs.own), len(pairs))
+        return restore_reading_order(
+            *ids, kept_pairs.iter_batches(), dropped_pairs.iter_batches(), scratch
+        )
+    fate = scratch.collect(
+        "fate",
+        expand_to_all_rows(dropped_pairs.with_row_numbers(dropped_pairs.extra_columns), len(pairs)),
     )
     # Side by side, not by `with_columns`, which would copy the texts into one piece.
     return pairs.frame.hstack([fate[DROP_STEP], fate[DROP_REASON], fate[DROP_CODE]])
 
 
 def _assign_splits(
-    config: PipelineConfig, kept_pairs: PairRows, progress: Progress, workspace: Workspace | None
+    config: PipelineConfig,
+    kept_pairs: RowSelection,
+    progress: Progress,
+    scratch: ScratchSpace | None,
 ) -> pl.Series | None:
     """Return the split of each kept pair, None where none are wanted.
 
@@ -263,7 +283,7 @@ def _assign_splits(
     # Its libraries take a third of a second, which runs without splits need not wait.
     from curate.models.text.prompt_clusters import prompt_clusters
 
-    prompts, clusters = prompt_clusters(kept_pairs.select(_CONTENT_COLUMNS), progress, workspace)
+    prompts, clusters = prompt_clusters(kept_pairs.select(_CONTENT_COLUMNS), progress, scratch)
     split = assign_splits(prompts, clusters, shares, config.seed)
     empty = [name for name in shares if not (split == name).any()]
     if empty:
@@ -294,6 +314,6 @@ def _input_facts(pairs: Pairs) -> dict[str, Any]:
         "rows_read": pairs.rows_read,
         "rows_rejected": len(pairs.rejected),
         "pairs": len(pairs),
-        "fingerprint": pairs.fingerprint or fingerprint(pairs.frame),
+        "fingerprint": pairs.fingerprint or fingerprint_pairs(pairs.frame),
         **numbering,
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from curate.data.answer_scores import gap_columns, score_gap
-from curate.data.extra_column import SLOT_KEY, extra_value
+from curate.data.json_fields import SLOT_KEY, extra_value
 from curate.read.column_guess import slot_score_columns
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from curate.data.media_answers import are_media
-from curate.data.row_parts import MEDIA_PARTS, REJECTED_MEDIA, present
+from curate.data.attachments import MEDIA_COLUMNS, REJECTED_MEDIA, nonempty_attachments
+from curate.data.media_answers import media_answer_mask
 from curate.data.table import MESSAGES, PAIR_COLUMNS, content_hashes
 from curate.errors import CurateError, first_line
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, get_format
@@ -195,7 +195,7 @@ def _convert_or_bisect(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFr
     """
     try:
         # A format whose answers are media has placed those of the row among them.
-        answer_media = MEDIA_PARTS if fmt.media_columns else ()
+        answer_media = MEDIA_COLUMNS if fmt.media_columns else ()
         converted = fmt.convert(rows)
         if not fmt.answers_may_start_with_user:
             converted = strip_repeated_prompt(converted)
@@ -235,7 +235,7 @@ def _list_unused_rows(pairs: pl.DataFrame, rows: pl.DataFrame, fmt: Format) -> p
 
 def _add_attachments(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Return the pairs with tools, media and arguments of their rows, for every format."""
-    attachments = present(rows)
+    attachments = nonempty_attachments(rows)
     if not attachments:
         return pairs
     of_rows = rows.select(ROW, *attachments)
@@ -245,10 +245,12 @@ def _add_attachments(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _drop_repeated_media(pairs: pl.DataFrame) -> pl.DataFrame:
     """Drop the rejected answer's media if they are the pair's: ms-swift lists them twice."""
-    columns = present(pairs)
+    columns = nonempty_attachments(pairs)
     for column, rejected_column in REJECTED_MEDIA.items():
         if rejected_column in columns:
-            repeated = pairs[column].eq_missing(pairs[rejected_column]) & ~are_media(pairs, column)
+            repeated = pairs[column].eq_missing(pairs[rejected_column]) & ~media_answer_mask(
+                pairs, column
+            )
             only_if_new = pl.when(~pl.lit(repeated)).then(rejected_column).alias(rejected_column)
             pairs = pairs.with_columns(only_if_new)
     return pairs

@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from curate.data.section import Section
+from curate.data.strict_model import YamlSection
 from curate.read.formats.columns import ColumnMapping
 from curate.read.formats.ranking_config import RankingRule
 
 
-class InputConfig(Section):
+class InputConfig(YamlSection):
     """Where the pairs come from."""
 
     path: str | None = Field(None, description="File, glob, folder or fsspec URL.")

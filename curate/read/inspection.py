@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 import polars as pl
 
+from curate.data.attachments import MEDIA_COLUMNS, TEXT_ATTACHMENTS
+from curate.data.content_kinds import count_content_kinds
 from curate.data.duplicates import duplicate_flags
-from curate.data.found_parts import found_parts
 from curate.data.hashes import same_answers, select_in_batches
-from curate.data.row_parts import MEDIA_PARTS, TEXT_PARTS
 from curate.data.table import messages_text
 from curate.read.notes import rejected_rows_note
 from curate.read.pairs import Pairs
@@ -54,7 +54,7 @@ def inspect_pairs(pairs: Pairs) -> dict[str, Any]:
         "annotators": _count_values(frame["annotator"]),
         "sources": _count_values(frame["source"]),
         "strengths": int(frame["strength"].is_not_null().sum()),
-        "besides_texts": dict(found_parts(frame)),
+        "besides_texts": dict(count_content_kinds(frame)),
         "characters": {c: _length_quantiles(lengths[c]) for c in lengths.columns},
         "extra_keys": _keys_of_extra(frame["extra"]),
     }
@@ -66,10 +66,10 @@ def first_pair(pairs: Pairs) -> dict[str, str]:
         return {}
     first_row = pairs.frame.head(1)
     texts = first_row.select(messages_text(c).alias(c) for c in _TEXTS)
-    attachments = {c: str(first_row[c][0]) for c in TEXT_PARTS if first_row[c][0]}
+    attachments = {c: str(first_row[c][0]) for c in TEXT_ATTACHMENTS if first_row[c][0]}
     attachments |= {
         c: ", ".join(map(_describe_medium, first_row[c][0]))
-        for c in MEDIA_PARTS
+        for c in MEDIA_COLUMNS
         if first_row[c][0] is not None
     }
     other_values = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curate.data.row_parts import MEDIA_PARTS, is_url
+from curate.data.attachments import MEDIA_COLUMNS, is_url
 
 OUTSIDE = "media paths point outside the data folder: reports do not open them"
 MISSING = "media files are missing from the data folder; the first is {}"
@@ -22,7 +22,7 @@ class MediaFileCheck:
 
     def check(self, pairs: pl.DataFrame, folder: Path | None) -> None:
         """Check that the files of a block exist; URLs and remote files are not checked."""
-        columns = [c for c in MEDIA_PARTS if pairs[c].null_count() < len(pairs)]
+        columns = [c for c in MEDIA_COLUMNS if pairs[c].null_count() < len(pairs)]
         if folder is None or not columns:
             return
         root = folder.resolve()

@@ -7,14 +7,22 @@ from typing import Any
 
 import polars as pl
 
-from curate.data.found_parts import TURNS
-from curate.data.message_parts import AUDIOS, IMAGES, MARKS, VIDEOS, kept, part_kind, whole
+from curate.data.content_kinds import TURNS
+from curate.data.messages import (
+    AUDIOS,
+    IMAGES,
+    PLACEHOLDERS,
+    VIDEOS,
+    content_part_kind,
+    decode_message,
+    encode_message,
+)
 from curate.data.table import messages_series
 
 _PLACEHOLDERS = {
-    "images": (MARKS[IMAGES], "image"),
-    "videos": (MARKS[VIDEOS], "video"),
-    "audios": (MARKS[AUDIOS], "audio"),
+    "images": (PLACEHOLDERS[IMAGES], "image"),
+    "videos": (PLACEHOLDERS[VIDEOS], "video"),
+    "audios": (PLACEHOLDERS[AUDIOS], "audio"),
 }
 """The mark of each column of media, and the type of the part that it becomes."""
 
@@ -43,7 +51,7 @@ def _prompt_with_parts(
     row: dict[str, Any], media_columns: list[str]
 ) -> list[dict[str, Any]] | None:
     """Return the prompt with parts, or None where it stays as it is."""
-    published = {side: [whole(m) for m in row[side] or ()] for side in TURNS}
+    published = {side: [decode_message(m) for m in row[side] or ()] for side in TURNS}
     part_types: dict[str, str] = {}
     for column in media_columns:
         placeholder, kind = _PLACEHOLDERS[column]
@@ -60,13 +68,15 @@ def _prompt_with_parts(
         part_types[placeholder] = kind
     if not part_types:
         return None
-    return [dict(kept(_split_at_placeholders(m, part_types))) for m in published["prompt"]]
+    return [
+        dict(encode_message(_split_at_placeholders(m, part_types))) for m in published["prompt"]
+    ]
 
 
 def _has_part(message: dict[str, Any], kind: str) -> bool:
     content = message.get("content")
     parts = content if isinstance(content, list) else []
-    return any(part_kind(part) == part_kind({"type": kind}) for part in parts)
+    return any(content_part_kind(part) == content_part_kind({"type": kind}) for part in parts)
 
 
 def _count_placeholders(messages: list[dict[str, Any]], placeholder: str) -> int:

@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from curate.data.message_parts import parsed_object
-from curate.data.table import MESSAGES, message, messages_series
+from curate.data.messages import parse_json_object
+from curate.data.table import MESSAGES, messages_series, plain_message
 from curate.read.messages import (
     CALLERS,
     CONTENT_KEYS,
@@ -55,7 +55,7 @@ def messages_from_values(
     for row, value in enumerate(values):
         turn, problem = None, None
         # A column has one kind: a text among conversations is an error, not converted.
-        if isinstance(value, str) and parsed_object(value) is value:
+        if isinstance(value, str) and parse_json_object(value) is value:
             problem = "is a text, while most rows hold messages"
         elif value is not None:
             turn, problem = as_messages(value, is_pair_message)
@@ -68,7 +68,7 @@ def messages_from_values(
 def _are_json_messages(column: pl.Series) -> bool:
     """Return whether the lists of texts are messages, each as its JSON text."""
     head = [text for texts in column.drop_nulls().head(SAMPLE_TEXTS) for text in texts]
-    return bool(head) and all(isinstance(parsed_object(text), dict) for text in head)
+    return bool(head) and all(isinstance(parse_json_object(text), dict) for text in head)
 
 
 def _convert_usual_column(
@@ -97,7 +97,7 @@ def _convert_usual_column(
             return None
         frame = frame.select(pl.when(is_row).then(pl.concat_list("m")).alias("m"))
     speaker = pl.element().struct.field(role).replace(ROLES)
-    turn = message(speaker, pl.element().struct.field(content))
+    turn = plain_message(speaker, pl.element().struct.field(content))
     return frame.select(pl.col("m").list.eval(turn).cast(MESSAGES))["m"].alias(column.name)
 
 

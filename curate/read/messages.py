@@ -7,14 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from curate.data.message_parts import (
+from curate.data.messages import (
     REASONING_KEYS,
     RESULTS_BREAK,
-    THINK,
-    THOUGHT,
-    kept,
-    parsed_object,
-    whole,
+    THINK_END,
+    THINK_START,
+    decode_message,
+    encode_message,
+    parse_json_object,
 )
 from curate.read.anthropic_blocks import split_content_blocks
 
@@ -39,7 +39,7 @@ _ANSWERERS = ("assistant", "gpt", "chatgpt", "bot", "model")
 ROLE_KEYS = ("role", "from")
 CONTENT_KEYS = ("content", "value")
 _CALL_KEYS = ("tool_calls", "function_call")
-_REASONING_ONLY = re.compile(rf"{THINK}\n(.*)\n{THOUGHT}\n\n\Z", re.DOTALL)
+_REASONING_ONLY = re.compile(rf"{THINK_START}\n(.*)\n{THINK_END}\n\n\Z", re.DOTALL)
 _USUAL_ROLES = frozenset(("system", "user", "assistant"))
 # A message may be published as [role, text].
 _ROLE_AND_TEXT = 2
@@ -64,7 +64,7 @@ def as_messages(value: Any, is_pair_message: bool = False) -> tuple[list[Turn] |
             converted.append({"role": item["role"], "content": item["content"]})
             previous_speaker = item["role"]
             continue
-        message_object = parsed_object(item)
+        message_object = parse_json_object(item)
         if not isinstance(message_object, dict):
             return (
                 None,
@@ -115,17 +115,17 @@ def _is_role_and_text(item: Any) -> bool:
 
 
 def _is_call_turn(turn: Turn) -> bool:
-    return turn["more"] is not None and "tool_calls" in whole(turn)
+    return turn["more"] is not None and "tool_calls" in decode_message(turn)
 
 
 def _merge_call(turn: Turn, call: Turn) -> Turn:
     """Merge a call into the assistant's turn before it; ms-swift writes them separately."""
-    turn_message, call_message = whole(turn), whole(call)
+    turn_message, call_message = decode_message(turn), decode_message(call)
     calls = [*(turn_message.get("tool_calls") or ()), *call_message["tool_calls"]]
     trace = _REASONING_ONLY.match(turn_message.get("content") or "")
     if trace:
         turn_message |= {"content": None, "reasoning_content": trace[1]}
-    return kept({**call_message, **turn_message, "tool_calls": calls})
+    return encode_message({**call_message, **turn_message, "tool_calls": calls})
 
 
 def _convert_message(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:
@@ -156,17 +156,19 @@ def _convert_single_message(published: Mapping[str, Any]) -> tuple[list[Turn] | 
     other_fields = {k: _drop_nulls(v) for k, v in values.items() if k not in keys and v is not None}
     content = _drop_nulls(content)
     if role in CALLERS and isinstance(content, str):
-        return [kept({"role": ROLES[role], **_split_call_text(content), **other_fields})], ""
+        return [
+            encode_message({"role": ROLES[role], **_split_call_text(content), **other_fields})
+        ], ""
     # LLaMA-Factory joins the results of several calls by a fixed text.
     if role == "observation" and isinstance(content, str) and not other_fields:
         return [
-            kept({"role": "tool", "content": result_text})
+            encode_message({"role": "tool", "content": result_text})
             for result_text in content.split(RESULTS_BREAK)
         ], ""
     content_problem = _wrong_content(content, other_fields)
     if content_problem:
         return None, content_problem
-    return [kept({"role": ROLES.get(role, role), "content": content, **other_fields})], ""
+    return [encode_message({"role": ROLES.get(role, role), "content": content, **other_fields})], ""
 
 
 def _parse_calls(calls: Any) -> Any:
@@ -208,12 +210,14 @@ def _split_call_text(text: str) -> dict[str, Any]:
     A text that is none stays the content.
     """
     # A trace may come before the call, in the same text.
-    before_call, end_tag, call_text = text.rpartition(THOUGHT)
+    before_call, end_tag, call_text = text.rpartition(THINK_END)
     calls = _calls_from_json(call_text)
     if calls is None:
         return {"content": text}
     reasoning = (
-        before_call.partition(THINK)[2].removeprefix("\n").removesuffix("\n") if end_tag else None
+        before_call.partition(THINK_START)[2].removeprefix("\n").removesuffix("\n")
+        if end_tag
+        else None
     )
     return {"content": None, "reasoning_content": reasoning, "tool_calls": calls}
 

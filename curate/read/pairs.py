@@ -22,8 +22,8 @@ from curate.read.repeated_ids import number_by_content
 from curate.read.sources import RowSource, find_sources, is_saved_dataset
 from curate.read.sources.data_file import DEFAULT_BOUNDS, MB, Bounds
 from curate.steps.context import Progress, SilentProgress
-from curate.steps.registry import checked
-from curate.store.workspace import Workspace
+from curate.steps.registry import validate_model
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     from curate.read.formats.base import RowSample
@@ -98,11 +98,11 @@ def read_pairs(
         max_file_mb=max_file_mb,
         progress=progress,
     )
-    return collect_pairs(batches, Workspace())
+    return collect_pairs(batches, ScratchSpace())
 
 
 def collect_pairs(
-    batches: Iterator[Pairs], workspace: Workspace, places: dict[str, Path] | None = None
+    batches: Iterator[Pairs], scratch: ScratchSpace, places: dict[str, Path] | None = None
 ) -> Pairs:
     """Join the batches of a dataset in the workspace; there must be at least one.
 
@@ -112,9 +112,9 @@ def collect_pairs(
         places: gets the files of the tables by their names in `Pairs`, where they lie in files.
     """
     with (
-        closing(workspace.spool("pairs")) as frame,
-        closing(workspace.spool("rejected")) as rejected,
-        closing(workspace.spool("origins")) as origins,
+        closing(scratch.frame_writer("pairs")) as frame,
+        closing(scratch.frame_writer("rejected")) as rejected,
+        closing(scratch.frame_writer("origins")) as origins,
     ):
         # The next block is parsed while this one is written.
         published_masks = list[NDArray[np.bool_]]()
@@ -126,7 +126,7 @@ def collect_pairs(
             last = batch
         origin_table = origins.frame()
         table, path = number_by_content(
-            frame.frame(), np.concatenate(published_masks), origin_table, workspace, frame.path
+            frame.frame(), np.concatenate(published_masks), origin_table, scratch, frame.path
         )
         named = {"frame": path, "rejected": rejected.path, "origins": origins.path}
         if places is not None:
@@ -164,9 +164,9 @@ def stream_pairs(
     `read_pairs` depend on rows to come.
     """
     if isinstance(columns, dict):
-        columns = checked(ColumnMapping, columns, "columns")
+        columns = validate_model(ColumnMapping, columns, "columns")
     if not isinstance(ranking, RankingRule):
-        ranking = checked(RankingRule, ranking or {}, "ranking")
+        ranking = validate_model(RankingRule, ranking or {}, "ranking")
     bounds = Bounds(max_row_mb * MB, max_file_mb * MB)
     if data is not None and path is not None:
         raise CurateError("give one of data and path", where="read_pairs", found=str(path))

@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 
 from curate.data.answer_scores import gap_columns, score_gap
-from curate.data.extra_column import extra_value
-from curate.data.message_parts import AUDIOS, IMAGES, MARKS, VIDEOS
-from curate.data.row_parts import TEXT_PARTS
+from curate.data.attachments import TEXT_ATTACHMENTS
+from curate.data.json_fields import extra_value
+from curate.data.messages import AUDIOS, IMAGES, PLACEHOLDERS, VIDEOS
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import RowSample, share_of_rows
 from curate.read.messages import ROLES
@@ -22,7 +22,11 @@ _TEMPLATE_TOKENS = (
     "<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "<|user|>", "<|assistant|>",
     "[INST]", "<|start_of_role|>", "\nAssistant:", "### Response:",
 )  # fmt: skip
-_PLACEHOLDERS = {"images": MARKS[IMAGES], "videos": MARKS[VIDEOS], "audios": MARKS[AUDIOS]}
+_PLACEHOLDERS = {
+    "images": PLACEHOLDERS[IMAGES],
+    "videos": PLACEHOLDERS[VIDEOS],
+    "audios": PLACEHOLDERS[AUDIOS],
+}
 _PROMPT_COLUMNS = (
     *SYSTEM, "prompt", "instruction", "question", "query", "problem", "context", "history", "input",
     "passage", "document", "article", "background", "messages", "conversation", "conversations",
@@ -110,7 +114,7 @@ class QualityNotes:
         """Count over the pairs of a block."""
         self._pairs += len(pairs)
         self._count_texts(pairs)
-        for attachment in TEXT_PARTS:
+        for attachment in TEXT_ATTACHMENTS:
             # A search of the text is fast; JSON is parsed only in rows that hold the name.
             named = pl.col("extra").str.contains(f'"{attachment}":', literal=True)
             unplaced = pairs.filter(pl.col(attachment).is_null() & named)
@@ -177,7 +181,7 @@ class QualityNotes:
             f"in {self._counts[attachment]:,} of {self._pairs:,} pairs '{attachment}' is not of "
             "the form that trainers take (a list of tools or documents, an object of arguments): "
             "it is kept in extra only"
-            for attachment in TEXT_PARTS
+            for attachment in TEXT_ATTACHMENTS
             if self._counts[attachment]
         ]
         if self._speakers:

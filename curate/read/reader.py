@@ -271,7 +271,7 @@ class Reader:
 
     def _assign_ids(self, pairs: pl.DataFrame, rejected: pl.DataFrame, locate: Locate) -> Pairs:
         """Give the pairs ids; reject those whose published id occurred before."""
-        new = self._ids.new(pairs["pair_id"])
+        new = self._ids.is_new(pairs["pair_id"])
         if not new.all():
             reason = pl.format(
                 "pair_id '{}' occurred before; expected a new one or none", "pair_id"
@@ -288,7 +288,7 @@ class Reader:
         self._reasons.update(rejected["reason"].to_list())
         self.pairs += len(pairs)
         return Pairs(
-            self._ids.give(pairs.select(list(PAIR_COLUMNS)), pairs[CONTENT_HASH]),
+            self._ids.fill_missing(pairs.select(list(PAIR_COLUMNS)), pairs[CONTENT_HASH]),
             rejected,
             origins,
             self.format.name if self.format else self._name,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.data.row_parts import MEDIA_PARTS, present
-from curate.data.table import BATCH_ROWS, ID_CHARACTERS, batches, rows_at, text_keys
+from curate.data.attachments import MEDIA_COLUMNS, nonempty_attachments
+from curate.data.table import BATCH_ROWS, ID_CHARACTERS, batch_slices, gather_pairs, text_keys
 from curate.read.row_content import extra_keys
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ def number_by_content(
     frame: pl.DataFrame,
     published_mask: NDArray[np.bool_],
     origins: pl.DataFrame,
-    workspace: Workspace,
+    scratch: ScratchSpace,
     path: Path | None = None,
 ) -> tuple[pl.DataFrame, Path | None]:
     """Return the pair table with the ids of repeated contents in the order of their rows' content.
@@ -55,8 +55,8 @@ def number_by_content(
     rows, ids = _changed_ids(frame, published_mask, origins)
     if not len(rows):
         return frame, path
-    with closing(workspace.spool("numbered_pairs")) as spool:
-        for batch in batches(len(frame), BATCH_ROWS):
+    with closing(scratch.frame_writer("numbered_pairs")) as spool:
+        for batch in batch_slices(len(frame), BATCH_ROWS):
             spool.write(_with_ids(frame[batch], batch, rows, ids))
         numbered = spool.frame()
     if path is not None:
@@ -99,7 +99,7 @@ def _repeated_rows(ids: pl.Series, published_mask: NDArray[np.bool_]) -> NDArray
     base = pl.col("pair_id").str.slice(0, ID_CHARACTERS)
 
     def made_ids() -> Iterator[pl.DataFrame]:
-        for batch in batches(len(ids), BATCH_ROWS):
+        for batch in batch_slices(len(ids), BATCH_ROWS):
             table = ids[batch].to_frame().with_row_index("row", offset=batch.start)
             yield table.filter(~pl.Series(published_mask[batch]))
 
@@ -113,14 +113,14 @@ def _repeated_rows(ids: pl.Series, published_mask: NDArray[np.bool_]) -> NDArray
 
 def _content(frame: pl.DataFrame, rows: NDArray[np.int64], origins: pl.DataFrame) -> pl.DataFrame:
     """Id, content hash and number of these rows, and what their content is sorted by."""
-    size = _MEDIA_ROWS if set(present(frame)) & set(MEDIA_PARTS) else BATCH_ROWS
+    size = _MEDIA_ROWS if set(nonempty_attachments(frame)) & set(MEDIA_COLUMNS) else BATCH_ROWS
     parts = []
-    for batch in batches(len(rows), size):
-        part = rows_at(frame, rows[batch])
+    for batch in batch_slices(len(rows), size):
+        part = gather_pairs(frame, rows[batch])
         if PREFERRED_FIRST not in part.columns:
             part = label_columns(part)
         if len(origins):
-            files = rows_at(origins, rows[batch])["file"]
+            files = gather_pairs(origins, rows[batch])["file"]
             part = part.with_columns(source=named_source(files))
         parts.append(part)
     content = pl.concat(parts).select(

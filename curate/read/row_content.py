@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from curate.data.hashes import key_of
+from curate.data.hashes import hash_bytes
 
 # Key of `extra` with the numbers of the rows that made a pair, which change when rows move.
 _ROW_NUMBERS = "rows"
@@ -45,7 +45,7 @@ def extra_keys(extra: str | None) -> ExtraKeys:
         return ExtraKeys(_hash(_canonical(value)), _hash(value))
     except (ValueError, RecursionError):
         # Too deep or too long for Python: the text itself stands for it.
-        key = key_of((extra or "").encode())
+        key = hash_bytes((extra or "").encode())
         return ExtraKeys(key, key)
 
 
@@ -54,7 +54,7 @@ def _are_row_numbers(value: Any) -> bool:
 
 
 def _hash(value: Any) -> bytes:
-    return key_of(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+    return hash_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
 
 
 def _canonical(value: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from curate.data.json_text import parsed_json
-from curate.data.row_parts import MEDIA_PARTS
+from curate.data.attachments import MEDIA_COLUMNS
+from curate.data.json_text import parse_nested_json
 from curate.data.table import PAIR_COLUMNS
 from curate.read.embedded_json import parse_embedded_messages
 from curate.read.formats.base import ROW, RowSample
@@ -50,8 +50,8 @@ class UnusedTextCheck:
         self._label, rows_with_prose, rows_without_it = None, Counter[str](), Counter[str]()
         sampled_pairs = pairs.filter(pl.col(ROW).is_in(list(self._rows)))
         # Only the paths of media: their bytes may be megabytes a row.
-        paths = [pl.col(c).list.eval(pl.element().struct.field("path")) for c in MEDIA_PARTS]
-        text_columns = [name for name in PAIR_COLUMNS if name not in MEDIA_PARTS]
+        paths = [pl.col(c).list.eval(pl.element().struct.field("path")) for c in MEDIA_COLUMNS]
+        text_columns = [name for name in PAIR_COLUMNS if name not in MEDIA_COLUMNS]
         for pair in sampled_pairs.select(ROW, *text_columns, *paths).iter_rows(named=True):
             pair_text = "\n".join(
                 nested_texts([value for name, value in pair.items() if name != ROW])
@@ -96,7 +96,7 @@ def nested_texts(value: Any) -> Iterator[str]:
     while stack:
         item = parse_embedded_messages(stack.pop())
         if isinstance(item, str):
-            inner = parsed_json(item) if item.lstrip()[:1] in ("[", "{") else item
+            inner = parse_nested_json(item) if item.lstrip()[:1] in ("[", "{") else item
             if inner is item or inner is None:
                 yield item
             else:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from markupsafe import Markup, escape
 
-from curate.data.row_parts import MEDIA_PARTS, TEXT_PARTS
+from curate.data.attachments import MEDIA_COLUMNS, TEXT_ATTACHMENTS
 from curate.report.thumbnails import make_thumbnail
 
 _BLOCK = re.compile(
@@ -44,8 +44,10 @@ def row_blocks(row: Mapping[str, Any], folders: Sequence[Path]) -> Markup:
         row: a row of the pair table.
         folders: folders in which media files are searched; no other file is opened.
     """
-    sections = [_fold_block(name, _pretty_json(row[name])) for name in TEXT_PARTS if row.get(name)]
-    for name in MEDIA_PARTS:
+    sections = [
+        _fold_block(name, _pretty_json(row[name])) for name in TEXT_ATTACHMENTS if row.get(name)
+    ]
+    for name in MEDIA_COLUMNS:
         media = row.get(name)
         if media:
             sections.append(_media_block(name.replace("_", " "), media, folders))

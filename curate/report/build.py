@@ -15,7 +15,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
-from curate.data.table import messages_text, rows_at
+from curate.data.table import gather_pairs, messages_text
 from curate.errors import CurateError
 from curate.report import charts
 from curate.report.blocks import row_blocks, split_blocks
@@ -25,7 +25,7 @@ from curate.report.run_verdict import run_verdict, selection_bias_rows
 from curate.report.run_view import RunView, load_view
 from curate.report.token_highlights import highlight_tokens
 from curate.report.word_diff import MAX_CHARACTERS, word_diff
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 from curate.write.shards import write_text
 
 REPORT = "report.html"
@@ -40,7 +40,7 @@ def write_report(folder: str | Path, output: Path | None = None) -> Path:
         CurateError: the folder holds no finished run.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        return write_view(load_view(folder, Workspace(Path(scratch))), output)
+        return write_view(load_view(folder, ScratchSpace(Path(scratch))), output)
 
 
 def write_view(view: RunView, output: Path | None = None) -> Path:
@@ -198,7 +198,7 @@ def _prompt_map_data(view: RunView) -> dict[str, Any] | None:
     row_numbers = view.frame[["pair_id"]].with_row_index("row")
     rows = pl.read_parquet(path).join(row_numbers, on="pair_id", maintain_order="left")
     text = messages_text("prompt").str.slice(0, 160)
-    prompts = rows_at(view.frame, rows["row"].to_numpy()).select("kept", text=text)
+    prompts = gather_pairs(view.frame, rows["row"].to_numpy()).select("kept", text=text)
     return {
         "x": rows["x"].round(2).to_list(),
         "y": rows["y"].round(2).to_list(),

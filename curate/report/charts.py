@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.hashes import select_in_batches
-from curate.data.table import batches, messages_text
+from curate.data.table import batch_slices, messages_text
 from curate.report.run_view import RunView, sample_view_rows
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _count_in_bins(
     """
     width = (edges[-1] - edges[0]) / BINS
     counts = np.zeros(2 * BINS, dtype=np.int64)
-    for rows in batches(len(values), _BATCH_VALUES):
+    for rows in batch_slices(len(values), _BATCH_VALUES):
         batch = values[rows].cast(pl.Float64).to_numpy()
         is_finite = np.isfinite(batch)
         bin_index = np.clip((batch[is_finite] - edges[0]) / width, 0, BINS - 1).astype(np.int64)

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from curate.data.table import rows_at
+from curate.data.table import gather_pairs
 from curate.report.run_view import RunView, sample_view_rows
 from curate.steps.context import Context
 from curate.steps.posterior import NOISE_FACT
@@ -36,7 +36,7 @@ def noise_section(view: RunView) -> dict[str, Any] | None:
     from curate.models.heads.noise.pair_agreement import pair_agreement
     from curate.models.heads.noise.rate import estimate_noise_rate
 
-    rows = rows_at(view.frame, sample_view_rows(voted, _SAMPLE_PAIRS)[_ROW].to_numpy())
+    rows = gather_pairs(view.frame, sample_view_rows(voted, _SAMPLE_PAIRS)[_ROW].to_numpy())
     margins = rows[column].to_numpy()
     calibration = calibrate(margins)
     scaled = calibration.scale * margins

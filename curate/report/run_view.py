@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from curate.data.hashes import content_keys
-from curate.data.table import DROP_STEP, rows_at
-from curate.store.workspace import Workspace
+from curate.data.table import DROP_STEP, gather_pairs
+from curate.store.scratch import ScratchSpace
 from curate.write.manifest import data_folders
 from curate.write.run_files import RunFiles
 
@@ -110,21 +110,21 @@ def _distinct_pairs(frame: pl.DataFrame, order: NDArray[np.int64], count: int) -
     pairs = frame.clear()
     while len(pairs) < count and start < len(order):
         # A few at a time: keys need the texts of the rows.
-        pairs = pl.concat([pairs, rows_at(frame, order[start : start + _BATCH_ROWS])])
+        pairs = pl.concat([pairs, gather_pairs(frame, order[start : start + _BATCH_ROWS])])
         keys = content_keys(pairs).select("prompt", "low", "high")
         pairs = pairs.filter(keys.select(pl.struct(pl.all()).is_first_distinct()).to_series())
         start += _BATCH_ROWS
     return pairs.head(count)
 
 
-def load_view(folder: str | Path, workspace: Workspace | None = None) -> RunView:
+def load_view(folder: str | Path, scratch: ScratchSpace | None = None) -> RunView:
     """Return the view of a finished run, with texts in scratch space, by default in memory.
 
     Raises:
         CurateError: the folder holds no finished run.
     """
     run = RunFiles(folder)
-    return make_view(run.folder, run.manifest, run.all_pairs(workspace), run.scores())
+    return make_view(run.folder, run.manifest, run.all_pairs(scratch), run.scores())
 
 
 def make_view(
@@ -147,4 +147,4 @@ def sample_view_rows(frame: pl.DataFrame, max_rows: int, seed: int = 0) -> pl.Da
     if len(frame) <= max_rows:
         return frame
     rows = np.sort(np.random.default_rng(seed).choice(len(frame), max_rows, replace=False))
-    return rows_at(frame, rows)
+    return gather_pairs(frame, rows)

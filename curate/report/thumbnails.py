@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curate.data.media_bytes import NOT_HERE, UnreadMediumError, medium_bytes
+from curate.data.media_bytes import NOT_IN_DATA, UnreadMediumError, read_medium
 
 _MAX_SIDE_PIXELS = 192
 """Pixels of the longer side."""
@@ -35,9 +35,9 @@ def make_thumbnail(medium: Mapping[str, Any], folders: Sequence[Path]) -> Thumbn
         folders: a path that leads out of them is not opened, and a URL is not fetched.
     """
     try:
-        return _render_thumbnail(medium_bytes(medium, folders, _MAX_BYTES))
+        return _render_thumbnail(read_medium(medium, folders, _MAX_BYTES))
     except UnreadMediumError as error:
-        return Thumbnail(problem=None if str(error) == NOT_HERE else str(error))
+        return Thumbnail(problem=None if str(error) == NOT_IN_DATA else str(error))
 
 
 def _render_thumbnail(data: bytes) -> Thumbnail:

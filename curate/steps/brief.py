@@ -1,4 +1,4 @@
-"""What a step is for, read from its source: a list of steps needs no torch."""
+"""The purpose of a step, read from its source, so that listing steps needs no torch."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-_SAID = ("name", "purpose", "summary")
+_SUMMARY_FIELDS = ("name", "purpose", "summary")
 
 
-def brief(entry: EntryPoint) -> dict[str, str] | None:
-    """`purpose` and `summary` of a step's class; None where its source does not say them plainly.
+def step_summary(entry: EntryPoint) -> dict[str, str] | None:
+    """Return `purpose` and `summary` of a step's class; None unless they are plain constants.
 
-    Nothing of the step is imported. Whether it can be used is not known by this.
+    The step is not imported, so this does not say whether it can be used.
     """
     try:
         spec = importlib.util.find_spec(entry.module)
@@ -22,22 +22,22 @@ def brief(entry: EntryPoint) -> dict[str, str] | None:
         return None
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         return None
-    said = _classes(spec.origin).get(entry.attr, {})
-    return said if said.keys() >= set(_SAID) else None
+    texts = _class_texts(spec.origin).get(entry.attr, {})
+    return texts if texts.keys() >= set(_SUMMARY_FIELDS) else None
 
 
-def names_in(package: str) -> list[str]:
-    """Values of `name` of all classes in the modules of a package, sorted; nothing is imported."""
+def step_names_in(package: str) -> list[str]:
+    """Return the `name`s of all classes in a package's modules, sorted, without importing."""
     spec = importlib.util.find_spec(package)
     folders = [] if spec is None else list(spec.submodule_search_locations or ())
     files = [str(path) for folder in folders for path in sorted(Path(folder).glob("*.py"))]
-    found = {said["name"] for f in files for said in _classes(f).values() if "name" in said}
-    return sorted(found)
+    names = {texts["name"] for f in files for texts in _class_texts(f).values() if "name" in texts}
+    return sorted(names)
 
 
 @cache
-def _classes(path: str) -> dict[str, dict[str, str]]:
-    """Texts that each class of a file gives to the names in `_SAID`."""
+def _class_texts(path: str) -> dict[str, dict[str, str]]:
+    """Return the text attributes in `_SUMMARY_FIELDS` of each class in a file."""
     try:
         tree = ast.parse(Path(path).read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):
@@ -49,7 +49,7 @@ def _classes(path: str) -> dict[str, dict[str, str]]:
             if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
             for target in statement.targets
             if isinstance(target, ast.Name)
-            and target.id in _SAID
+            and target.id in _SUMMARY_FIELDS
             and isinstance(statement.value.value, str)
         }
         for node in tree.body

@@ -130,7 +130,7 @@ _TOKEN = re.compile(
 
 
 def parse_condition(text: str) -> pl.Expr:
-    """The condition as an expression; raises ValueError where it is no SQL, or more than that."""
+    """Return a condition as an expression; raise ValueError if it is not a plain SQL condition."""
     if not text.strip():
         raise ValueError("an SQL expression; the text is empty")
     if len(text) > _LONGEST:
@@ -145,27 +145,27 @@ def parse_condition(text: str) -> pl.Expr:
         raise ValueError(f"an SQL expression ({message}){hint}") from None
 
 
-def _tokens(text: str) -> Iterator[tuple[str, str]]:
-    """Kind and text of each word and sign."""
-    at = 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
+def _iter_tokens(text: str) -> Iterator[tuple[str, str]]:
+    """Yield kind and text of each token."""
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
         # Comments could hide what a reader of the pipeline should see.
-        if match is None or text.startswith(_COMMENTS, at):
-            rest = text[at : at + 20]
-            raise ValueError(f"an SQL expression; {rest!r} is no part of one")
+        if match is None or text.startswith(_COMMENTS, position):
+            excerpt = text[position : position + 20]
+            raise ValueError(f"an SQL expression; {excerpt!r} is no part of one")
         if match.lastgroup != "space":
             yield str(match.lastgroup), match.group()
-        at = match.end()
+        position = match.end()
 
 
 def _check_words(text: str) -> None:
-    """Refuse what is not on the lists.
+    """Raise an error for tokens that are not on the lists.
 
     Raises:
         ValueError: a word, sign or function that is none of an expression over columns.
     """
-    tokens = [*_tokens(text), ("end", "")]
+    tokens = [*_iter_tokens(text), ("end", "")]
     depth = 0
     for i, (kind, token) in enumerate(tokens[:-1]):
         before, following = tokens[i - 1] if i else ("start", ""), tokens[i + 1]
@@ -178,13 +178,13 @@ def _check_words(text: str) -> None:
         if kind == "text" and before[0] == "word" and before[1].lower() not in WORDS:
             raise ValueError(f"an SQL expression; {before[1]}{token[:20]} is no text")
         if kind in ("name", "word") and "." in (before[1], following[1]):
-            dotted = _dotted(tokens, i)
+            dotted = _dotted_name(tokens, i)
             raise ValueError(f"backticks around a column with a dot: `{dotted}`")
         if kind == "word" and following[1] == "(":
             _check_function(token, tokens[i + 2][1])
         elif kind == "word" and token.lower() in _FORBIDDEN and before[1].lower() != "distinct":
-            told = f"{token.upper()} belongs to queries; a column of that name stands in backticks"
-            raise ValueError(f"an expression over columns; {told}")
+            hint = f"{token.upper()} belongs to queries; a column of that name stands in backticks"
+            raise ValueError(f"an expression over columns; {hint}")
         elif kind in ("name", "text", "number", "word") and before[0] == kind == "name":
             raise ValueError("an SQL expression; two names stand beside each other")
 
@@ -237,44 +237,44 @@ def _check_function(name: str, first: str) -> None:
         raise ValueError(f"a function of one row; '{name}': {suggestion(name.lower(), FUNCTIONS)}")
 
 
-def _dotted(tokens: list[tuple[str, str]], at: int) -> str:
-    """The words and dots around a place, as one name."""
-    start = at
+def _dotted_name(tokens: list[tuple[str, str]], index: int) -> str:
+    """Return the tokens joined by dots around an index, as one name."""
+    start = index
     while start > 0 and (tokens[start - 1][1] == "." or tokens[start][1] == "."):
         start -= 1
-    end = at
+    end = index
     while tokens[end + 1][1] == "." or tokens[end][1] == ".":
         end += 1
     return "".join(token.strip('`"') for _, token in tokens[start : end + 1])
 
 
-def columns_of(text: str) -> tuple[str, ...]:
-    """The columns that a condition names."""
+def condition_columns(text: str) -> tuple[str, ...]:
+    """Return the columns that a condition reads."""
     return tuple(dict.fromkeys(parse_condition(text).meta.root_names()))
 
 
-def where_true(text: str, pairs: pl.DataFrame, step: str) -> pl.Series:
-    """The condition of each pair: true, false, or null where a value is missing.
+def evaluate_condition(text: str, pairs: pl.DataFrame, step: str) -> pl.Series:
+    """Evaluate a condition for each pair: true, false, or null if a value is missing.
 
     Raises:
-        CurateError: it cannot be computed, or is neither true nor false.
+        CurateError: it cannot be evaluated, or is neither true nor false.
     """
     # Its own columns alone: polars would align all others with them, a copy of every text.
-    known = [name for name in columns_of(text) if name in pairs.columns]
+    present_columns = [name for name in condition_columns(text) if name in pairs.columns]
     try:
-        own = pairs[known or pairs.columns[:1]]
-        found = own.with_columns(_condition=parse_condition(text))["_condition"]
+        columns = pairs[present_columns or pairs.columns[:1]]
+        values = columns.with_columns(_condition=parse_condition(text))["_condition"]
     except pl.exceptions.PolarsError as error:
-        raise _wrong(text, str(error).splitlines()[0], step) from None
-    if found.dtype not in (pl.Boolean, pl.Null):
-        raise _wrong(text, f"it gives {found.dtype}", step)
-    return found.cast(pl.Boolean)
+        raise _condition_error(text, str(error).splitlines()[0], step) from None
+    if values.dtype not in (pl.Boolean, pl.Null):
+        raise _condition_error(text, f"it gives {values.dtype}", step)
+    return values.cast(pl.Boolean)
 
 
-def _wrong(text: str, found: str, step: str) -> CurateError:
+def _condition_error(text: str, problem: str, step: str) -> CurateError:
     return CurateError(
         "the expression does not evaluate to true or false",
         where=f"filter '{step}'",
-        found=f"{text}: {found}",
+        found=f"{text}: {problem}",
         expected="a comparison that is true or false for each pair",
     )

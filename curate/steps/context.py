@@ -1,7 +1,8 @@
-"""What a step may use besides the pairs: features, folds, random numbers, device, progress."""
+"""What a step can use besides the pairs: features, folds, random numbers, device, progress."""
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -20,7 +21,7 @@ from curate.data.hashes import (
 )
 from curate.steps.evidence import LabelEvidence
 from curate.steps.models import Inference
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,28 +34,30 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PROMPT_GROUPS, SAME_ANSWERS, VOTE_KEYS = "prompt_groups", "same_answers", "vote_keys"
+_RENAMED = {"of_pairs": "cached_for_pairs", "shared": "cached", "workspace": "scratch"}
+"""Names of version 0.2 that plug-ins use; they stay for one release."""
 MODELS = "models"
-"""Key of the models that are loaded, among what is shared."""
+"""Key of the loaded models among the cached objects."""
 
 
 class Task(Protocol):
-    """One piece of long work whose progress is shown."""
+    """A long task whose progress is shown."""
 
     def advance(self, steps: int = 1) -> None:
-        """Say that `steps` more units are done."""
+        """Record that `steps` more units are done."""
 
 
-def counted(
-    parts: Iterable[pl.DataFrame], advance: Callable[[int], None]
+def report_progress(
+    frames: Iterable[pl.DataFrame], advance: Callable[[int], None]
 ) -> Iterator[pl.DataFrame]:
-    """The parts, of whose rows somebody is told as they come."""
-    for part in parts:
-        advance(len(part))
-        yield part
+    """Yield the frames, and call `advance` with the number of rows of each."""
+    for frame in frames:
+        advance(len(frame))
+        yield frame
 
 
 class Progress(Protocol):
-    """Shows long work to the user."""
+    """Shows the user the progress of long tasks."""
 
     def task(self, name: str, total: int | None) -> AbstractContextManager[Task]:
         """Open a task of `total` units (None: unknown)."""
@@ -70,35 +73,43 @@ class SilentProgress:
 
     @contextmanager
     def task(self, name: str, total: int | None) -> Iterator[Task]:  # noqa: ARG002
-        """A task that shows nothing."""
+        """Open a task that shows nothing."""
         yield _SilentTask()
 
 
 @dataclass
 class Context:
-    """Shared by all steps of a run; what is costly is computed once, on first use.
+    """State that all steps of a run share; costly objects are computed once, on first use.
 
     Attributes:
-        seed: of the run; each step derives its own generator from it by name.
+        seed: seed of the run; each step derives its own generator from it by name.
         device: torch device for learned scorers.
-        progress: where long work is shown.
-        store: keeps what is costly for the next run; None keeps nothing.
-        workspace: gives room to what is as long as the run's pairs.
+        progress: shows long tasks.
+        store: stores costly results for the next run; None stores nothing.
+        scratch: space for arrays and tables as long as the run's pairs.
         inference: how language and reward models are run.
-        features_of: makes the features of the run's pairs (embeds each distinct text once).
-        embed: embeds other texts by the run's embedder, rows of length 1.
-        workers: who compute on parts of the pairs; None: all is computed here.
-        folders: of the data, in which files of media are looked for.
-        evidence: margins of other judges and judged pairs, as the step's `evidence:` asks for.
-        facts: what a step found about the data set as a whole; it goes into the manifest.
-        warnings: what a step wants the user to be told.
+        features_of: function that returns the features of the run's pairs (it embeds each distinct
+            text once).
+        embed: function that embeds other texts with the run's embedder: (texts, dim), rows of
+            length 1.
+        workers: workers that compute on partitions of the pairs; None: this process computes all.
+        folders: folders of the data, in which media files are searched.
+        evidence: margins of other judges and reviewed pairs, as the step's `evidence:` requests.
+        facts: facts about the whole dataset that a step adds to the manifest.
+        warnings: warnings that a step adds for the user.
+
+    Examples:
+        >>> context = Context(seed=1)
+        >>> first_draw, second_draw = (context.rng("my_step").integers(1000) for _ in range(2))
+        >>> bool(first_draw == second_draw)
+        True
     """
 
     seed: int = 0
     device: str = "cpu"
     progress: Progress = field(default_factory=SilentProgress)
     store: Store | None = None
-    workspace: Workspace = field(default_factory=Workspace)
+    scratch: ScratchSpace = field(default_factory=ScratchSpace)
     inference: Inference = field(default_factory=Inference)
     features_of: Callable[[], Features] | None = None
     embed: Callable[[list[str]], NDArray[np.float32]] | None = None
@@ -109,14 +120,23 @@ class Context:
     warnings: list[str] = field(default_factory=list)
     _shared: dict[Any, Any] = field(default_factory=dict, repr=False)
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in _RENAMED:
+                raise AttributeError(f"'Context' has no attribute {name!r}")
+            text = f"'Context.{name}' is now 'Context.{_RENAMED[name]}'"
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
+            return getattr(self, _RENAMED[name])
+
     def for_step(self) -> Context:
-        """The same context with facts and warnings of its own."""
-        # `_shared` stays one and the same: what one step makes, the next one finds.
+        """Return the same context with empty facts and warnings."""
+        # `_shared` stays the same object, so that later steps find what earlier ones cached.
         return replace(self, facts={}, warnings=[])
 
     def for_pairs(self, seed: int, features: Features) -> Context:
-        """A context for other pairs, which keeps the settings and the models that are loaded."""
-        own = replace(
+        """Return a context for other pairs, with the same settings and loaded models."""
+        pairs_context = replace(
             self,
             seed=seed,
             features_of=lambda: features,
@@ -124,84 +144,87 @@ class Context:
             facts={},
             warnings=[],
         )
-        # All else that is shared (groups, votes, heads) is of the pairs that it was made for.
-        own._shared = {MODELS: self.shared(MODELS, OrderedDict)}
-        return own
+        # Everything else in the cache (groups, votes, heads) belongs to the earlier pairs.
+        pairs_context._shared = {MODELS: self.cached(MODELS, OrderedDict)}
+        return pairs_context
 
-    def shared(self, key: Any, make: Callable[[], T]) -> T:
-        """The object under `key`, made by `make` the first time it is asked for."""
+    def cached(self, key: Any, make: Callable[[], T]) -> T:
+        """Return the object under `key`; `make` creates it on first use."""
         if key not in self._shared:
             self._shared[key] = make()
         value: T = self._shared[key]
         return value
 
     def preset(self, values: dict[str, Any]) -> None:
-        """Put objects under their keys, so that `shared` need not make them."""
+        """Put objects under their keys, so that `cached` need not create them."""
         self._shared.update(values)
 
     @property
     def features(self) -> Features:
-        """Embeddings of prompts and answers of all pairs of the run."""
+        """Return the embeddings of prompts and answers of all pairs of the run."""
         if self.features_of is None:
             raise RuntimeError("this step needs embeddings, but the run was planned without them")
-        return self.shared("features", self.features_of)
+        return self.cached("features", self.features_of)
 
     def step_seed(self, *names: str | int) -> int:
-        """A seed for one step: the same for the same run seed and names, else independent."""
+        """Return a seed for one step: equal for the same run seed and names, else independent."""
         text = "/".join(str(n) for n in (self.seed, *names))
         return int.from_bytes(blake2b(text.encode(), digest_size=4).digest(), "big")
 
     def rng(self, *names: str | int) -> np.random.Generator:
-        """A numpy generator seeded by `step_seed`."""
+        """Return a numpy generator that is seeded by `step_seed`."""
         return np.random.default_rng(self.step_seed(*names))
 
     def same_answers(self, pairs: pl.DataFrame) -> NDArray[np.bool_]:
-        """Whether chosen and rejected are equal in every role and content, (pairs,)."""
-        return self.of_pairs(SAME_ANSWERS, pairs, lambda: same_answers(pairs).to_numpy())
+        """Return whether chosen and rejected are equal in every role and content, (pairs,)."""
+        return self.cached_for_pairs(SAME_ANSWERS, pairs, lambda: same_answers(pairs).to_numpy())
 
     def prompt_groups(self, pairs: pl.DataFrame) -> NDArray[np.int64]:
-        """One integer from 0 a pair, equal where the prompts are, whatever the order of rows.
+        """Return the number of each pair's prompt, (pairs,), from 0.
 
-        Prompts are numbered by the rank of their hashes: what is drawn by prompt stays the same
-        when the rows of a file move. (pairs,).
+        Prompts are numbered by the rank of their hashes, so that a draw by prompt does not depend
+        on the order of the rows in a file.
         """
 
         def make() -> NDArray[np.int64]:
-            room = self.workspace.array("prompt groups", (len(pairs),), np.int64)
-            return numbers_by_key(prompt_keys(pairs), room)[0]
+            out = self.scratch.array("prompt groups", (len(pairs),), np.int64)
+            return numbers_by_key(prompt_keys(pairs), out)[0]
 
-        return self.of_pairs(PROMPT_GROUPS, pairs, make)
+        return self.cached_for_pairs(PROMPT_GROUPS, pairs, make)
 
     def row_order(self, pairs: pl.DataFrame) -> NDArray[np.int64]:
-        """The rows by the hashes of their ids, (pairs,): an order that no file decides."""
+        """Return the rows in the order of the hashes of their ids, (pairs,).
+
+        This order does not depend on the order of the rows in a file.
+        """
 
         def make() -> NDArray[np.int64]:
             order = pairs["pair_id"].hash().arg_sort().to_numpy().astype(np.int64)
-            return self.workspace.kept("row order", order)
+            return self.scratch.persist_array("row order", order)
 
-        return self.of_pairs("row_order", pairs, make)
+        return self.cached_for_pairs("row_order", pairs, make)
 
     def vote_keys(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """`curate.data.hashes.vote_keys` of the pairs, 18 bytes each; texts are hashed once."""
+        """Return `curate.data.hashes.vote_keys` of the pairs; texts are hashed once per run."""
 
         def make() -> pl.DataFrame:
-            return self.workspace.collect("vote keys", vote_keys_in_batches(pairs))
+            return self.scratch.collect("vote keys", vote_keys_in_batches(pairs))
 
-        return self.of_pairs(VOTE_KEYS, pairs, make)
+        return self.cached_for_pairs(VOTE_KEYS, pairs, make)
 
-    def of_pairs(self, key: str, pairs: pl.DataFrame, make: Callable[[], T]) -> T:
-        """The object under `key` for exactly these pairs, in this order, made when it is not there.
+    def cached_for_pairs(self, key: str, pairs: pl.DataFrame, make: Callable[[], T]) -> T:
+        """Return the object under `key` for exactly these pairs in this order, or create it.
 
-        A filter sees other pairs than a scorer, and a row scorer sees a batch: what was made for
-        others is never given back.
+        A filter receives other pairs than a scorer, and a row scorer receives a batch: an object
+        that was created for other pairs is never returned.
         """
         ids = pairs.get_column("pair_id", default=None)
-        # Nothing says which pairs these are: to guess would give back what is of others.
+        # Without ids nothing identifies the pairs, and a guess could return another set's object.
         if ids is None:
             return make()
-        held = self._shared.get(key)
-        if held is None or len(held[0]) != len(ids) or not held[0].equals(ids):
-            held = (ids, make())
-            self._shared[key] = held
-        value: T = held[1]
+        entry = self._shared.get(key)
+        if entry is None or len(entry[0]) != len(ids) or not entry[0].equals(ids):
+            entry = (ids, make())
+            self._shared[key] = entry
+        value: T = entry[1]
         return value

@@ -1,4 +1,4 @@
-"""The two contracts, Scorer and Filter, and what they are given and give back."""
+"""The two contracts, Scorer and Filter: what they receive and what they return."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 import polars as pl
 from pydantic import ConfigDict
 
-from curate.data.section import Checked
+from curate.data.strict_model import StrictModel
 
 if TYPE_CHECKING:
     from curate.steps.context import Context
@@ -31,18 +31,23 @@ _DTYPES: dict[Kind, pl.DataType] = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column that a step makes: `<step>.<metric>`, with what a reader must know of it.
+    """A column that a step adds: `<step>.<metric>`, with what a reader must know about it.
 
     Attributes:
-        name: of the metric.
+        name: name of the metric.
         meaning: one line.
         kind: type of its values.
-        direction: which end is good.
-        unit: and range.
-        evidence: whether it may be evidence of the labels. "auto": a preference margin, above 0
-            for the chosen answer, that was not learned from these labels; `evidence: auto` takes
-            it. "named": a signed difference whose direction need not be that of preference; it is
-            taken where `evidence` names it. "none": all others.
+        direction: whether a high or a low value is good.
+        unit: unit and range of its values.
+        evidence: whether the column may serve as evidence of the labels. "auto": a preference
+            margin, above 0 for the chosen answer, that was not learned from these labels;
+            `evidence: auto` uses it. "named": a signed difference whose direction need not be that
+            of preference; it is used if `evidence` names it. "none": all others.
+
+    Examples:
+        >>> column = Column("words", "words of the prompt", "int", unit="words, 0 or more")
+        >>> column.dtype, column.direction
+        (Int64, 'neither')
     """
 
     name: str
@@ -54,17 +59,24 @@ class Column:
 
     @property
     def dtype(self) -> pl.DataType:
-        """The polars type in which the column is stored."""
+        """Return the polars type in which the column is stored."""
         return _DTYPES[self.kind]
 
 
-class Parameters(Checked):
-    """Base of every step's parameters: frozen, and unknown keys are refused."""
+class Parameters(StrictModel):
+    """Base class of every step's parameters: immutable; unknown keys are an error.
+
+    Examples:
+        >>> class WordsParams(Parameters):
+        ...     min_words: int = 0
+        >>> WordsParams(min_words=3).min_words
+        3
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     def key_use(self) -> KeyUse | None:
-        """The key that the step would send to a server; None: it sends none."""
+        """Return the API key that the step would send to a server; None if it sends none."""
         return None
 
 
@@ -72,7 +84,7 @@ P = TypeVar("P", bound=Parameters)
 
 
 class Step(Generic[P]):
-    """What scorers and filters have in common: a name, parameters and documentation.
+    """Base class of scorers and filters: a name, parameters and documentation.
 
     Subclasses set `name`, `summary` (one line), `purpose` (under which `curate list` shows it),
     `when` (when it helps and when it does not, as far as it was measured), `reference` (the paper,
@@ -93,49 +105,63 @@ class Step(Generic[P]):
 
 
 class Scorer(Step[P], ABC):
-    """Computes score columns, one value a pair, in the order of the pairs.
+    """Computes score columns, one value per pair, in the order of the pairs.
 
-    `scope` is "row" when a pair's score depends on that pair alone (the pipeline then hands over
-    batches) and "table" when it depends on all pairs. A table scorer works on cached features.
+    `scope` is "row" if a pair's score depends on that pair only (the pipeline then passes batches)
+    and "table" if it depends on all pairs. A table scorer works on cached features.
+
+    Examples:
+        >>> class PromptTurns(Scorer[Parameters]):
+        ...     name, summary, scope = "prompt_turns", "Counts the turns of the prompt.", "row"
+        ...     Params = Parameters
+        ...
+        ...     def columns(self):
+        ...         return (Column("count", "turns of the prompt", "int"),)
+        ...
+        ...     def score(self, pairs, context):
+        ...         return pairs.select(count=pl.col("prompt").list.len().cast(pl.Int64))
+        >>> prompts = pl.DataFrame({"prompt": [["Hi"], ["Hi", "Hello", "What is 2 + 2?"]]})
+        >>> PromptTurns().score(prompts, context=None)["count"].to_list()
+        [1, 3]
     """
 
     scope: ClassVar[Literal["row", "table"]] = "table"
     learned: ClassVar[bool] = False
-    """Whether scores are learned from the very labels that they judge."""
+    """Whether scores are learned from the labels that they are about."""
     from_labels: bool = False
-    """Whether scores depend on the labels of other pairs in another way, as counts of votes do:
-    they are no evidence of those labels."""
+    """Whether scores depend on the labels of other pairs in another way, as vote counts do: they
+    are no evidence of those labels."""
     needs_embeddings: bool = False
     reads_texts: bool = True
-    """Whether `score` looks at prompts and answers, and not at their features alone."""
+    """Whether `score` reads prompts and answers, and not only their features."""
     reads_media: ClassVar[bool] = False
-    """Whether a table scorer looks at images, videos or audios: these do not travel, so that it
-    runs in the process that was started."""
+    """Whether a table scorer reads images, videos or audio: these are not sent to workers, so the
+    scorer runs in the main process."""
     in_parts: bool = False
-    """Whether a table scorer leaves the pairs in parts with the workers of the run, where it has
-    any (`Context.workers`), and none of them needs the whole set."""
+    """Whether a table scorer can leave the pairs partitioned over the run's workers
+    (`Context.workers`), none of which needs the whole dataset."""
     stored: bool = False
-    """Whether scores depend on nothing but pairs, parameters, seed and embeddings, and are worth
-    keeping for the next run: those of a table scorer as a whole, of a row scorer row by row."""
+    """Whether scores depend only on pairs, parameters, seed and embeddings, and are worth storing
+    for the next run: a table scorer's as a whole, a row scorer's row by row."""
     stored_whole: ClassVar[bool] = False
-    """Whether a row scorer is so cheap that a look-up of single rows would cost more: its scores
-    are kept as a whole."""
+    """Whether a row scorer is so cheap that a lookup of single rows would cost more: its scores
+    are stored as a whole."""
 
     @abstractmethod
     def columns(self) -> tuple[Column, ...]:
-        """The columns that `score` returns, in order."""
+        """Return the columns that `score` returns, in order."""
 
     @abstractmethod
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Scores of `pairs`: one row a pair, in order, the columns of `columns()`.
+        """Return the columns of `columns()`: one row per pair, in order.
 
-        A value that cannot be computed is NaN or null, and `<scorer>.status` says why.
+        A value that cannot be computed is NaN or null, and `<scorer>.status` gives the reason.
         """
 
 
 @dataclass(frozen=True)
 class FilterResult:
-    """What a filter decides of the pairs that it was given.
+    """A filter's decision on the pairs that it received.
 
     Attributes:
         keep: one bool a pair.
@@ -155,11 +181,25 @@ class FilterResult:
 
 
 class Filter(Step[P], ABC):
-    """Decides which pairs go on.
+    """Decides which pairs to keep.
 
-    A ranker is a filter that also adds a score column, a transform one that changes pairs or adds
-    a training weight (0 or more), named by `weight`, or the probability that the label as written
-    is right (0 to 1), named by `label_probability`.
+    A ranker is a filter that also adds a score column. A transform is a filter that changes pairs,
+    or adds a training weight (0 or more), named by `weight`, or the probability that the label as
+    written is correct (0 to 1), named by `label_probability`.
+
+    Examples:
+        >>> class ShortPrompts(Filter[Parameters]):
+        ...     name, summary = "short_prompts", "Drops prompts of several turns."
+        ...     Params = Parameters
+        ...
+        ...     def reads(self):
+        ...         return ("prompt",)
+        ...
+        ...     def apply(self, pairs, context):
+        ...         return same_reason(pairs["prompt"].list.len() == 1, "several turns")
+        >>> prompts = pl.DataFrame({"prompt": [["Hi"], ["Hi", "Hello", "What is 2 + 2?"]]})
+        >>> ShortPrompts().apply(prompts, context=None).keep.to_list()
+        [True, False]
     """
 
     weight: ClassVar[str | None] = None
@@ -175,25 +215,36 @@ class Filter(Step[P], ABC):
 
     @abstractmethod
     def reads(self) -> tuple[str, ...]:
-        """The columns that `apply` reads; it is given no others, but for those of whole pairs."""
+        """Return the columns that `apply` reads; it receives no others (see `apply`)."""
 
     def adds(self) -> tuple[Column, ...]:
-        """The columns that `apply` adds."""
+        """Return the columns that `apply` adds."""
         return ()
 
     @abstractmethod
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """The verdict on `pairs`: `pair_id` and the columns of `reads()`.
+        """Return the decision on `pairs`, which have `pair_id` and the columns of `reads()`.
 
-        Where one of these holds messages or media, all columns are there: what belongs to a text,
-        such as tools and images, may stand in any.
+        If one of these holds messages or media, `pairs` has all columns: what belongs to a text,
+        such as tools and images, may be in any of them.
         """
 
 
 def keep_all(
     pairs: pl.DataFrame, added: pl.DataFrame, changed: pl.DataFrame | None = None
 ) -> FilterResult:
-    """The verdict of a transform: nothing is dropped."""
+    """Return the result of a transform: every pair is kept.
+
+    Args:
+        pairs: the pairs that the filter received.
+        added: columns to add, one row per pair.
+        changed: pair columns that replace those of `pairs`.
+
+    Examples:
+        >>> pairs = pl.DataFrame({"pair_id": ["a", "b"]})
+        >>> keep_all(pairs, pl.DataFrame({"weight": [1.0, 0.5]})).keep.to_list()
+        [True, True]
+    """
     keep = pl.repeat(True, len(pairs), eager=True)
     return FilterResult(
         keep, pl.repeat(None, len(pairs), dtype=pl.String, eager=True), added, changed
@@ -201,5 +252,14 @@ def keep_all(
 
 
 def same_reason(keep: pl.Series, reason: str) -> FilterResult:
-    """A verdict that gives every dropped pair the same reason."""
+    """Return a result that gives every dropped pair the same reason.
+
+    Args:
+        keep: (pairs,) bool.
+        reason: the reason of each dropped pair.
+
+    Examples:
+        >>> same_reason(pl.Series([True, False]), "a tie").reason.to_list()
+        ['a tie', 'a tie']
+    """
     return FilterResult(keep, pl.repeat(reason, len(keep), dtype=pl.String, eager=True))

@@ -35,45 +35,49 @@ def check_not_shadowed() -> None:
 
 
 @cache
-def entries_of(group: str) -> dict[str, EntryPoint]:
-    """The entry point of each name, this project's before others."""
-    return {name: found[0] for name, found in all_entries(group).items()}
+def entry_point_by_name(group: str) -> dict[str, EntryPoint]:
+    """Return the entry point of each name; this project's take precedence."""
+    return {name: entries[0] for name, entries in entry_points_by_name(group).items()}
 
 
 @cache
-def all_entries(group: str) -> dict[str, list[EntryPoint]]:
-    """Every entry point under each name, those of this project first."""
-    found: dict[str, dict[str, EntryPoint]] = {}
+def entry_points_by_name(group: str) -> dict[str, list[EntryPoint]]:
+    """Return all entry points of each name, those of this project first."""
+    by_value: dict[str, dict[str, EntryPoint]] = {}
     for entry in entry_points(group=group):
-        found.setdefault(entry.name, {}).setdefault(entry.value, entry)
+        by_value.setdefault(entry.name, {}).setdefault(entry.value, entry)
     return {
-        name: sorted(entries.values(), key=lambda e: (not is_own(e), e.value))
-        for name, entries in found.items()
+        name: sorted(entries.values(), key=lambda e: (not is_builtin(e), e.value))
+        for name, entries in by_value.items()
     }
 
 
-def is_own(entry: EntryPoint) -> bool:
-    """Whether an entry point leads to a step of this project."""
+def is_builtin(entry: EntryPoint) -> bool:
+    """Return whether an entry point is a step of this project."""
     return entry.module.partition(".")[0] in _OUR_PACKAGES
 
 
 def name_conflicts() -> dict[str, str]:
-    """Names that several plug-ins claim, with what each leads to: none of them is used."""
-    both = {**all_entries(SCORERS), **all_entries(FILTERS)}
-    return {n: ", ".join(e.value for e in found) for n, found in both.items() if len(found) > 1}
+    """Return the names that several plug-ins define, with their entry points; none is used."""
+    all_entries = {**entry_points_by_name(SCORERS), **entry_points_by_name(FILTERS)}
+    return {
+        n: ", ".join(e.value for e in claims)
+        for n, claims in all_entries.items()
+        if len(claims) > 1
+    }
 
 
 def scorer_names() -> list[str]:
-    """Names of all scorers, built in and plugged in."""
-    return sorted(entries_of(SCORERS))
+    """Return the names of all scorers, built-in ones and plug-ins."""
+    return sorted(entry_point_by_name(SCORERS))
 
 
 def filter_names() -> list[str]:
-    """Names of all filters, built in and plugged in."""
-    return sorted(entries_of(FILTERS))
+    """Return the names of all filters, built-in ones and plug-ins."""
+    return sorted(entry_point_by_name(FILTERS))
 
 
-def own_entry(group: str, name: str) -> EntryPoint | None:
-    """The entry point of a step of this project that no plug-in claims too; else None."""
-    claims = all_entries(group)[name]
-    return claims[0] if len(claims) == 1 and is_own(claims[0]) else None
+def builtin_entry(group: str, name: str) -> EntryPoint | None:
+    """Return the entry point of a built-in step, None if a plug-in has the same name."""
+    claims = entry_points_by_name(group)[name]
+    return claims[0] if len(claims) == 1 and is_builtin(claims[0]) else None

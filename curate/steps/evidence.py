@@ -1,4 +1,4 @@
-"""What is known of each label beside the labels themselves: margins of other judges, and gold.
+"""Evidence about each label besides the labels: margins of other judges, and gold verdicts.
 
 The pipeline fills a `LabelEvidence` for each scorer that asks for it, and hands it over as
 `Context.evidence`; scorers that estimate a label's posterior read it.
@@ -39,7 +39,7 @@ class EvidenceSource:
 
 @dataclass(frozen=True)
 class LabelEvidence:
-    """All that is known of the labels of a run's pairs, beside the labels.
+    """Evidence about the labels of a run's pairs.
 
     Attributes:
         sources: margins of judges, reward models and the like, one a column.
@@ -51,25 +51,25 @@ class LabelEvidence:
     judged: NDArray[np.int8] | None = None
 
     def digest(self) -> str:
-        """Hex hash of names, trust and all values: equal where the evidence is."""
+        """Return a hex hash of names, trust and all values."""
         columns: list[tuple[str, NDArray[Any]]] = [
             (f"{s.name}\0{s.trust}", s.margin) for s in self.sources
         ]
-        judged = [] if self.judged is None else [("judged", self.judged)]
+        verdicts = [] if self.judged is None else [("judged", self.judged)]
         digest = blake2b(digest_size=16)
-        for name, values in (*columns, *judged):
+        for name, values in (*columns, *verdicts):
             digest.update(f"{name}\0{len(values)}\0".encode())
             for start in range(0, len(values), _BLOCK):
                 digest.update(np.ascontiguousarray(values[start : start + _BLOCK]).tobytes())
         return digest.hexdigest()
 
     def take(self, rows: NDArray[np.int64]) -> LabelEvidence:
-        """The evidence of some of the pairs, by their row numbers."""
+        """Return the evidence of the pairs with these row numbers."""
         sources = tuple(replace(s, margin=s.margin[rows]) for s in self.sources)
         return LabelEvidence(sources, None if self.judged is None else self.judged[rows])
 
     def flipped(self, flips: NDArray[np.bool_]) -> LabelEvidence:
-        """The same evidence where some labels are flipped: what sided with them is against them."""
+        """Return the evidence for labels of which some are flipped: margins change their sign."""
         signs = np.where(flips, -1, 1).astype(np.int8)
         sources = tuple(replace(s, margin=s.margin * signs) for s in self.sources)
         return LabelEvidence(sources, None if self.judged is None else self.judged * signs)

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
-from curate.data.section import Section
+from curate.data.strict_model import YamlSection
 from curate.steps.contracts import HIGHER, Column, Parameters
 from curate.steps.evidence import Trust
 
 
-class EvidenceColumn(Section):
+class EvidenceColumn(YamlSection):
     """A column that a scorer takes as evidence, as a configuration names it."""
 
     column: str = Field(

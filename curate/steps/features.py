@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from curate.data.table import BATCH_ROWS, batches
+from curate.data.table import BATCH_ROWS, batch_slices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ALL = slice(None)
 FeatureKind = Literal["embedding", "both", "length"]
-"""What a head sees of an answer: its embedding; that, its style and its closeness to the prompt; or
-the log of its length alone."""
+"""Features of an answer for a head: its embedding; embedding, style and closeness to the prompt; or
+only the log of its length."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +35,21 @@ class Features:
     cached: bool = False
 
     def of(self, part: str, rows: slice | NDArray[np.int64] = _ALL) -> NDArray[np.float32]:
-        """Vectors of "prompt", "chosen" or "rejected" of these pairs, (pairs, dim)."""
+        """Return the vectors of one side of these pairs, (pairs, dim)."""
         return np.asarray(self.vectors[self.index[part][rows]], dtype=np.float32)
 
     def directions(self, rows: slice | NDArray[np.int64] = _ALL) -> NDArray[np.float64]:
-        """Chosen minus rejected of these pairs to length 1, (pairs, dim); 0 where equal."""
+        """Return chosen minus rejected, normalised to length 1, (pairs, dim); 0 if equal."""
         difference = self.of("chosen", rows).astype(np.float64) - self.of("rejected", rows)
         norms = np.linalg.norm(difference, axis=1, keepdims=True)
-        found: NDArray[np.float64] = difference / np.where(norms > 0, norms, 1.0)
-        return found
+        directions: NDArray[np.float64] = difference / np.where(norms > 0, norms, 1.0)
+        return directions
 
     def distinct(self, part: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows of the distinct texts of a part, ascending, and which of them each pair has.
+        """Return the rows of a side's distinct texts, ascending, and each pair's index into them.
 
-        By marks, not by sorting: a pair costs no memory where the rows are the first ones, as those
-        of prompts are.
+        A mask instead of sorting: no memory per pair if the rows are the first ones, as those of
+        prompts are.
         """
         index = self.index[part]
         marks = np.zeros(len(self.vectors), dtype=np.bool_)
@@ -60,14 +60,14 @@ class Features:
         return rows, (np.cumsum(marks) - 1)[index]
 
     def cosines(self, part: str, other: str = "prompt") -> NDArray[np.float32]:
-        """Cosine of two parts of each pair, (pairs,)."""
+        """Return the cosine similarity of two sides of each pair, (pairs,)."""
         out = np.empty(len(self.index[part]), dtype=np.float32)
-        for rows in batches(len(out), BATCH_ROWS):
+        for rows in batch_slices(len(out), BATCH_ROWS):
             out[rows] = np.einsum("nd,nd->n", self.of(other, rows), self.of(part, rows))
         return out
 
     def flipped(self, flips: NDArray[np.bool_]) -> Features:
-        """The features of the same pairs with chosen and rejected exchanged where `flips` holds."""
+        """Return the features with chosen and rejected swapped where `flips` is true."""
         chosen, rejected = self.index["chosen"], self.index["rejected"]
         index = {
             "prompt": self.index["prompt"],

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from curate.data.section import Checked
+from curate.data.strict_model import StrictModel
 
 
-class ModelSpec(Checked):
+class ModelSpec(StrictModel):
     """A model: a name on the hub, a folder, a gguf file, or "smollm2" (from its wheel)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,7 +31,7 @@ Model = Annotated[ModelSpec, BeforeValidator(_from_name, json_schema_input_type=
 """A `ModelSpec`, which may be given by its name alone."""
 
 
-class Inference(Checked):
+class Inference(StrictModel):
     """How language and reward models are run; the section `inference` of pipeline.yaml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

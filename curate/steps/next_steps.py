@@ -42,7 +42,7 @@ def judging_commands(
     options: Sequence[str] = (),
     verdicts: Path | None = None,
 ) -> JudgingCommands:
-    """The commands for a dataset, quoted for a shell.
+    """Return the commands for a dataset, quoted for a shell.
 
     Args:
         data: the dataset as the command line names it (file, URL, hf:owner/name, run folder or
@@ -74,7 +74,7 @@ def judging_commands(
 
 
 def next_step_by_judging(data: str | Path | None, pairs: int = PAIRS_TO_JUDGE) -> str:
-    """The advice to judge a few pairs, with the three commands that do it, each on its own line.
+    """Return the advice to review a few pairs, with the three commands, one per line.
 
     Examples:
         >>> print(next_step_by_judging("prefs.jsonl"))
@@ -90,7 +90,7 @@ def next_step_by_judging(data: str | Path | None, pairs: int = PAIRS_TO_JUDGE) -
 
 
 def drawn_folder(data: str | Path | None, kind: str = "drawn") -> str:
-    """The default folder for a draw from a dataset, in the working directory.
+    """Return the default folder for a draw from a dataset, in the working directory.
 
     Examples:
         >>> drawn_folder("hf:owner/some-prefs")

@@ -48,7 +48,7 @@ class Permissions:
 
     @classmethod
     def for_hosts(cls, hosts: Iterable[str] = (), remote_code: bool = False) -> Permissions:
-        """Permissions for hosts, given by name or URL, and those of $CURATE_ALLOW_HOSTS."""
+        """Return permissions for hosts (names or URLs) and those of $CURATE_ALLOW_HOSTS."""
         named = (*hosts, *os.environ.get(HOSTS_VARIABLE, "").split(","))
         return cls(frozenset(host_of(name) for name in named if name.strip()), remote_code)
 

@@ -31,7 +31,7 @@ class BelowParams(PosteriorParams):
 
 
 def label_probabilities(right: pl.Series) -> pl.Series:
-    """The posterior within 0 to 1; an unknown one is the mean of those that are known.
+    """Return the posterior clipped to 0 to 1; a missing value becomes the mean.
 
     A pair of unknown posterior is then an average label: it neither outweighs the others nor is
     lost. Where none is known, all are 1: labels count as they are.
@@ -44,18 +44,18 @@ def label_probabilities(right: pl.Series) -> pl.Series:
     return probability.fill_null(1.0 if mean is None else mean)
 
 
-def tell_left(column: str, right: pl.Series, context: Context) -> None:
+def record_remaining_noise(column: str, right: pl.Series, context: Context) -> None:
     """Put the share of wrong labels that is left, by the posterior, into the manifest.
 
-    `curate.write.manifest.smoothing` decides whether it is an estimate: a posterior is as good as
-    the noise model behind it.
+    `curate.write.manifest.label_smoothing` decides whether it is an estimate: a
+    posterior is as good as the noise model behind it.
 
     Args:
         column: of the posterior that the step read.
         right: posterior of each label that goes on, nulls for unknown.
         context: of the step.
     """
-    known = right.drop_nulls()
-    if len(known):
-        rate = float((1.0 - known).sum()) / len(known)
+    is_certain = right.drop_nulls()
+    if len(is_certain):
+        rate = float((1.0 - is_certain).sum()) / len(is_certain)
         context.facts[POSTERIOR_FACT] = {"column": column, "wrong_left": round(rate, 4)}

@@ -11,10 +11,10 @@ from curate.steps.contracts import Filter, Scorer, Step
 from curate.steps.entries import (
     FILTERS,
     SCORERS,
-    all_entries,
     check_not_shadowed,
-    entries_of,
-    is_own,
+    entry_point_by_name,
+    entry_points_by_name,
+    is_builtin,
 )
 
 _MOVED = {
@@ -31,22 +31,22 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def scorer_class(name: str, where: str = "scorers") -> type[Scorer[Any]]:
-    """The scorer called `name`; raises CurateError with the nearest name if there is none."""
-    return _load(SCORERS, name, Scorer, where)  # type: ignore[type-abstract]
+    """Return the scorer `name`; raise CurateError with the closest name if there is none."""
+    return _load_step_class(SCORERS, name, Scorer, where)  # type: ignore[type-abstract]
 
 
 def filter_class(name: str, where: str = "filters") -> type[Filter[Any]]:
-    """The filter called `name`; raises CurateError with the nearest name if there is none."""
-    return _load(FILTERS, name, Filter, where)  # type: ignore[type-abstract]
+    """Return the filter `name`; raise CurateError with the closest name if there is none."""
+    return _load_step_class(FILTERS, name, Filter, where)  # type: ignore[type-abstract]
 
 
-def _load(group: str, name: str, kind: type[S], where: str) -> type[S]:
-    entries = entries_of(group)
+def _load_step_class(group: str, name: str, kind: type[S], where: str) -> type[S]:
+    entries = entry_point_by_name(group)
     what = kind.__name__.lower()
     if name not in entries:
         fix = suggestion(name, entries) if entries else "reinstall curate: pip install ."
         raise CurateError(f"unknown {what}", where=where, found=repr(name), fix=fix)
-    claims = all_entries(group)[name]
+    claims = entry_points_by_name(group)[name]
     if len(claims) > 1:
         raise CurateError(
             f"several plug-ins are called '{name}'",
@@ -54,7 +54,7 @@ def _load(group: str, name: str, kind: type[S], where: str) -> type[S]:
             found=", ".join(entry.value for entry in claims),
             fix="rename the entry point of the one that is not curate's, or uninstall its package",
         )
-    if is_own(entries[name]):
+    if is_builtin(entries[name]):
         check_not_shadowed()
     try:
         loaded = entries[name].load()
@@ -78,15 +78,15 @@ def _load(group: str, name: str, kind: type[S], where: str) -> type[S]:
 
 
 def _import_fix(error: Exception) -> str:
-    """How to mend a plug-in that cannot be imported; one built for older paths is told the new."""
+    """Return how to fix a plug-in that cannot be imported; moved modules are named."""
     missing = getattr(error, "name", "") or ""
     if missing in _MOVED:
         return f"it was written for an older curate: import from '{_MOVED[missing]}' instead"
     return "mend or uninstall the package that brings it"
 
 
-def build(cls: type[S], parameters: dict[str, Any], where: str) -> S:
-    """A step with its parameters; raises CurateError for an unknown or wrong one."""
+def build_step(cls: type[S], parameters: dict[str, Any], where: str) -> S:
+    """Create a step; raise CurateError for an unknown or invalid parameter."""
     valid = list(cls.Params.model_fields)
     # A plug-in's own constructor may name its object so, which Python would take for that one.
     if "self" in parameters and "self" not in valid:
@@ -98,25 +98,25 @@ def build(cls: type[S], parameters: dict[str, Any], where: str) -> S:
 
 
 def unknown_key(key: str, valid: list[str], where: str) -> CurateError:
-    """The error for a parameter that does not exist, with the nearest one that does."""
+    """Return the error for an unknown parameter, with the closest valid name."""
     return CurateError("unknown key", where=where, found=repr(key), fix=suggestion(key, valid))
 
 
-def checked(model: type[M], given: Any, where: str) -> M:
-    """A mapping of the user's as a model; raises CurateError with the first mistake."""
+def validate_model(model: type[M], values: Any, where: str) -> M:
+    """Validate a user's mapping as a model; raise CurateError with the first mistake."""
     try:
-        return model.model_validate(given)
+        return model.model_validate(values)
     except ValidationError as error:
         raise parameter_error(error, list(model.model_fields), where) from None
 
 
 def parameter_error(error: ValidationError, valid: list[str], where: str) -> CurateError:
-    """The first problem of a pydantic error, with the nearest valid name for an unknown key."""
+    """Return the first problem of a pydantic error as a CurateError."""
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    spot = f"{where}.{place}" if place else where
+    location = ".".join(str(part) for part in first["loc"])
+    spot = f"{where}.{location}" if location else where
     if first["type"] == "extra_forbidden":
         return unknown_key(str(first["loc"][-1]), valid, spot)
-    found = None if first["type"] == "missing" else repr(first["input"])
+    input_text = None if first["type"] == "missing" else repr(first["input"])
     expected = first["msg"].removeprefix("Value error, ")
-    return CurateError("wrong value", where=spot, found=found, expected=expected)
+    return CurateError("wrong value", where=spot, found=input_text, expected=expected)

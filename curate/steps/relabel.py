@@ -1,11 +1,11 @@
-"""Flipping labels: chosen and rejected change places."""
+"""Flips labels: swaps chosen and rejected."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from curate.data.extra_column import extra_with
-from curate.data.row_parts import REJECTED_MEDIA
+from curate.data.attachments import REJECTED_MEDIA
+from curate.data.json_fields import with_extra_key
 from curate.steps.contracts import Column, FilterResult, keep_all
 
 RELABELLED = (
@@ -17,9 +17,9 @@ FLIPPED = Column("flipped", "the label was flipped", "bool")
 
 
 def flip_labels(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
-    """Chosen and rejected exchanged where `flips` holds; `extra` gains `"flipped": true` there.
+    """Swap chosen and rejected where `flips` is true, and set `"flipped": true` in `extra`.
 
-    A label that is flipped again is the one that was read: the mark becomes false.
+    Flipping a label again restores the label that was read: the value becomes false.
     """
     before, after = (pl.col("extra").str.contains(m, literal=True) for m in (_MARK, _UNMARK))
     mark = (
@@ -27,36 +27,43 @@ def flip_labels(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
         .then(pl.col("extra").str.replace(_MARK, _UNMARK, literal=True))
         .when(after.fill_null(False))
         .then(pl.col("extra").str.replace(_UNMARK, _MARK, literal=True))
-        .otherwise(extra_with("extra", "flipped", pl.lit("true")))
+        .otherwise(with_extra_key("extra", "flipped", pl.lit("true")))
     )
     marked = pairs.select("extra", flips.alias("flipped"))
     extra = marked.select(pl.when("flipped").then(mark).otherwise("extra").alias("extra"))
-    return exchanged(pairs, flips).with_columns(extra["extra"]).select(RELABELLED)
+    return swap_answers(pairs, flips).with_columns(extra["extra"]).select(RELABELLED)
 
 
 def flipped_mask(pairs: pl.DataFrame) -> pl.Series:
-    """Whether each label is another one than was read, (pairs,) bool."""
+    """Return whether each label differs from the one that was read, (pairs,) bool."""
     return pairs["extra"].str.contains(_MARK, literal=True).fill_null(False)
 
 
-def exchanged(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
-    """Chosen and rejected and the media of each, exchanged where `flips` holds.
+def swap_answers(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
+    """Return chosen and rejected with their media, swapped where `flips` is true.
 
-    Strength is that of chosen over rejected, so that it changes its sign.
+    The strength changes its sign, since it measures chosen against rejected.
     """
-    media = [both for both in REJECTED_MEDIA.items() if set(both) <= set(pairs.columns)]
+    media = [
+        media_pair for media_pair in REJECTED_MEDIA.items() if set(media_pair) <= set(pairs.columns)
+    ]
     strength = [name for name in ("strength",) if name in pairs.columns]
-    names = ["chosen", "rejected", *strength, *(name for both in media for name in both)]
+    names = [
+        "chosen",
+        "rejected",
+        *strength,
+        *(name for media_pair in media for name in media_pair),
+    ]
     return pairs.select(*names, flips.alias("flipped")).select(
         pl.when("flipped").then("rejected").otherwise("chosen").alias("chosen"),
         pl.when("flipped").then("chosen").otherwise("rejected").alias("rejected"),
         *(pl.when("flipped").then(-pl.col(n)).otherwise(n).alias(n) for n in strength),
-        *(column for both in media for column in _exchanged(*both)),
+        *(column for media_pair in media for column in _swap_media(*media_pair)),
     )
 
 
-def _exchanged(shared: str, other: str) -> tuple[pl.Expr, pl.Expr]:
-    """The media of both answers, exchanged where the label is flipped and each has its own."""
+def _swap_media(shared: str, other: str) -> tuple[pl.Expr, pl.Expr]:
+    """Return the media of both answers, swapped where the label is flipped."""
     # Media that both answers speak of belong to neither, and stay where they are.
     apart = pl.col("flipped") & pl.col(other).is_not_null()
     return (
@@ -66,5 +73,5 @@ def _exchanged(shared: str, other: str) -> tuple[pl.Expr, pl.Expr]:
 
 
 def flip_only(pairs: pl.DataFrame, flips: pl.Series) -> FilterResult:
-    """The verdict that keeps every pair and adds `FLIPPED`."""
+    """Return a result that keeps every pair, flips labels and adds `FLIPPED`."""
     return keep_all(pairs, flips.alias(FLIPPED.name).to_frame(), flip_labels(pairs, flips))

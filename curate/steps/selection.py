@@ -1,4 +1,4 @@
-"""Ranks with missing values, shared by filters that keep the best."""
+"""Ranking with missing values, shared by filters that keep the best pairs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from curate.data.pair_rows import at_rows
+from curate.data.row_selection import scatter_to_length
 from curate.errors import CurateError
 from curate.steps.contracts import FilterResult, Parameters
 
@@ -18,15 +18,32 @@ Missing = Literal["drop", "keep"]
 
 
 class MissingParams(Parameters):
-    """Parameters of filters that read scores which can be missing."""
+    """Base class of the parameters of filters that read scores which can be missing.
+
+    Examples:
+        >>> MissingParams().missing
+        'drop'
+    """
 
     missing: Missing = Field(
         "drop", description="What to do with a pair whose score is missing: drop or keep it."
     )
 
 
-def check_readable(column: pl.Series, step: str) -> pl.Series:
-    """The column as float; raises CurateError unless it holds numbers or bools."""
+def as_numeric_column(column: pl.Series, step: str) -> pl.Series:
+    """Return the column as Float64, with NaN as null.
+
+    Args:
+        column: (pairs,) numbers or bools.
+        step: name of the filter, for the error message.
+
+    Raises:
+        CurateError: the column holds neither numbers nor bools.
+
+    Examples:
+        >>> as_numeric_column(pl.Series("score", [1, 2]), "quantile").to_list()
+        [1.0, 2.0]
+    """
     if not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null)):
         raise CurateError(
             "the column is not numeric",
@@ -34,13 +51,20 @@ def check_readable(column: pl.Series, step: str) -> pl.Series:
             found=f"{column.name} of {column.dtype}",
             expected="a column of numbers",
         )
-    found = column.cast(pl.Float64)
+    values = column.cast(pl.Float64)
     # Not a copy where there is nothing to change: a column may lie in a mapped file.
-    return found.fill_nan(None) if found.is_nan().any() else found
+    return values.fill_nan(None) if values.is_nan().any() else values
 
 
 def best_first(values: pl.Series, prefer: Prefer) -> pl.Series:
-    """Rank of each value, 1 for the best; equal values keep the pairs' order; null if missing."""
+    """Return the rank of each value, (pairs,): 1 is the best, null a missing value.
+
+    Equal values keep the order of the pairs.
+
+    Examples:
+        >>> best_first(pl.Series([0.2, None, 0.9]), "max").to_list()
+        [2, None, 1]
+    """
     return values.rank("ordinal", descending=prefer == "max")
 
 
@@ -53,11 +77,11 @@ def keep_best(
     lacking: str,
     codes: tuple[str, ...],
 ) -> FilterResult:
-    """Keeps round(keep n) of the n values that are there; equal values in the order of the pairs.
+    """Keep round(keep * n) of the n values that are not null; ties in the order of the pairs.
 
     Args:
         values: (pairs,).
-        keep: share.
+        keep: share of the values to keep.
         prefer: whether large or small values are kept.
         missing: what to do with a pair without a value.
         by: what reasons say the rank is by.
@@ -83,13 +107,18 @@ def missing_codes(is_missing: pl.Series, codes: tuple[str, ...]) -> pl.Series:
 
 
 def with_reasons(keep: pl.Series, reasons: Callable[[pl.Series], pl.Series]) -> FilterResult:
-    """A verdict whose reasons are made for the dropped pairs alone.
+    """Return a result whose reasons are computed for the dropped pairs only.
 
     A reason for each of millions of pairs would take more memory than all scores.
 
     Args:
         keep: (pairs,) bool.
-        reasons: of the pairs with these numbers, in their order.
+        reasons: function that returns the reason of each pair, given the pairs' row numbers.
+
+    Examples:
+        >>> result = with_reasons(pl.Series([True, False]), lambda rows: "row " + rows.cast(str))
+        >>> result.reason.to_list()
+        [None, 'row 1']
     """
     dropped = (~keep).arg_true()
-    return FilterResult(keep, at_rows(reasons(dropped), dropped, len(keep)))
+    return FilterResult(keep, scatter_to_length(reasons(dropped), dropped, len(keep)))

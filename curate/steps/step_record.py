@@ -1,4 +1,4 @@
-"""What a step says of its work, and the check of what it returns."""
+"""The record of a step's work, and checks of the columns it returns."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ CHANGES_PAIRS = "changes_pairs"
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What one step did.
+    """The record of one step.
 
     Attributes:
-        name: of the step in this run.
+        name: name of the step in this run.
         kind: "read", "embed", "score", "filter" or "write".
-        rows_in: pairs that it was given.
-        rows_out: pairs that go on.
+        rows_in: number of pairs that it received.
+        rows_out: number of pairs that it kept.
         seconds: wall time.
-        facts: what it found about the data set as a whole.
-        warnings: what the user should know.
-        alerts: warnings that are shown before all others.
+        facts: facts about the whole dataset.
+        warnings: warnings for the user.
+        alerts: warnings to show first.
     """
 
     name: str
@@ -40,38 +40,42 @@ class StepRecord:
 
 
 def all_warnings(records: Iterable[StepRecord]) -> list[str]:
-    """Alerts of all steps, then their other warnings, each text once."""
+    """Return the alerts of all steps, then their other warnings, without duplicates."""
     steps = list(records)
     alerts = [text for step in steps for text in step.alerts]
     return list(dict.fromkeys([*alerts, *(text for step in steps for text in step.warnings)]))
 
 
-def checked_columns(
+def check_columns(
     frame: pl.DataFrame, columns: tuple[Column, ...], rows: int, name: str
 ) -> pl.DataFrame:
-    """A step's columns, checked against what it declared; NaN becomes null.
+    """Return a step's columns, checked against its declaration; NaN becomes null.
 
     Raises:
         RuntimeError: the step broke its contract, which is a bug of the step.
     """
     declared = [c.name for c in columns]
     if frame.columns != declared or len(frame) != rows:
-        found = f"{frame.columns} with {len(frame)} rows"
-        raise RuntimeError(f"step '{name}' declared {declared} for {rows} rows, returned {found}")
+        returned = f"{frame.columns} with {len(frame)} rows"
+        raise RuntimeError(
+            f"step '{name}' declared {declared} for {rows} rows, returned {returned}"
+        )
     floats = [c.name for c in columns if c.kind == "float"]
     # One by one: an expression on all would first bring columns of mapped files into one form.
-    cast = (frame[c.name].cast(c.dtype) for c in columns)
+    typed_columns = (frame[c.name].cast(c.dtype) for c in columns)
     # A column without NaN stays where it lies.
     frame = pl.DataFrame(
-        [s.fill_nan(None) if s.name in floats and s.is_nan().any() else s for s in cast]
+        [s.fill_nan(None) if s.name in floats and s.is_nan().any() else s for s in typed_columns]
     )
-    silent = [c for c in floats if frame[c].null_count()]
-    if silent and "status" not in declared:
-        raise RuntimeError(f"step '{name}' left {silent} empty without a status column")
+    unexplained = [c for c in floats if frame[c].null_count()]
+    if unexplained and "status" not in declared:
+        raise RuntimeError(f"step '{name}' left {unexplained} empty without a status column")
     return frame
 
 
-def typed(frame: pl.DataFrame, columns: tuple[Column, ...], rows: int, name: str) -> pl.DataFrame:
-    """`checked_columns` under the names of the run: `<step>.<metric>`."""
-    checked = checked_columns(frame, columns, rows, name)
+def qualify_columns(
+    frame: pl.DataFrame, columns: tuple[Column, ...], rows: int, name: str
+) -> pl.DataFrame:
+    """Return `check_columns` renamed to `<step>.<metric>`."""
+    checked = check_columns(frame, columns, rows, name)
     return pl.DataFrame([column.alias(f"{name}.{column.name}") for column in checked])

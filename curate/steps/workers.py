@@ -1,4 +1,4 @@
-"""Functions of parts of a run's data, computed on other machines."""
+"""Functions that compute on partitions of a run's data on other machines."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
-Part = Any
-"""A value that lies with workers: given to a function of theirs it is the value itself."""
+RemoteValue = Any
+"""A handle of a value on a worker; a function on a worker receives the value itself."""
 
 
 class Workers(Protocol):
@@ -21,21 +21,21 @@ class Workers(Protocol):
 
     @property
     def count(self) -> int:
-        """Parts that are worked on at a time."""
+        """Return the number of partitions that are processed at a time."""
 
-    def place(self, values: Iterable[Any]) -> list[Part]:
-        """Put values where workers reach them, one after another: all need not fit in memory."""
+    def place(self, values: Iterable[Any]) -> list[RemoteValue]:
+        """Send values to the workers one by one, so that not all need to fit in memory."""
 
-    def keep(self, function: Callable[..., Any], *columns: Iterable[Any]) -> list[Part]:
-        """`function(a, b, ...)` of parts or values side by side; results stay with the workers."""
+    def keep(self, function: Callable[..., Any], *columns: Iterable[Any]) -> list[RemoteValue]:
+        """Map a function over columns of values; results stay with the workers."""
 
     def spread(
         self, function: Callable[..., Sequence[Any]], count: int, *columns: Iterable[Any]
-    ) -> list[list[Part]]:
-        """As `keep`, of a function that gives `count` values: the parts of each of them.
+    ) -> list[list[RemoteValue]]:
+        """Map a function that returns `count` values; return the remote values of each position.
 
-        What all gave for the same receiver stands in one list: an exchange between workers.
+        This exchanges data between workers: one list holds what all calls return for one receiver.
         """
 
     def map(self, function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T]:
-        """`function(a, b, ...)` of parts or values side by side; results come here, in order."""
+        """Map a function over columns of values; yield the results in order."""

@@ -1,1 +1,1 @@
-"""What is kept between runs, and the room a run works in."""
+"""The store of results between runs, and a run's scratch space."""

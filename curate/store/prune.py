@@ -1,4 +1,4 @@
-"""What the store holds, and how it is made smaller: `curate cache`."""
+"""Lists and prunes the store: `curate cache`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from curate.store.kept_files import TOLD
+from curate.store.file_store import FACTS_SUFFIX
 from curate.store.store import Store
 
 KINDS = {
@@ -14,14 +14,14 @@ KINDS = {
     "hidden": "*.array",
     "scores": "*.scores",
     "rows": "*.sqlite",
-    "pairs": f"*{TOLD}",
+    "pairs": f"*{FACTS_SUFFIX}",
 }
 """Folders of the store and the files in them."""
 _DAY = 86_400.0
 
 
 @dataclass(frozen=True)
-class Held:
+class StoreEntry:
     """One file of the store.
 
     Attributes:
@@ -37,43 +37,42 @@ class Held:
     used: float
 
 
-def held(store: Store) -> list[Held]:
-    """All files of the store, the least recently used first."""
-    found = []
+def list_entries(store: Store) -> list[StoreEntry]:
+    """Return all files of the store, the least recently used first."""
+    entries = []
     for kind, pattern in KINDS.items():
         for path in (store.root / kind).glob(pattern):
             stats = [p.stat() for p in _with_companions(path)]
             size = sum(stat.st_size for stat in stats)
-            found.append(Held(kind, path, size, max(stat.st_mtime for stat in stats)))
-    return sorted(found, key=lambda entry: entry.used)
+            entries.append(StoreEntry(kind, path, size, max(stat.st_mtime for stat in stats)))
+    return sorted(entries, key=lambda entry: entry.used)
 
 
-def prune(
+def prune_store(
     store: Store, older_than_days: float | None, max_bytes: int | None
-) -> tuple[list[Held], list[Held]]:
-    """Remove what was not used for some days, then the least recently used above a size.
+) -> tuple[list[StoreEntry], list[StoreEntry]]:
+    """Remove entries that were not used for some days, then the oldest above a size.
 
-    A file that a run has open stays readable to it; what is gone is computed again when it is asked
-    for.
+    A file that a run has open stays readable to it. Removed entries are computed again when needed.
 
     Returns:
-        What was removed, and what is left.
+        The removed entries, and the remaining ones.
     """
-    entries = held(store)
+    entries = list_entries(store)
     limit = None if older_than_days is None else time.time() - older_than_days * _DAY
-    gone = [e for e in entries if limit is not None and e.used < limit]
-    left = [e for e in entries if e not in gone]
-    total = sum(entry.size for entry in left)
-    while max_bytes is not None and left and total > max_bytes:
-        total -= left[0].size
-        gone.append(left.pop(0))
-    for entry in gone:
+    removed = [e for e in entries if limit is not None and e.used < limit]
+    remaining = [e for e in entries if e not in removed]
+    total = sum(entry.size for entry in remaining)
+    while max_bytes is not None and remaining and total > max_bytes:
+        total -= remaining[0].size
+        removed.append(remaining.pop(0))
+    for entry in removed:
         for path in _with_companions(entry.path):
             path.unlink(missing_ok=True)
-    return gone, left
+    return removed, remaining
 
 
 def _with_companions(path: Path) -> list[Path]:
-    """The file and those that belong to it: a database's log, the files that a list names."""
-    stem = path.name.removesuffix(TOLD)
+    """Return a file and its companions: a database's log, the files of a list."""
+    stem = path.name.removesuffix(FACTS_SUFFIX)
     return sorted(path.parent.glob(f"{stem}*"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.data.hashes import key_of
+from curate.data.hashes import hash_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,37 +36,39 @@ class RowScores:
     ) -> None:
         self._store, self._prefix, self._pairs = store, prefix, keys
         self._schema = pl.Schema(dtypes)
-        self.taken = 0
+        self.reused = 0
 
     def find(self, rows: slice) -> pl.DataFrame:
-        """The known scores among these pairs, and in a column more where they stand."""
+        """Return the cached scores of these pairs, with their positions in a further column."""
         keys = self._keys(rows)
-        found = self._store.get(keys)
-        at = [i for i, key in enumerate(keys) if key in found]
-        self.taken += len(at)
-        texts = pl.Series([found[keys[i]].decode() for i in at], dtype=pl.String)
+        values = self._store.get(keys)
+        positions = [i for i, key in enumerate(keys) if key in values]
+        self.reused += len(positions)
+        texts = pl.Series([values[keys[i]].decode() for i in positions], dtype=pl.String)
         frame = texts.str.json_decode(pl.Struct(self._schema)).struct.unnest()
-        return frame.with_columns(pl.Series(_AT, at, dtype=pl.Int64))
+        return frame.with_columns(pl.Series(_AT, positions, dtype=pl.Int64))
 
-    def known(self, rows: slice, found: pl.DataFrame) -> pl.Series:
-        """Whether each of these pairs is among the found."""
+    def cached_mask(self, rows: slice, cached: pl.DataFrame) -> pl.Series:
+        """Return whether each of these pairs has a cached score."""
         mask = np.zeros(rows.stop - rows.start, dtype=bool)
-        mask[found[_AT].to_numpy()] = True
+        mask[cached[_AT].to_numpy()] = True
         return pl.Series(mask)
 
-    def merged(self, rows: slice, found: pl.DataFrame, made: pl.DataFrame | None) -> pl.DataFrame:
-        """Found and made scores in the order of the pairs; what was made is kept."""
-        if made is None:
-            return found.drop(_AT)
-        made = made.select(pl.col(name).cast(dtype) for name, dtype in self._schema.items())
-        at = (~self.known(rows, found)).arg_true().cast(pl.Int64)
-        texts = made.select(t=pl.struct(pl.all()).struct.json_encode())["t"].to_list()
+    def merge(
+        self, rows: slice, cached: pl.DataFrame, computed: pl.DataFrame | None
+    ) -> pl.DataFrame:
+        """Store the computed scores; return cached and computed ones in the pairs' order."""
+        if computed is None:
+            return cached.drop(_AT)
+        computed = computed.select(pl.col(name).cast(dtype) for name, dtype in self._schema.items())
+        positions = (~self.cached_mask(rows, cached)).arg_true().cast(pl.Int64)
+        texts = computed.select(t=pl.struct(pl.all()).struct.json_encode())["t"].to_list()
         keys = self._keys(rows)
-        self._store.put([keys[i] for i in at], [text.encode() for text in texts])
-        both = pl.concat([found, made.with_columns(at.alias(_AT))])
-        return both.sort(_AT).drop(_AT)
+        self._store.put([keys[i] for i in positions], [text.encode() for text in texts])
+        all_scores = pl.concat([cached, computed.with_columns(positions.alias(_AT))])
+        return all_scores.sort(_AT).drop(_AT)
 
     def _keys(self, rows: slice) -> list[bytes]:
         data = self._pairs[rows].tobytes()
         size = self._pairs.itemsize
-        return [key_of(self._prefix + data[i : i + size]) for i in range(0, len(data), size)]
+        return [hash_bytes(self._prefix + data[i : i + size]) for i in range(0, len(data), size)]

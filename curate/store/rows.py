@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import xxhash
 
-from curate.store.trouble import Troubles
+from curate.store.warnings import StoreWarnings
 
 T = TypeVar("T")
 # Below SQLite's limit of 999 variables a statement.
@@ -28,7 +28,7 @@ _DIGEST_BYTES = 8
 
 
 def row_key(*parts: str) -> bytes:
-    """The key of a value that depends on these texts and nothing else."""
+    """Return the key of a value that depends on these texts and nothing else."""
     digest = blake2b(digest_size=16)
     for part in parts:
         data = part.encode()
@@ -41,26 +41,26 @@ class RowStore:
 
     Args:
         path: of the file.
-        troubles: where is told that it cannot be used; the store is then as if it were empty.
+        store_warnings: collects problems; an unusable store acts as an empty one.
     """
 
-    def __init__(self, path: Path, troubles: Troubles | None = None) -> None:
+    def __init__(self, path: Path, store_warnings: StoreWarnings | None = None) -> None:
         self._path = path
-        self._troubles = troubles or Troubles()
+        self._warnings = store_warnings or StoreWarnings()
         self._usable = True
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._do(_make)
+            self._do(_create_table)
         except (OSError, sqlite3.Error) as error:
             self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
         # Once and for all: a locked file would cost the waiting time at every batch.
         self._usable = False
-        self._troubles.unusable(self._path, error)
+        self._warnings.unusable(self._path, error)
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do it in one transaction, and wait for other runs that hold the file."""
+        """Run `work` in one transaction; wait for other runs that have locked the file."""
         until = time.monotonic() + _WAIT_SECONDS
         while True:
             try:
@@ -75,24 +75,25 @@ class RowStore:
                 time.sleep(_PAUSE_SECONDS)
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The values that are there, by key."""
+        """Return the stored values by key."""
         if not self._usable:
             return {}
         try:
-            found, sound = self._do(lambda connection: _looked_up(connection, keys))
+            stored, undamaged = self._do(lambda connection: _lookup_values(connection, keys))
         except (OSError, sqlite3.Error) as error:
             self._give_up(error)
             return {}
-        if len(sound) < len(found):
-            self._troubles.damaged(self._path)
-        return sound
+        if len(undamaged) < len(stored):
+            self._warnings.damaged(self._path)
+        return undamaged
 
     def put(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
-        """Keep the values; they are on disk when this returns."""
+        """Store the values; they are on disk when this returns."""
         if not self._usable:
             return
         checked = [
-            (key, _digest(key, value) + value) for key, value in zip(keys, values, strict=True)
+            (key, _value_checksum(key, value) + value)
+            for key, value in zip(keys, values, strict=True)
         ]
         try:
             # Two runs may have computed the same value: the first one stays.
@@ -102,7 +103,7 @@ class RowStore:
             self._give_up(error)
 
 
-def _make(connection: sqlite3.Connection) -> None:
+def _create_table(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(
         "CREATE TABLE IF NOT EXISTS checked (key BLOB PRIMARY KEY, value BLOB NOT NULL)"
@@ -110,33 +111,33 @@ def _make(connection: sqlite3.Connection) -> None:
     )
 
 
-def _looked_up(
+def _lookup_values(
     connection: sqlite3.Connection, keys: Sequence[bytes]
 ) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
-    """What lies under the keys, and of it what is as it was written; the rest is deleted."""
-    found: dict[bytes, bytes] = {}
+    """Return all stored values, and the undamaged ones; damaged ones are deleted."""
+    stored: dict[bytes, bytes] = {}
     # SQLite takes a bounded number of places in one query.
     for start in range(0, len(keys), _KEYS_AT_ONCE):
-        part = keys[start : start + _KEYS_AT_ONCE]
-        places = ",".join("?" * len(part))
-        query = f"SELECT key, value FROM checked WHERE key IN ({places})"
-        found.update(connection.execute(query, part))
-    sound = _sound(found)
+        key_batch = keys[start : start + _KEYS_AT_ONCE]
+        placeholders = ",".join("?" * len(key_batch))
+        query = f"SELECT key, value FROM checked WHERE key IN ({placeholders})"
+        stored.update(connection.execute(query, key_batch))
+    undamaged = _undamaged_values(stored)
     # A damaged value would be met again in every run.
-    gone = [(key,) for key in found if key not in sound]
-    if gone:
-        connection.executemany("DELETE FROM checked WHERE key = ?", gone)
-    return found, sound
+    damaged = [(key,) for key in stored if key not in undamaged]
+    if damaged:
+        connection.executemany("DELETE FROM checked WHERE key = ?", damaged)
+    return stored, undamaged
 
 
-def _sound(found: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    """The values, without their checksums, that are as they were written."""
+def _undamaged_values(stored: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return the undamaged values, without their checksums."""
     return {
         key: value[_DIGEST_BYTES:]
-        for key, value in found.items()
-        if value[:_DIGEST_BYTES] == _digest(key, value[_DIGEST_BYTES:])
+        for key, value in stored.items()
+        if value[:_DIGEST_BYTES] == _value_checksum(key, value[_DIGEST_BYTES:])
     }
 
 
-def _digest(key: bytes, value: bytes) -> bytes:
+def _value_checksum(key: bytes, value: bytes) -> bytes:
     return xxhash.xxh3_64_digest(key + value)

@@ -1,7 +1,7 @@
-"""Content-addressed store of what is costly to compute again.
+"""Content-addressed store of costly results.
 
-Everything in it carries a checksum: what does not match counts for nothing and is computed again. A
-store that cannot be written or read is told once (`Store.troubles`), and stops nothing.
+Everything in it has a checksum: a damaged entry is ignored and computed again. A store that cannot
+be read or written gives one warning (`Store.store_warnings`) and never stops a run.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from curate.data.checksums import file_digest
-from curate.store.kept_files import KeptFiles
+from curate.store.file_store import FileStore
 from curate.store.rows import RowStore
-from curate.store.trouble import Troubles
 from curate.store.vectors import VectorStore
+from curate.store.warnings import StoreWarnings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +37,7 @@ _ERRORS = (OSError, sqlite3.Error, pa.ArrowException, ValueError)
 
 
 def default_root() -> Path:
-    """`$CURATE_CACHE`, or `~/.cache/curate`."""
+    """Return Return `$CURATE_CACHE`, or `~/.cache/curate`."""
     return Path(os.environ.get(_VARIABLE) or Path.home() / ".cache" / "curate").expanduser()
 
 
@@ -49,32 +49,32 @@ class Store:
 
     Attributes:
         root: its folder.
-        troubles: what the user should know of it.
+        store_warnings: problems of the store, for the user.
     """
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = (root or default_root()).expanduser()
-        self.troubles = Troubles()
+        self.store_warnings = StoreWarnings()
 
     def get_array(self, key: str) -> NDArray[np.float32] | None:
-        """The array under the key, memory-mapped, or None."""
+        """Return the array under the key, memory-mapped, or None."""
         path = self.root / f"{key}{ARRAY}"
         try:
             if not self._sound(path):
                 return None
             array: NDArray[np.float32] = np.load(path, mmap_mode="r")
         except _ERRORS:
-            self.troubles.damaged(path)
+            self.store_warnings.damaged(path)
             return None
         return array
 
     def put_array(self, key: str, array: NDArray[np.float32]) -> None:
-        """Keep the array under the key."""
-        with self._whole(self.root / f"{key}{ARRAY}") as file:
+        """Store the array under the key."""
+        with self._atomic_file(self.root / f"{key}{ARRAY}") as file:
             np.save(file, array)
 
     def open_table(self, key: str) -> parquet.ParquetFile | None:
-        """The table under the key, to be read part by part, or None; a damaged one is none."""
+        """Return the table under the key, to be read in batches; None if missing or damaged."""
         path = self.root / f"{key}{TABLE}"
         try:
             if not self._sound(path):
@@ -83,37 +83,37 @@ class Store:
             content = pa.memory_map(str(path)).read_buffer(path.stat().st_size - _DIGEST_BYTES)
             return parquet.ParquetFile(pa.BufferReader(content))
         except _ERRORS:
-            self.troubles.damaged(path)
+            self.store_warnings.damaged(path)
             return None
 
     def has_table(self, key: str) -> bool:
-        """Whether there is a table under the key."""
+        """Return whether there is a table under the key."""
         return (self.root / f"{key}{TABLE}").exists()
 
     def put_table(self, key: str, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
-        """Keep a table of these parts, with its schema's metadata, under the key."""
+        """Store a table of these batches, with its schema's metadata, under the key."""
         with (
-            self._whole(self.root / f"{key}{TABLE}") as file,
+            self._atomic_file(self.root / f"{key}{TABLE}") as file,
             parquet.ParquetWriter(file, schema, compression="zstd") as writer,
         ):
             for part in parts:
                 writer.write_table(part)
 
     def vectors(self, fingerprint: str, dtype: str = "float32") -> VectorStore:
-        """The vectors of one model, to be opened and closed."""
+        """Return the store of one model's vectors, to be opened and closed."""
         name = blake2b(f"{fingerprint}/{dtype}".encode(), digest_size=16).hexdigest()
-        return VectorStore(self.root / "vectors" / name, dtype, self.troubles)
+        return VectorStore(self.root / "vectors" / name, dtype, self.store_warnings)
 
     def rows(self, name: str) -> RowStore:
-        """The values of one kind, one under each key."""
-        return RowStore(self.root / "rows" / f"{name}.sqlite", self.troubles)
+        """Return the store of one kind of small values."""
+        return RowStore(self.root / "rows" / f"{name}.sqlite", self.store_warnings)
 
-    def files(self, kind: str) -> KeptFiles:
-        """Whole files of one kind."""
-        return KeptFiles(self.root / kind, self.troubles)
+    def files(self, kind: str) -> FileStore:
+        """Return the store of complete files of one kind."""
+        return FileStore(self.root / kind, self.store_warnings)
 
     def _sound(self, path: Path) -> bool:
-        """Whether the file is there and as it was written; marks it as used."""
+        """Return whether the file exists undamaged, and mark it as used."""
         try:
             size = path.stat().st_size
         except OSError:
@@ -123,17 +123,17 @@ class Store:
             file.seek(max(end, 0))
             written = file.read()
         if end < 0 or written != file_digest(path, end):
-            self.troubles.damaged(path)
+            self.store_warnings.damaged(path)
             return False
         try:
             os.utime(path)
         except OSError as error:  # a store that is read-only serves all the same
-            self.troubles.unusable(self.root, error)
+            self.store_warnings.unusable(self.root, error)
         return True
 
     @contextmanager
-    def _whole(self, path: Path) -> Iterator[IO[bytes]]:
-        """A file that takes its place, with its checksum, when it is written whole."""
+    def _atomic_file(self, path: Path) -> Iterator[IO[bytes]]:
+        """Open a temporary file that replaces `path`, with its checksum, once it is complete."""
         # Where the store takes nothing the value goes to a place that nobody reads.
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ class Store:
                 dir=path.parent, suffix=".tmp", delete=False
             )
         except OSError as error:
-            self.troubles.unusable(self.root, error)
+            self.store_warnings.unusable(self.root, error)
             with tempfile.TemporaryFile() as nowhere:
                 yield nowhere
             return
@@ -152,7 +152,7 @@ class Store:
             _append_digest(place)
             place.replace(path)
         except OSError as error:
-            self.troubles.unusable(self.root, error)
+            self.store_warnings.unusable(self.root, error)
         finally:
             place.unlink(missing_ok=True)
 
@@ -164,7 +164,7 @@ def _append_digest(path: Path) -> None:
 
 
 def open_store(setting: str | None) -> Store | None:
-    """The store that the configuration's `store` names: "auto", a folder, or None for none."""
+    """Return the store that the configuration names: "auto", a folder, or None."""
     if setting is None:
         return None
     return Store() if setting == "auto" else Store(Path(setting).expanduser())

@@ -1,8 +1,8 @@
-"""Vectors of texts under the texts' hashes, appended batch by batch as they are made.
+"""Vectors of texts under the texts' hashes, appended batch by batch.
 
 Every run appends to a file of its own and reads those of all others, so that runs at the same time
-cannot harm each other. A killed run leaves a file whose last batch may be cut off: it is left out.
-Each batch carries a checksum; one that does not match counts for nothing.
+cannot harm each other. A killed run may leave an incomplete last batch, which is ignored. Each
+batch has a checksum; a damaged batch is ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pyarrow as pa
 import xxhash
 
 from curate.data.hashes import KEY_BYTES
-from curate.store.trouble import Troubles
+from curate.store.warnings import StoreWarnings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,21 +35,21 @@ class VectorStore:
     Args:
         folder: of this model's files.
         dtype: float32 or float16, in which vectors are kept.
-        troubles: where is told that it cannot be used.
+        store_warnings: where is told that it cannot be used.
     """
 
     def __init__(
-        self, folder: Path, dtype: str = "float32", troubles: Troubles | None = None
+        self, folder: Path, dtype: str = "float32", store_warnings: StoreWarnings | None = None
     ) -> None:
         self._folder, self._dtype = folder, np.dtype(dtype)
-        self._troubles = troubles or Troubles()
+        self._warnings = store_warnings or StoreWarnings()
         self._usable = True
         self._digests: list[bytes] = []
         self._checked: list[bool] = []
         self._parts: list[NDArray[np.floating]] = []
         self._file: pa.OSFile | None = None
         self._writer: pa.RecordBatchStreamWriter | None = None
-        self._part_keys = list(self._known())
+        self._part_keys = list(self._load_batches())
         self._index()
 
     def _index(self) -> None:
@@ -61,7 +61,7 @@ class VectorStore:
         self._sorted = self._keys[self._order]
 
     def close(self) -> None:
-        """End this run's file."""
+        """Close this run's file."""
         if self._writer is not None and self._file is not None:
             try:
                 self._writer.close()
@@ -71,49 +71,49 @@ class VectorStore:
 
     def _give_up(self, error: OSError) -> None:
         self._usable = False
-        self._troubles.unusable(self._folder, error)
+        self._warnings.unusable(self._folder, error)
 
     def __len__(self) -> int:
         return len(self._keys)
 
     def find(self, keys: NDArray[np.bytes_], out: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Put the known ones into their rows of `out`, (texts, dim); which they were, (texts,)."""
-        known = np.zeros(len(keys), dtype=bool)
+        """Write the stored vectors to their rows of `out`, (texts, dim); return which, (texts,)."""
+        is_stored = np.zeros(len(keys), dtype=bool)
         if not len(self._keys):
-            return known
+            return is_stored
         # A key behind the last one has no place; the comparison below tells that it is another.
-        at = np.minimum(np.searchsorted(self._sorted, keys), len(self._sorted) - 1)
-        known[:] = self._sorted[at] == keys
-        places = self._order[at]
-        part_of = np.searchsorted(self._starts, places, side="right") - 1
-        used = np.unique(part_of[known]).tolist()
+        sorted_index = np.minimum(np.searchsorted(self._sorted, keys), len(self._sorted) - 1)
+        is_stored[:] = self._sorted[sorted_index] == keys
+        positions = self._order[sorted_index]
+        part_of = np.searchsorted(self._starts, positions, side="right") - 1
+        used = np.unique(part_of[is_stored]).tolist()
         if unsound := [part for part in used if not self._sound(part)]:
             self._leave_out(unsound)
             return self.find(keys, out)
         for part in used:
-            rows = np.flatnonzero(known & (part_of == part))
-            out[rows] = self._parts[part][places[rows] - self._starts[part]]
-        return known
+            rows = np.flatnonzero(is_stored & (part_of == part))
+            out[rows] = self._parts[part][positions[rows] - self._starts[part]]
+        return is_stored
 
     def _sound(self, part: int) -> bool:
-        """Whether a batch is as it was written; computed when it is used for the first time."""
+        """Return whether a batch is undamaged; checked when it is first used."""
         if not self._checked[part]:
             self._checked[part] = (
-                _digest(self._part_keys[part], self._parts[part]) == self._digests[part]
+                _batch_checksum(self._part_keys[part], self._parts[part]) == self._digests[part]
             )
         return self._checked[part]
 
     def _leave_out(self, parts: list[int]) -> None:
-        """Forget damaged batches; what stood there is found in a later one, or made again."""
-        self._troubles.damaged(self._folder)
+        """Drop damaged batches; their vectors are in a later batch, or are computed again."""
+        self._warnings.damaged(self._folder)
         # From the end, so that the numbers of those before stay right.
         for part in reversed(parts):
-            for held in (self._parts, self._part_keys, self._digests, self._checked):
-                del held[part]
+            for batch_list in (self._parts, self._part_keys, self._digests, self._checked):
+                del batch_list[part]
         self._index()
 
     def append(self, keys: NDArray[np.bytes_], vectors: NDArray[np.floating]) -> None:
-        """Keep (texts, dim) vectors; they are with the system when this returns."""
+        """Store (texts, dim) vectors; the system has them when this returns."""
         if not self._usable:
             return
         try:
@@ -133,17 +133,17 @@ class VectorStore:
         )
         lists = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
         batch = pa.record_batch([binary, lists], schema=schema)
-        self._writer.write_batch(batch, custom_metadata={_CHECK: _digest(keys, values)})
+        self._writer.write_batch(batch, custom_metadata={_CHECK: _batch_checksum(keys, values)})
         assert self._file is not None
         # A killed run loses the batch at work and nothing before it.
         self._file.flush()
 
-    def _known(self) -> Iterator[NDArray[np.bytes_]]:
-        """Keys of each batch of all files, whose vectors go to `_parts`, mapped into memory."""
+    def _load_batches(self) -> Iterator[NDArray[np.bytes_]]:
+        """Yield the keys of each batch of all files; map the vectors into `_parts`."""
         for path in sorted(self._folder.glob(f"*.{ENDING}")):
             with suppress(OSError):  # a store that is read-only serves all the same
                 os.utime(path)
-            for batch, digest in _whole_batches(path):
+            for batch, digest in _iter_batches(path):
                 self._digests.append(digest)
                 self._checked.append(False)
                 values = batch.column(1)
@@ -155,25 +155,25 @@ class VectorStore:
                 yield keys
 
 
-def _whole_batches(path: Path) -> Iterator[tuple[pa.RecordBatch, bytes]]:
-    """Batches with their checksums, up to the first that cannot be read or carries none."""
+def _iter_batches(path: Path) -> Iterator[tuple[pa.RecordBatch, bytes]]:
+    """Yield batches with checksums, up to the first one that is unreadable or has none."""
     try:
         # A file of another run may grow, or end in the middle of a batch.
         reader = pa.ipc.open_stream(pa.memory_map(str(path)))
         while True:
-            batch, told = reader.read_next_batch_with_custom_metadata()
-            if told is None or _CHECK not in told:
+            batch, metadata = reader.read_next_batch_with_custom_metadata()
+            if metadata is None or _CHECK not in metadata:
                 return
             batch.validate()
             if batch.num_columns == 2 and pa.types.is_fixed_size_list(batch.column(1).type):
-                yield batch, told[_CHECK]
+                yield batch, metadata[_CHECK]
     except StopIteration:
         return
     except Exception:  # damaged lengths end in errors of many kinds
         return
 
 
-def _digest(keys: NDArray[np.bytes_], values: NDArray[np.floating]) -> bytes:
+def _batch_checksum(keys: NDArray[np.bytes_], values: NDArray[np.floating]) -> bytes:
     digest = xxhash.xxh3_128(np.ascontiguousarray(keys).tobytes())
     digest.update(np.ascontiguousarray(values).data)
     return digest.digest()

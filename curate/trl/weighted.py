@@ -29,7 +29,7 @@ def two_sided(
     right: torch.Tensor,
     robust: bool = False,
 ) -> torch.Tensor:
-    """The weighted log-likelihood of labels that are right with a probability; (pairs,).
+    """Return the weighted log-likelihood of labels with a probability to be correct, (pairs,).
 
     w [p log s(m) + (1 - p) log s(m')], the loss of LCPO and RE-PO (arXiv 2509.24159) but for its
     sign. `robust`: w [p log s(m) - (1 - p) log s(m')] / (2p - 1), unbiased where labels are wrong
@@ -50,7 +50,7 @@ def two_sided(
     return weight * ((written - other) / (2 * right - 1) if robust else written + other)
 
 
-class _TwoSided(TorchFunctionMode):
+class _TwoSidedLoss(TorchFunctionMode):
     """Puts `two_sided` where a trainer takes the log-sigmoid of a margin for each pair."""
 
     def __init__(
@@ -74,7 +74,7 @@ class _TwoSided(TorchFunctionMode):
         return two_sided(args[0], -args[0] - 2 * self._margin, *self._rows, self._robust)
 
 
-class _Collator:
+class _WeightCollator:
     """A trainer's collator, and the columns of weights; 1 where a row has none."""
 
     def __init__(self, collate: Callable[[list[dict[str, Any]]], dict[str, Any]]) -> None:
@@ -88,7 +88,7 @@ class _Collator:
         return batch
 
 
-class _Weighted:
+class _WeightedTrainer:
     """What both trainers do; before TRL's own class in the order of bases."""
 
     train_dataset: Any
@@ -98,7 +98,7 @@ class _Weighted:
     def __init__(self, *args: Any, robust: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._robust = robust
-        self.data_collator = _Collator(self.data_collator)
+        self.data_collator = _WeightCollator(self.data_collator)
         columns = getattr(self.train_dataset, "column_names", None)
         if columns is not None and not set(COLUMNS) & set(columns):
             fix = "export the data with weights: column, or train rows with TRL's own trainer"
@@ -111,7 +111,7 @@ class _Weighted:
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """TRL's own, of the weighted loss: the mean over the rows of a batch, weights as they are.
+        """Return TRL's loss with row weights: the weighted mean over the rows of a batch.
 
         Raises:
             CurateError: a loss that is no log-sigmoid of the margin, or `robust` with a probability
@@ -122,7 +122,7 @@ class _Weighted:
         if self._robust and bool((right <= 0.5).any()):
             least, expected = f"{float(right.min()):g}", "above 0.5: wrong less often than right"
             raise CurateError("label_probability with robust", found=least, expected=expected)
-        with _TwoSided(weight, right, inputs.get("margin", 0.0), self._robust) as mode:
+        with _TwoSidedLoss(weight, right, inputs.get("margin", 0.0), self._robust) as mode:
             more = (return_outputs, num_items_in_batch)
             loss = super().compute_loss(model, inputs, *more)  # type: ignore[misc]
         if mode.calls != 1:
@@ -131,7 +131,7 @@ class _Weighted:
         return loss
 
 
-class WeightedDPOTrainer(_Weighted, DPOTrainer):  # type: ignore[misc]
+class WeightedDPOTrainer(_WeightedTrainer, DPOTrainer):  # type: ignore[misc]
     """`trl.DPOTrainer` for rows with `weight` and `label_probability`; loss_type "sigmoid".
 
     Args:
@@ -139,7 +139,7 @@ class WeightedDPOTrainer(_Weighted, DPOTrainer):  # type: ignore[misc]
     """
 
 
-class WeightedRewardTrainer(_Weighted, RewardTrainer):  # type: ignore[misc]
+class WeightedRewardTrainer(_WeightedTrainer, RewardTrainer):  # type: ignore[misc]
     """`trl.RewardTrainer` for rows with `weight` and `label_probability`, and `margin` if any.
 
     Args:

@@ -12,7 +12,7 @@ _HASH_BYTES = 8
 
 
 def answer_hashes(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Hex hashes of the two answers, media included: `chosen_hash` and `rejected_hash`, (pairs,).
+    """Return hex hashes of both answers with their media: `chosen_hash`, `rejected_hash`.
 
     They are the same in every version and on every machine, as pair ids are.
 

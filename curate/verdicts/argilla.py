@@ -11,17 +11,17 @@ from curate.verdicts.tool import (
     CHOICES,
     GUIDELINES,
     QUESTION,
-    Tool,
-    Verdict,
-    all_have,
-    hashes_of,
+    AnnotationTool,
+    ReviewVerdict,
+    have_all_fields,
     is_first,
+    task_hashes,
     task_rows,
-    verdict_of,
+    to_review_verdict,
 )
 
 
-class Argilla(Tool):
+class Argilla(AnnotationTool):
     """Argilla 2: records.json and settings.json to load, `dataset.records.to_json` back."""
 
     name = "argilla"
@@ -40,25 +40,27 @@ class Argilla(Tool):
             }
             for row in task_rows(pairs, first_is_chosen)
         ]
-        return {"records.json": records, "settings.json": _settings(), "load.py": _LOAD}
+        return {"records.json": records, "settings.json": _dataset_settings(), "load.py": _LOAD}
 
     def matches(self, exported: Any) -> bool:
-        """A list of records with responses."""
-        return all_have(exported, "fields", "responses")
+        """Return a list of records with responses."""
+        return have_all_fields(exported, "fields", "responses")
 
-    def verdicts(self, exported: Any) -> Iterator[Verdict]:
-        """Each response to the question."""
+    def verdicts(self, exported: Any) -> Iterator[ReviewVerdict]:
+        """Yield each response to the question."""
         for record in exported:
             metadata = record["metadata"]
             first = is_first(metadata["order"])
-            hashes = hashes_of(metadata.get("answers"), first)
+            hashes = task_hashes(metadata.get("answers"), first)
             for response in record["responses"].get(QUESTION, ()):
-                verdict = verdict_of(str(response["value"]), first) or "skip"
-                yield Verdict(str(record["id"]), str(response["user_id"]), verdict, *hashes, True)
+                verdict = to_review_verdict(str(response["value"]), first) or "skip"
+                yield ReviewVerdict(
+                    str(record["id"]), str(response["user_id"]), verdict, *hashes, True
+                )
 
 
-def _settings() -> dict[str, Any]:
-    """The data set's settings in the form of `argilla.Settings.from_json`."""
+def _dataset_settings() -> dict[str, Any]:
+    """Return the data set's settings in the form of `argilla.Settings.from_json`."""
     text = {"type": "text", "use_markdown": False}
     fields = [
         {"name": "prompt", "title": "Prompt", "required": True, "settings": {"type": "chat"}},

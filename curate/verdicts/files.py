@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from curate.errors import CurateError, suggestion
-from curate.verdicts.tool import UNDONE, Verdict, parse_export
+from curate.verdicts.tool import UNDONE, ReviewVerdict, parse_export
 from curate.verdicts.tools import TOOLS
 
 VOTES = ("keep", "flip", "tie")
@@ -29,7 +29,7 @@ FOLDER = "verdicts"
 
 
 def verdict_paths(paths: Sequence[Path]) -> list[Path]:
-    """The files of verdicts that paths name; a run or a draw stands for those within it.
+    """Return the verdict files of these paths; a run or sample folder stands for its files.
 
     Raises:
         CurateError: a folder without verdicts.
@@ -53,7 +53,7 @@ def verdict_paths(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_verdicts(paths: Sequence[Path], warnings: list[str] | None = None) -> pl.DataFrame:
-    """The verdicts in files of `curate review`, Label Studio or Argilla.
+    """Return the verdicts in files of `curate review`, Label Studio or Argilla.
 
     The last verdict of a reviewer on a pair counts, and none that was undone. Damaged lines are
     left out, and reported in `warnings`.
@@ -71,7 +71,7 @@ def read_verdicts(paths: Sequence[Path], warnings: list[str] | None = None) -> p
     # Without a file the columns are there all the same.
     frames = [pl.DataFrame(schema=SCHEMA)]
     for path in verdict_paths(paths):
-        rows = _verdicts_of(path, _exported(path, warnings))
+        rows = _verdicts_of(path, _read_export(path, warnings))
         for number, row in enumerate(rows, 1):
             if row.verdict not in (*VERDICTS, UNDONE):
                 where = f"{path}, verdict {number}"
@@ -83,8 +83,8 @@ def read_verdicts(paths: Sequence[Path], warnings: list[str] | None = None) -> p
     return last.filter(pl.col("verdict") != UNDONE)
 
 
-def _exported(path: Path, warnings: list[str] | None) -> Any:
-    """The content of a file; its damaged lines are told."""
+def _read_export(path: Path, warnings: list[str] | None) -> Any:
+    """Return the content of a file, with a warning about damaged lines."""
     try:
         exported, damaged = parse_export(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -95,13 +95,13 @@ def _exported(path: Path, warnings: list[str] | None) -> Any:
             expected="JSON or JSON lines",
         ) from None
     if damaged and warnings is not None:
-        shown = ", ".join(map(str, damaged[:10])) + (" ..." if len(damaged) > 10 else "")
-        warnings.append(f"{path}: {len(damaged)} damaged lines are left out: {shown}")
+        lines = ", ".join(map(str, damaged[:10])) + (" ..." if len(damaged) > 10 else "")
+        warnings.append(f"{path}: {len(damaged)} damaged lines are left out: {lines}")
     return exported
 
 
-def _verdicts_of(path: Path, exported: Any) -> list[Verdict]:
-    """The verdicts in the export of whichever tool."""
+def _verdicts_of(path: Path, exported: Any) -> list[ReviewVerdict]:
+    """Return the verdicts in an export of any supported tool."""
     tool = next((t for t in TOOLS.values() if t.matches(exported)), None)
     if tool is None:
         raise CurateError(
@@ -122,10 +122,10 @@ def _verdicts_of(path: Path, exported: Any) -> list[Verdict]:
         ) from None
 
 
-def majority(verdicts: pl.DataFrame) -> pl.DataFrame:
-    """pair_id and verdict where more than half of those who judged the pair agree on one."""
-    said = verdicts.filter(pl.col("verdict") != "skip")
-    votes = said.group_by("pair_id", "verdict").agg(votes=pl.len())
+def majority_verdicts(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """Return pair_id and verdict where more than half of a pair's reviewers agree."""
+    decided = verdicts.filter(pl.col("verdict") != "skip")
+    votes = decided.group_by("pair_id", "verdict").agg(votes=pl.len())
     total = pl.col("votes").sum().over("pair_id")
     # More than half: two against two decide nothing.
     return votes.filter(pl.col("votes") * 2 > total).select("pair_id", "verdict")

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import polars as pl
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from curate.data.extra_column import extra_value
 from curate.data.hashes import select_in_batches
-from curate.data.section import Section
+from curate.data.json_fields import extra_value
+from curate.data.strict_model import YamlSection
 from curate.errors import CurateError
 from curate.verdicts.answers import answer_hashes
 from curate.verdicts.files import read_verdicts
-from curate.verdicts.match import MatchedVerdicts, judged_labels, match_verdicts
+from curate.verdicts.match import MatchedVerdicts, label_verdicts, match_verdicts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ _NEITHER = ("tie", "drop", "skip", "both bad", "unsure", "", *_ZERO)
 _SHOWN_VALUES = 5
 
 
-class GoldConfig(Section):
+class GoldConfig(YamlSection):
     """Where judged pairs come from."""
 
     verdicts: tuple[str, ...] = Field(
@@ -45,7 +45,7 @@ class GoldConfig(Section):
     )
 
     def text(self) -> str:
-        """The files, or the column."""
+        """Return the files, or the column."""
         return self.column or ", ".join(self.verdicts)
 
     @model_validator(mode="after")
@@ -57,8 +57,8 @@ class GoldConfig(Section):
         return self
 
 
-def _from_names(value: Any) -> Any:
-    """A path, a column `extra.x`, or a list of paths, as the fields of a `GoldConfig`."""
+def _parse_paths(value: Any) -> Any:
+    """Return a path, a column `extra.x`, or a list of paths, as the fields of a `GoldConfig`."""
     if isinstance(value, (str, Path)):
         value = [value]
     if not isinstance(value, (list, tuple)):
@@ -70,13 +70,13 @@ def _from_names(value: Any) -> Any:
 
 Gold = Annotated[
     GoldConfig,
-    BeforeValidator(_from_names, json_schema_input_type=str | list[str] | GoldConfig),
+    BeforeValidator(_parse_paths, json_schema_input_type=str | list[str] | GoldConfig),
 ]
 """A `GoldConfig`, which may be given by its path, paths or column alone."""
 
 
-def as_gold(value: Any) -> GoldConfig | None:
-    """What an option or argument `gold` names; None of None or of an empty list.
+def to_gold_config(value: Any) -> GoldConfig | None:
+    """Return the config of an option or argument `gold`; None for None or an empty list.
 
     Raises:
         CurateError: neither paths nor a column.
@@ -92,7 +92,7 @@ def as_gold(value: Any) -> GoldConfig | None:
     if value is None or value == []:
         return None
     try:
-        return GoldConfig.model_validate(_from_names(value))
+        return GoldConfig.model_validate(_parse_paths(value))
     except ValidationError as error:
         raise CurateError(
             "wrong value",
@@ -117,7 +117,7 @@ class JudgedPairs:
     warnings: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, int]:
-        """Counts for a run's record."""
+        """Return counts for a run's record."""
         return {
             "judged_right": int((self.labels > 0).sum()),
             "judged_wrong": int((self.labels < 0).sum()),
@@ -129,7 +129,7 @@ class JudgedPairs:
 
 
 def judged_pairs(gold: GoldConfig, pairs: pl.DataFrame) -> JudgedPairs:
-    """What the verdicts say of the labels of the pairs.
+    """Return the verdicts on the labels of the pairs.
 
     A verdict that was given before a label was flipped is turned. Of several reviewers the
     majority counts.
@@ -150,7 +150,7 @@ def judged_pairs(gold: GoldConfig, pairs: pl.DataFrame) -> JudgedPairs:
             found=matched.unmatched_text() or "no verdict",
             fix="give verdicts on this dataset, or on a run of it",
         )
-    labels = judged_labels(pairs, matched.frame)
+    labels = label_verdicts(pairs, matched.frame)
     if not labels.any():
         warnings.append("gold: no verdict finds a label right or wrong, so that none is used")
     return JudgedPairs(labels, matched, (*warnings, *(f"gold: {w}" for w in matched.warnings())))
@@ -159,7 +159,7 @@ def judged_pairs(gold: GoldConfig, pairs: pl.DataFrame) -> JudgedPairs:
 def gold_verdicts(
     gold: GoldConfig | pl.DataFrame, pairs: pl.DataFrame, warnings: list[str]
 ) -> pl.DataFrame:
-    """The verdicts in the form of `read_verdicts`.
+    """Return the verdicts in the form of `read_verdicts`.
 
     Args:
         gold: where they are, or these verdicts themselves.
@@ -177,7 +177,7 @@ def gold_verdicts(
 
 
 def _column_verdicts(column: str, pairs: pl.DataFrame) -> pl.DataFrame:
-    """A verdict of each pair with a value, on the label that was read with it."""
+    """Return a verdict for each pair with a value, on the label that was read with it."""
     value = extra_value(*column.removeprefix(EXTRA).split(".")).str.strip_chars()
     flipped = (extra_value("flipped") == "true").fill_null(False)
     value = value.str.to_lowercase()

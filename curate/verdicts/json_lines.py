@@ -11,25 +11,25 @@ import polars as pl
 from curate.verdicts.tool import (
     QUESTION,
     UNDONE,
-    Tool,
-    Verdict,
-    all_have,
-    hashes_of,
+    AnnotationTool,
+    ReviewVerdict,
+    have_all_fields,
     is_first,
+    task_hashes,
     task_rows,
-    verdict_of,
+    to_review_verdict,
 )
 
 _FIELDS = ("pair_id", "order", "answers", "prompt", "answer_a", "answer_b")
 
 
-class PairTool(Tool):
+class PairTool(AnnotationTool):
     """Our own: pairs.jsonl to look at, verdicts as JSON lines of pair_id, reviewer, verdict."""
 
     name = "pairs"
 
     def files(self, pairs: pl.DataFrame, first_is_chosen: pl.Series) -> dict[str, Any]:
-        """One JSON line a pair, with room for a verdict and its reviewer."""
+        """Return one JSON line per pair, with fields for a verdict and its reviewer."""
         empty = {QUESTION: None, "reviewer": None}
         lines = [
             orjson.dumps({name: row[name] for name in _FIELDS} | empty).decode()
@@ -38,22 +38,22 @@ class PairTool(Tool):
         return {"pairs.jsonl": "".join(f"{line}\n" for line in lines)}
 
     def matches(self, exported: Any) -> bool:
-        """Objects with a pair_id and a verdict."""
-        return all_have(exported, "pair_id", QUESTION)
+        """Return whether these are objects with a pair_id and a verdict."""
+        return have_all_fields(exported, "pair_id", QUESTION)
 
-    def verdicts(self, exported: Any) -> Iterator[Verdict]:
-        """Verdicts as written; A and B by the order beside them; null: not judged yet."""
+    def verdicts(self, exported: Any) -> Iterator[ReviewVerdict]:
+        """Yield the verdicts; A and B depend on the order beside them; null means not reviewed."""
         for row in exported:
             if row[QUESTION] is None:
                 continue
             verdict, blind = str(row[QUESTION]), row.get("blind")
-            hashes = _text(row.get("chosen_hash")), _text(row.get("rejected_hash"))
+            hashes = _text_or_none(row.get("chosen_hash")), _text_or_none(row.get("rejected_hash"))
             if "order" in row:
                 first = is_first(row["order"])
-                hashes, blind = hashes_of(row.get("answers"), first), True
+                hashes, blind = task_hashes(row.get("answers"), first), True
                 if verdict in ("A", "B"):
-                    verdict = verdict_of(verdict, first) or "skip"
-            yield Verdict(
+                    verdict = to_review_verdict(verdict, first) or "skip"
+            yield ReviewVerdict(
                 str(row["pair_id"]),
                 str(row.get("reviewer") or "reviewer"),
                 UNDONE if row.get("undone") else verdict,
@@ -62,5 +62,5 @@ class PairTool(Tool):
             )
 
 
-def _text(value: Any) -> str | None:
+def _text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) else None

@@ -12,23 +12,23 @@ from curate.verdicts.tool import (
     CHOICES,
     GUIDELINES,
     QUESTION,
-    Tool,
-    Verdict,
-    all_have,
-    hashes_of,
+    AnnotationTool,
+    ReviewVerdict,
+    have_all_fields,
     is_first,
+    task_hashes,
     task_rows,
-    verdict_of,
+    to_review_verdict,
 )
 
 
-class LabelStudio(Tool):
+class LabelStudio(AnnotationTool):
     """Label Studio: tasks.json and label_config.xml to import, its JSON export back."""
 
     name = "label_studio"
 
     def files(self, pairs: pl.DataFrame, first_is_chosen: pl.Series) -> dict[str, Any]:
-        """Tasks, and the labelling interface."""
+        """Return the tasks and the labelling interface."""
         tasks = [
             {
                 "data": {
@@ -45,15 +45,15 @@ class LabelStudio(Tool):
         return {"tasks.json": tasks, "label_config.xml": _label_config()}
 
     def matches(self, exported: Any) -> bool:
-        """A list of tasks with annotations."""
-        return all_have(exported, "data", "annotations")
+        """Return a list of tasks with annotations."""
+        return have_all_fields(exported, "data", "annotations")
 
-    def verdicts(self, exported: Any) -> Iterator[Verdict]:
-        """The last result of each annotation; a cancelled one is a skip."""
+    def verdicts(self, exported: Any) -> Iterator[ReviewVerdict]:
+        """Yield the last result of each annotation; a cancelled one is a skip."""
         for task in exported:
             data = task["data"]
             first = is_first(data["order"])
-            hashes = hashes_of(data.get("answers"), first)
+            hashes = task_hashes(data.get("answers"), first)
             for annotation in task["annotations"]:
                 choices = [
                     choice
@@ -64,8 +64,8 @@ class LabelStudio(Tool):
                 who = annotation.get("completed_by")
                 reviewer = who.get("email") or who.get("id") if isinstance(who, dict) else who
                 is_vote = bool(choices) and not annotation.get("was_cancelled")
-                verdict = (verdict_of(choices[-1], first) if is_vote else None) or "skip"
-                yield Verdict(str(data["pair_id"]), str(reviewer), verdict, *hashes, True)
+                verdict = (to_review_verdict(choices[-1], first) if is_vote else None) or "skip"
+                yield ReviewVerdict(str(data["pair_id"]), str(reviewer), verdict, *hashes, True)
 
 
 def _label_config() -> str:

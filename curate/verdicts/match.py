@@ -10,7 +10,7 @@ import polars as pl
 from curate.errors import CurateError
 from curate.steps.relabel import flipped_mask
 from curate.verdicts.answers import answer_hashes
-from curate.verdicts.files import SCHEMA, majority
+from curate.verdicts.files import SCHEMA, majority_verdicts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +41,7 @@ class MatchedVerdicts:
 
     @property
     def unmatched(self) -> int:
-        """Verdicts that belong to none of the pairs."""
+        """Return the verdicts that match none of the pairs."""
         return self.unknown + self.changed
 
     def require_all(self, where: str, way_out: str = "") -> None:
@@ -64,7 +64,7 @@ class MatchedVerdicts:
             )
 
     def unmatched_text(self) -> str:
-        """How many verdicts belong to none of the pairs, and why."""
+        """Return how many verdicts match none of the pairs, and why."""
         counts = {
             "on unknown pairs": self.unknown,
             "on pairs whose answers changed": self.changed,
@@ -73,7 +73,7 @@ class MatchedVerdicts:
         return "; ".join(reasons)
 
     def warnings(self) -> list[str]:
-        """What the user should know of the match."""
+        """Return warnings about the match."""
         lines = []
         if self.unmatched:
             lines.append(f"left out: {self.unmatched_text()}")
@@ -94,16 +94,16 @@ class MatchedVerdicts:
 
 
 def match_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> MatchedVerdicts:
-    """Verdicts as they apply to the labels of a pair table.
+    """Return verdicts as they apply to the labels of a pair table.
 
     Args:
         pairs: the pair table, with labels as they stand now.
         verdicts: from `read_verdicts`; or pair_id, reviewer and verdict alone.
     """
     verdicts = pl.concat([pl.DataFrame(schema=SCHEMA), verdicts], how="diagonal")
-    judged = pairs.filter(pl.col("pair_id").is_in(verdicts["pair_id"].unique().implode()))
-    current = answer_hashes(judged).rename({"chosen_hash": "c", "rejected_hash": "r"})
-    current = current.with_columns(judged["pair_id"], is_flipped=flipped_mask(judged))
+    reviewed = pairs.filter(pl.col("pair_id").is_in(verdicts["pair_id"].unique().implode()))
+    current = answer_hashes(reviewed).rename({"chosen_hash": "c", "rejected_hash": "r"})
+    current = current.with_columns(reviewed["pair_id"], is_flipped=flipped_mask(reviewed))
     joined = verdicts.join(current, on="pair_id", how="inner", maintain_order="left")
     chosen, rejected = pl.col("chosen_hash"), pl.col("rejected_hash")
     is_same = ((chosen == pl.col("c")) | (rejected == pl.col("r"))).fill_null(False)
@@ -128,8 +128,8 @@ def match_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> MatchedVerdic
     return MatchedVerdicts(frame.select(list(SCHEMA)), len(verdicts), unknown, **counts)
 
 
-def judged_labels(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> NDArray[np.int8]:
-    """What most reviewers found of each label: 1 right, -1 wrong, 0 neither or not judged.
+def label_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> NDArray[np.int8]:
+    """Return the majority verdict on each label: 1 right, -1 wrong, 0 undecided or not reviewed.
 
     Args:
         pairs: the pair table.
@@ -141,7 +141,7 @@ def judged_labels(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> NDArray[np.int
     sign = pl.col("verdict").replace_strict(
         {"keep": 1, "flip": -1}, default=0, return_dtype=pl.Int8
     )
-    signs = majority(verdicts).select("pair_id", sign=sign)
+    signs = majority_verdicts(verdicts).select("pair_id", sign=sign)
     joined = pairs.select("pair_id").join(signs, on="pair_id", how="left", maintain_order="left")
     labels: NDArray[np.int8] = joined["sign"].fill_null(0).to_numpy()
     return labels

@@ -26,7 +26,7 @@ UNDONE = "undone"
 """Stands for a verdict that its reviewer took back."""
 
 
-class Verdict(NamedTuple):
+class ReviewVerdict(NamedTuple):
     """A reviewer's verdict on one pair.
 
     Attributes:
@@ -47,15 +47,15 @@ class Verdict(NamedTuple):
     blind: bool | None = None
 
 
-def verdict_of(choice: str, first_is_chosen: bool) -> str | None:
-    """The verdict on the label that a choice between A and B means; None for an unknown choice."""
+def to_review_verdict(choice: str, first_is_chosen: bool) -> str | None:
+    """Return the verdict on the label for a choice between A and B; None if unknown."""
     if choice in ("A", "B"):
         return "keep" if (choice == "A") == first_is_chosen else "flip"
     return choice if choice in CHOICES else None
 
 
 def task_rows(pairs: pl.DataFrame, first_is_chosen: pl.Series) -> Iterator[dict[str, Any]]:
-    """What the task of each pair holds.
+    """Yield the task of each pair.
 
     Its id and prompt, both answers as A and B, the word for their order, and `answers`: the hashes
     of A and B, by which a verdict finds its answer again after the label was flipped.
@@ -78,58 +78,58 @@ def task_rows(pairs: pl.DataFrame, first_is_chosen: pl.Series) -> Iterator[dict[
         }
 
 
-def hashes_of(answers: Any, first_is_chosen: bool) -> tuple[str | None, str | None]:
-    """Hashes of the chosen and the rejected answer, out of the `answers` of a task."""
+def task_hashes(answers: Any, first_is_chosen: bool) -> tuple[str | None, str | None]:
+    """Return the hashes of the chosen and the rejected answer in the `answers` of a task."""
     if not isinstance(answers, str) or len(answers.split()) != 2:
         return None, None
     first, second = answers.split()
     return (first, second) if first_is_chosen else (second, first)
 
 
-class Tool(ABC):
+class AnnotationTool(ABC):
     """One annotation tool."""
 
     name: ClassVar[str]
 
     @abstractmethod
     def files(self, pairs: pl.DataFrame, first_is_chosen: pl.Series) -> dict[str, Any]:
-        """Task files by name."""
+        """Return the task files by name."""
 
     @abstractmethod
     def matches(self, exported: Any) -> bool:
-        """Whether parsed JSON is what the tool exports."""
+        """Return whether parsed JSON is an export of the tool."""
 
     @abstractmethod
-    def verdicts(self, exported: Any) -> Iterator[Verdict]:
-        """The verdicts in what the tool exports; a choice that is none of ours is 'skip'."""
+    def verdicts(self, exported: Any) -> Iterator[ReviewVerdict]:
+        """Return the verdicts in the tool's export; an unknown choice is 'skip'."""
 
 
 def order_word(first_is_chosen: bool) -> str:
-    """How the answers are shown, in a word from which an annotator learns nothing."""
+    """Return a code word for the order of the answers that tells an annotator nothing."""
     return "straight" if first_is_chosen else "crossed"
 
 
 def is_first(word: str) -> bool:
-    """Whether the word of `order_word` means that A is the chosen answer."""
+    """Return whether a code word of `order_word` means that A is the chosen answer."""
     return word == order_word(True)
 
 
-def all_have(exported: Any, *keys: str) -> bool:
-    """Whether it is a list of objects that have all these keys."""
+def have_all_fields(exported: Any, *keys: str) -> bool:
+    """Return whether a value is a list of objects with all these keys."""
     listed = isinstance(exported, list) and len(exported) > 0
     return listed and all(isinstance(x, dict) and set(keys) <= set(x) for x in exported)
 
 
 def parse_export(data: bytes) -> tuple[Any, list[int]]:
-    """JSON, or JSON lines, as plain data, a single object as a list of one; and numbers of lines
-    that are damaged.
+    """Return JSON, or JSON lines, as plain data, a single object as a list of one; and numbers of
+    lines that are damaged.
 
     Raises:
         ValueError: it is neither.
     """
     try:
-        found = json.loads(data)
-        return ([found] if isinstance(found, dict) else found), []
+        parsed = json.loads(data)
+        return ([parsed] if isinstance(parsed, dict) else parsed), []
     except (ValueError, RecursionError):
         pass
     rows, damaged = [], []

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 import polars as pl
 from pyarrow import parquet
 
-from curate.data.found_parts import found_parts
-from curate.data.pair_rows import PairRows
-from curate.write.drawn_rows import weigh
+from curate.data.content_kinds import count_content_kinds
+from curate.data.row_selection import RowSelection
+from curate.write.drawn_rows import weigh_pairs
 from curate.write.exports import get_export
 from curate.write.exports.base import Prompt
-from curate.write.exports.parts import check_held, configure, held_by
-from curate.write.exports.registry import forms_holding
+from curate.write.exports.content_support import (
+    configure_export,
+    require_supported_content,
+    supported_content,
+)
+from curate.write.exports.registry import exports_supporting
 from curate.write.shards import ShardWriter
-from curate.write.weighing import Weighing, weighing_of
+from curate.write.weighing import Weighing, resolve_weighing
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 _ROWS = 1_000_000
 
 
-def as_dataset(
+def to_dataset(
     pairs: pl.DataFrame,
     format: str = "trl",
     *,
@@ -34,7 +38,7 @@ def as_dataset(
     prompt: Prompt | None = None,
     weighing: Weighing | None = None,
 ) -> Dataset:
-    """The rows that `curate run` would write as shards, in memory.
+    """Return the rows that `curate run` would write as shards, in memory.
 
     Args:
         pairs: the pair table; `weight`, `label_probability` and carried columns beside it if there
@@ -50,22 +54,22 @@ def as_dataset(
     from datasets import Dataset
     from datasets.utils.logging import disable_progress_bar
 
-    form, parts = get_export(format, "format"), found_parts(pairs)
-    configure(form, prompt, "paths", "parquet", "prompt")
+    form, parts = get_export(format, "format"), count_content_kinds(pairs)
+    configure_export(form, prompt, "paths", "parquet", "prompt")
     if not allow_loss:
-        others = forms_holding(parts, "parquet")
-        check_held(form, parts, "parquet", len(pairs), others, "format")
-    form.parts = held_by(form, "parquet").intersection(parts)
-    rows, _ = weigh(PairRows.whole(pairs), weighing or weighing_of(form, None))
+        able_exports = exports_supporting(parts, "parquet")
+        require_supported_content(form, parts, "parquet", len(pairs), able_exports, "format")
+    form.parts = supported_content(form, "parquet").intersection(parts)
+    rows, _ = weigh_pairs(RowSelection.from_table(pairs), weighing or resolve_weighing(form, None))
     disable_progress_bar()
-    with tempfile.TemporaryDirectory() as room:
-        folder = Path(room) / "kept"
+    with tempfile.TemporaryDirectory() as cache_folder:
+        folder = Path(cache_folder) / "kept"
         with ShardWriter(folder, "parquet", _ROWS) as writer:
-            for part in form.stream(rows.parts()):
+            for part in form.stream(rows.iter_batches()):
                 writer.write(part)
-        files = [str(Path(room) / shard["path"]) for shard in writer.shards]
+        files = [str(Path(cache_folder) / shard["path"]) for shard in writer.shards]
         if not len(rows):
             return Dataset(parquet.read_table(files[0]))  # from_parquet refuses a file of no rows
         # In memory: the files are gone when this returns.
-        made: Dataset = Dataset.from_parquet(files, cache_dir=room, keep_in_memory=True)
-    return made
+        dataset: Dataset = Dataset.from_parquet(files, cache_dir=cache_folder, keep_in_memory=True)
+    return dataset

@@ -13,8 +13,8 @@ import yaml
 
 from curate.data.checksums import file_digest
 from curate.write.dataset_info import dataset_info
-from curate.write.exports import Advice, Export
-from curate.write.manifest import wrong_left
+from curate.write.exports import Export, TrainerHints
+from curate.write.manifest import remaining_noise
 from curate.write.weighing import WeightCounts
 
 _UNKNOWN = "unknown"
@@ -27,7 +27,7 @@ _TASKS = {
 
 
 @dataclass(frozen=True)
-class About:
+class CardDetails:
     """What the data are for, in the hub's words.
 
     Attributes:
@@ -39,8 +39,8 @@ class About:
     languages: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, form: Export, languages: Sequence[str] = ()) -> About:
-        """What the shards of a form are for."""
+    def of(cls, form: Export, languages: Sequence[str] = ()) -> CardDetails:
+        """Return the tasks that a format's shards serve."""
         media = {kind for kind in _TASKS if {kind, f"{kind[:-1]} parts"} & form.parts}
         tasks = form.tasks or tuple(_TASKS[kind] for kind in sorted(media)) or cls.tasks
         return cls(tasks, tuple(languages))
@@ -48,12 +48,12 @@ class About:
 
 def make_card(
     manifest: dict[str, Any],
-    advice: Advice,
+    advice: TrainerHints,
     license: str | None = None,
     lost: Sequence[str] = (),
     shards: Path | None = None,
     weights: WeightCounts | None = None,
-    about: About = About(),
+    about: CardDetails = CardDetails(),
 ) -> str:
     """Markdown with the hub's metadata: how the set was curated, and how to do it again.
 
@@ -69,24 +69,24 @@ def make_card(
     rows = manifest["rows"]
     written = rows["kept"] if weights is None else weights.rows
     sections = [
-        _metadata(written, advice, license, shards, about),
+        _card_metadata(written, advice, license, shards, about),
         f"# Curated preference pairs\n\n{rows['kept']:,} of {rows['in']:,} pairs, curated by "
         f"[curate](https://pypi.org/project/curate-preferences/) "
         f"{manifest['versions']['curate']}. Each row has the id of its pair.",
-        _source(manifest, license),
+        _describe_source(manifest, license),
         "\n".join(["## Not as published", "", *(f"- {text}" for text in lost)]) if lost else "",
-        _by_source(manifest),
-        _steps(manifest),
-        _weights(weights),
-        _noise(manifest, advice, weights),
-        _models(manifest),
-        _again(manifest),
+        _source_table(manifest),
+        _step_table(manifest),
+        _describe_weights(weights),
+        _describe_noise(manifest, advice, weights),
+        _describe_models(manifest),
+        _reproduce_commands(manifest),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _metadata(
-    rows: int, advice: Advice, license: str | None, shards: Path | None, about: About
+def _card_metadata(
+    rows: int, advice: TrainerHints, license: str | None, shards: Path | None, about: CardDetails
 ) -> str:
     front: dict[str, Any] = {"license": license or _UNKNOWN}
     if about.languages:
@@ -94,35 +94,37 @@ def _metadata(
     front["task_categories"] = list(about.tasks)
     front["tags"] = ["preference", "dpo", "reward-model", "curated"]
     splits = advice.splits or (advice.train,)
-    info = None if shards is None else dataset_info(_shards(shards, splits, advice))
-    front["size_categories"] = [_size(rows if info is None else _examples(info))]
+    info = None if shards is None else dataset_info(_describe_shards(shards, splits, advice))
+    front["size_categories"] = [_size_category(rows if info is None else _row_examples(info))]
     if advice.file_type != "dataset":
         files = [{"split": name, "path": advice.glob(name)} for name in splits]
         config = {"config_name": "default", "data_files": files}
         if shards is not None:
             # `datasets` keeps what it loaded under the names of folder and configuration, and would
             # give the rows of another run of that name: what differs here is loaded anew.
-            config["description"] = f"checksum of the shards: {_checksum(shards)}"
+            config["description"] = f"checksum of the shards: {_input_checksum(shards)}"
         front["configs"] = [config]
     if info is not None:
         front["dataset_info"] = info
     return f"---\n{yaml.safe_dump(front, sort_keys=False)}---"
 
 
-def _shards(folder: Path, splits: Sequence[str], advice: Advice) -> dict[str, list[Path]]:
-    """The files of each split."""
+def _describe_shards(
+    folder: Path, splits: Sequence[str], advice: TrainerHints
+) -> dict[str, list[Path]]:
+    """Return the files of each split."""
     if advice.file_type == "dataset":
         return {}
     inside = {name: folder / name if advice.splits else folder for name in splits}
     return {name: sorted(place.glob("part-*")) for name, place in inside.items()}
 
 
-def _examples(info: dict[str, Any]) -> int:
+def _row_examples(info: dict[str, Any]) -> int:
     return sum(split["num_examples"] for split in info["splits"])
 
 
-def _checksum(folder: Path) -> str:
-    """One hash of the names and contents of a folder's files."""
+def _input_checksum(folder: Path) -> str:
+    """Return one hash of the names and contents of a folder's files."""
     digest = blake2b(digest_size=16)
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         digest.update(path.relative_to(folder).as_posix().encode())
@@ -131,31 +133,33 @@ def _checksum(folder: Path) -> str:
 
 
 def _file_name(path: str | None) -> str | None:
-    """A path without the folders of this machine; a URL as it is."""
+    """Return a path without the folders of this machine; a URL as it is."""
     if path is None or "://" in path:
         return path
     return PurePath(path).name
 
 
-def _shareable(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration without the folders of this machine."""
-    shown = {key: value for key, value in config.items() if key != "store"}
-    if "input" in shown:
-        shown["input"] = _without_folders(shown["input"])
-    if "output" in shown:
-        shown["output"] = shown["output"] | {"path": _file_name(shown["output"]["path"])}
-    return shown
+def _shareable_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration without the folders of this machine."""
+    shareable = {key: value for key, value in config.items() if key != "store"}
+    if "input" in shareable:
+        shareable["input"] = _without_folders(shareable["input"])
+    if "output" in shareable:
+        shareable["output"] = shareable["output"] | {
+            "path": _file_name(shareable["output"]["path"])
+        }
+    return shareable
 
 
 def _without_folders(place: Any) -> Any:
-    """An input, or several, by the names of its files."""
+    """Return a description of the inputs by file names."""
     if isinstance(place, list):
         return [_without_folders(one) for one in place]
     return place | {"path": _file_name(place["path"])} if "path" in place else place
 
 
-def _size(rows: int) -> str:
-    """The hub's class of sizes."""
+def _size_category(rows: int) -> str:
+    """Return the Hub's size category."""
     names = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
     if rows < 10**3:
         return "n<1K"
@@ -165,14 +169,14 @@ def _size(rows: int) -> str:
     return "n>1B"
 
 
-def _source(manifest: dict[str, Any], license: str | None) -> str:
+def _describe_source(manifest: dict[str, Any], license: str | None) -> str:
     source = manifest["input"]
-    given = manifest["config"].get("input") or {}
-    places = given if isinstance(given, list) else [given]
+    sources = manifest["config"].get("input") or {}
+    places = sources if isinstance(sources, list) else [sources]
     lines = [
         "## Source",
         "",
-        *(_place(place) for place in places),
+        *(_describe_location(place) for place in places),
         f"- format: {source['format']}; rows read: {source['rows_read']:,}; rows without a pair: "
         f"{source['rows_rejected']:,}",
         f"- fingerprint of the pairs: `{source['fingerprint']}`",
@@ -181,16 +185,16 @@ def _source(manifest: dict[str, Any], license: str | None) -> str:
     return "\n".join(lines)
 
 
-def _place(place: dict[str, Any]) -> str:
-    name = place.get("hf") or _file_name(place.get("path")) or "pairs in memory"
-    drawn = [f"{key} {place[key]:g}" for key in ("share", "weight") if key in place]
-    called = f"{place['name']}: " if "name" in place else ""
-    revision = [f"revision `{place['revision']}`"] if "revision" in place else []
-    return ", ".join([f"- data: {called}`{name}`", *revision, *drawn])
+def _describe_location(location: dict[str, Any]) -> str:
+    name = location.get("hf") or _file_name(location.get("path")) or "pairs in memory"
+    draw_settings = [f"{key} {location[key]:g}" for key in ("share", "weight") if key in location]
+    called = f"{location['name']}: " if "name" in location else ""
+    revision = [f"revision `{location['revision']}`"] if "revision" in location else []
+    return ", ".join([f"- data: {called}`{name}`", *revision, *draw_settings])
 
 
-def _by_source(manifest: dict[str, Any]) -> str:
-    """Of a mixture, what was done to each source."""
+def _source_table(manifest: dict[str, Any]) -> str:
+    """Return the table of a mixture's sources, with what was done to each."""
     rows = manifest.get("by_source") or []
     if not rows:
         return ""
@@ -201,17 +205,17 @@ def _by_source(manifest: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
-        longer = (_percent(row["longer_before"]), _percent(row["longer_after"]))
+        longer = (_format_percent(row["longer_before"]), _format_percent(row["longer_after"]))
         cells = (row["source"], f"{row['pairs']:,}", f"{row['kept']:,}", *longer)
         lines.append("| " + " | ".join((*cells, row.get("noise", ""))) + " |")
     return "\n".join(lines)
 
 
-def _percent(share: float | None) -> str:
+def _format_percent(share: float | None) -> str:
     return "" if share is None else f"{share:.1%}"
 
 
-def _steps(manifest: dict[str, Any]) -> str:
+def _step_table(manifest: dict[str, Any]) -> str:
     lines = ["## Steps", "| step | kind | pairs in | kept |", "|---|---|---|---|"]
     for step in manifest["steps"]:
         if step["kind"] in ("score", "filter"):
@@ -220,8 +224,8 @@ def _steps(manifest: dict[str, Any]) -> str:
     return "\n".join([lines[0], "", *lines[1:]]) if len(lines) > 3 else ""
 
 
-def _weights(weights: WeightCounts | None) -> str:
-    """How weighted pairs became rows, and what to train them with."""
+def _describe_weights(weights: WeightCounts | None) -> str:
+    """Return how weighted pairs became rows, and what to train them with."""
     if weights is None:
         return ""
     lines = [f"- {weights.text}"]
@@ -232,7 +236,9 @@ def _weights(weights: WeightCounts | None) -> str:
     return "\n".join(["## Weights", "", *lines])
 
 
-def _noise(manifest: dict[str, Any], advice: Advice, weights: WeightCounts | None) -> str:
+def _describe_noise(
+    manifest: dict[str, Any], advice: TrainerHints, weights: WeightCounts | None
+) -> str:
     lines = [
         f"- wrong labels, by {step['name']}: {step['facts']['noise']['text']}"
         for step in manifest["steps"]
@@ -245,12 +251,12 @@ def _noise(manifest: dict[str, Any], advice: Advice, weights: WeightCounts | Non
         )
     elif weights is not None and weights.is_soft:
         lines.append("- no label smoothing: each label comes with its own probability")
-    elif (left := wrong_left(manifest["steps"])) is not None:
-        lines.append(f"- wrong labels that are left: no estimate; {left[1]}")
+    elif (noise := remaining_noise(manifest["steps"])) is not None:
+        lines.append(f"- wrong labels that are left: no estimate; {noise[1]}")
     return "\n".join(["## Label noise", "", *lines]) if lines else ""
 
 
-def _models(manifest: dict[str, Any]) -> str:
+def _describe_models(manifest: dict[str, Any]) -> str:
     used = {
         f"- {step['name']}: `{step['facts']['model']}`"
         for step in manifest["steps"]
@@ -261,8 +267,8 @@ def _models(manifest: dict[str, Any]) -> str:
     return "\n".join(["## Models", "", *sorted(used)]) if used else ""
 
 
-def _again(manifest: dict[str, Any]) -> str:
-    config = yaml.safe_dump(_shareable(manifest["config"]), sort_keys=False).rstrip()
+def _reproduce_commands(manifest: dict[str, Any]) -> str:
+    config = yaml.safe_dump(_shareable_config(manifest["config"]), sort_keys=False).rstrip()
     versions = ", ".join(f"{name} {v}" for name, v in manifest["versions"].items())
     return (
         f"## Reproduce\n\n`curate run pipeline.yaml` with\n\n```yaml\n{config}\n```\n\n"

@@ -25,11 +25,11 @@ GENERATOR_TAG = '<meta name="generator" content="curate">'
 _HEAD_BYTES = 1024
 
 
-def sign(folder: Path, mark: str) -> None:
-    """Complete the file `mark` by who made the folder, and size and checksum of each file."""
-    place = folder / mark
-    data = json.loads(place.read_text(encoding="utf-8"))
-    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p != place)
+def write_checksums(folder: Path, completion_name: str) -> None:
+    """Add the generator, and size and checksum of each file, to the completion file."""
+    completion_file = folder / completion_name
+    data = json.loads(completion_file.read_text(encoding="utf-8"))
+    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p != completion_file)
     files = {
         p.relative_to(folder).as_posix(): {
             "bytes": p.stat().st_size,
@@ -41,7 +41,7 @@ def sign(folder: Path, mark: str) -> None:
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     # `signed` says that a checksum must follow: a damaged key would else look like an old folder.
     data = {MADE_BY: _US, SIGNED: True, **data, FILES: files}
-    place.write_bytes(orjson.dumps(data | {CHECKSUM: _digest_of(data)}, option=options))
+    completion_file.write_bytes(orjson.dumps(data | {CHECKSUM: _digest_of(data)}, option=options))
 
 
 def _digest_of(data: dict[str, Any]) -> str:
@@ -50,8 +50,8 @@ def _digest_of(data: dict[str, Any]) -> str:
     return xxh3_128_hexdigest(json.dumps(content, sort_keys=True).encode())
 
 
-def mark_digest(path: Path) -> str | None:
-    """Return the checksum of a mark as it stands on the disk; None where there is none."""
+def completion_file_digest(path: Path) -> str | None:
+    """Return the checksum of a completion file on disk; None if there is none."""
     try:
         return file_digest(path).hex()
     except OSError:
@@ -69,14 +69,14 @@ def is_generated_page(path: Path) -> bool:
         return False
 
 
-def is_signed(data: dict[str, Any]) -> bool:
-    """Return whether a mark lists its files and is as it was written."""
+def has_checksums(data: dict[str, Any]) -> bool:
+    """Return whether a completion file lists its files and has a valid checksum."""
     return isinstance(data.get(FILES), dict) and data.get(CHECKSUM) == _digest_of(data)
 
 
-def is_ours(folder: str | Path, mark: str) -> bool:
-    """Whether we made the folder: its mark says so, and is not just a file of that name."""
-    data = read_mark(Path(folder) / mark)
+def is_run_folder(folder: str | Path, mark: str) -> bool:
+    """Return whether curate wrote the folder: its completion file is valid."""
+    data = read_completion_file(Path(folder) / mark)
     if data is None:
         return False
     # Runs of before there were checksums have no `made_by`.
@@ -84,8 +84,8 @@ def is_ours(folder: str | Path, mark: str) -> bool:
     return data.get(MADE_BY) == _US or ("manifest_version" in data and legacy)
 
 
-def read_mark(path: Path) -> dict[str, Any] | None:
-    """The data of a mark, None where it is not there or no JSON object."""
+def read_completion_file(path: Path) -> dict[str, Any] | None:
+    """Return the data of a completion file; None if missing or not a JSON object."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -93,7 +93,7 @@ def read_mark(path: Path) -> dict[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
-class Contents:
+class FolderContents:
     """The files that a finished folder was written with.
 
     Args:
@@ -103,15 +103,15 @@ class Contents:
 
     def __init__(self, folder: Path, mark: str) -> None:
         self.folder, self._mark = folder, mark
-        self.data = read_mark(folder / mark) or {}
+        self.data = read_completion_file(folder / mark) or {}
         """What the mark says, {} where it is none."""
-        found = self.data.get(FILES)
-        self.files: dict[str, dict[str, Any]] | None = found if isinstance(found, dict) else None
+        files = self.data.get(FILES)
+        self.files: dict[str, dict[str, Any]] | None = files if isinstance(files, dict) else None
         self._lists = self.files is not None or MADE_BY not in self.data
         """None for a folder of an older version, of which nothing can be checked."""
 
     def check(self) -> None:
-        """Compare all files with what was written.
+        """Compare the folder's files with its checksums.
 
         Raises:
             CurateError: one is missing, changed, or beside them in their folders and not written.
@@ -125,7 +125,9 @@ class Contents:
             )
         if self.files is None:
             return
-        wrong = [told for name, facts in self.files.items() if (told := self._wrong(name, facts))]
+        wrong = [
+            problem for name, facts in self.files.items() if (problem := self._wrong(name, facts))
+        ]
         # A file that somebody put among the shards would be trained on.
         folders = {name.partition("/")[0] for name in self.files if "/" in name}
         present = (p for f in sorted(folders) for p in (self.folder / f).rglob("*") if p.is_file())
@@ -143,10 +145,10 @@ class Contents:
 
     def _is_damaged(self) -> bool:
         """Return whether a mark that was written with a checksum is not as it was written."""
-        return (SIGNED in self.data or CHECKSUM in self.data) and not is_signed(self.data)
+        return (SIGNED in self.data or CHECKSUM in self.data) and not has_checksums(self.data)
 
     def unchanged(self, name: str) -> bool:
-        """Whether a file is as it was written."""
+        """Return whether a file is unchanged."""
         return self._wrong(name, (self.files or {}).get(name)) is None
 
     def _wrong(self, name: str, facts: Any) -> str | None:
@@ -169,7 +171,7 @@ class Contents:
         be left behind. What stands in a folder of shards would be trained on, and what stands in
         the way of a new file would be lost: both go to the folder `from-the-run-before`.
         """
-        listed = (self.files or {}) if is_signed(self.data) else {}
+        listed = (self.files or {}) if has_checksums(self.data) else {}
         shard_folders = {name.partition("/")[0] for name in listed if "/" in name}
         for path in sorted(p for p in self.folder.rglob("*") if p.is_file() or p.is_symlink()):
             name = path.relative_to(self.folder)
@@ -188,7 +190,7 @@ class Contents:
             return False
         if name in listed:
             return self.unchanged(name)
-        return (name == self._mark and is_signed(self.data)) or is_generated_page(path)
+        return (name == self._mark and has_checksums(self.data)) or is_generated_page(path)
 
 
 def _free_path(path: Path) -> Path:

@@ -18,7 +18,7 @@ _TYPES = {"double": "float64", "float": "float32"}
 
 
 def dataset_info(shards: Mapping[str, list[Path]]) -> dict[str, Any] | None:
-    """`dataset_info` of Parquet files.
+    """Return the Hub's `dataset_info` of Parquet files.
 
     Args:
         shards: the files of each split.
@@ -29,19 +29,19 @@ def dataset_info(shards: Mapping[str, list[Path]]) -> dict[str, Any] | None:
     files = [file for some in shards.values() for file in some]
     if not files or any(file.suffix != ".parquet" for file in files):
         return None
-    splits = [_split(name, some) for name, some in shards.items()]
+    splits = [_split_info(name, some) for name, some in shards.items()]
     schema = parquet.read_schema(files[0])
     images = _image_columns(schema)
     return {
-        "features": [_feature(field, field.name in images) for field in schema],
+        "features": [_feature_type(field, field.name in images) for field in schema],
         "splits": splits,
         "download_size": sum(file.stat().st_size for file in files),
         "dataset_size": sum(split["num_bytes"] for split in splits),
     }
 
 
-def _split(name: str, files: list[Path]) -> dict[str, Any]:
-    """Rows and bytes of a split."""
+def _split_info(name: str, files: list[Path]) -> dict[str, Any]:
+    """Return rows and bytes of a split."""
     metadata = [parquet.read_metadata(file) for file in files]
     groups = [one.row_group(i) for one in metadata for i in range(one.num_row_groups)]
     return {
@@ -52,27 +52,27 @@ def _split(name: str, files: list[Path]) -> dict[str, Any]:
 
 
 def _image_columns(schema: pa.Schema) -> set[str]:
-    """The columns that the shards themselves mark as images."""
+    """Return the columns that the shards themselves mark as images."""
     stored = (schema.metadata or {}).get(b"huggingface")
     features = json.loads(stored)["info"]["features"] if stored else {}
     return {name for name, f in features.items() if f.get("feature", {}).get("_type") == "Image"}
 
 
-def _feature(field: pa.Field, is_images: bool) -> dict[str, Any]:
-    """A column in the hub's words."""
-    kind = {"list": "image"} if is_images else _kind(field.type)
+def _feature_type(field: pa.Field, is_images: bool) -> dict[str, Any]:
+    """Return a column's type in the Hub's terms."""
+    kind = {"list": "image"} if is_images else _value_type(field.type)
     return {"name": field.name, **(kind if isinstance(kind, dict) else {"dtype": kind})}
 
 
-def _kind(kind: pa.DataType) -> Any:
-    """A type in the hub's words: a name, or an object of the types within."""
+def _value_type(kind: pa.DataType) -> Any:
+    """Return a type in the Hub's terms: a name, or an object for nested types."""
     if pa.types.is_list(kind):
         inner = kind.value_type
         if pa.types.is_struct(inner):
-            return {"list": [_feature(field, False) for field in inner]}
-        return {"list": _kind(inner)}
+            return {"list": [_feature_type(field, False) for field in inner]}
+        return {"list": _value_type(inner)}
     if pa.types.is_struct(kind):
-        return {"struct": [_feature(field, False) for field in kind]}
+        return {"struct": [_feature_type(field, False) for field in kind]}
     if isinstance(kind, pa.JsonType):
         return "json"
     return _TYPES.get(str(kind), str(kind))

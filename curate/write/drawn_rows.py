@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import polars as pl
 
-from curate.data.extra_column import extra_with
-from curate.data.pair_rows import PairRows
+from curate.data.json_fields import with_extra_key
+from curate.data.row_selection import RowSelection
 from curate.errors import CurateError
-from curate.steps.context import counted
-from curate.steps.relabel import exchanged
+from curate.steps.context import report_progress
+from curate.steps.relabel import swap_answers
 from curate.write.draws import MOST, Draws, draw_rows
 from curate.write.exports.base import DRAW, LABEL_PROBABILITY, WEIGHT, WEIGHTS, Carrier, Export
 from curate.write.shards import write_shards
@@ -36,32 +36,32 @@ class DrawnRows:
         layers: rows with the column `DRAW`, each pair once at most.
     """
 
-    layers: tuple[PairRows, ...]
+    layers: tuple[RowSelection, ...]
 
     def __len__(self) -> int:
         return sum(map(len, self.layers))
 
-    def parts(self) -> Iterator[pl.DataFrame]:
-        """All rows a few thousand at a time; `extra.draw` holds what `DRAW` does."""
+    def iter_batches(self) -> Iterator[pl.DataFrame]:
+        """Yield all rows a few thousand at a time; `extra.draw` holds what `DRAW` does."""
         for layer in self.layers:
-            yield from map(_labelled, layer.parts())
+            yield from map(_with_draw_ids, layer.iter_batches())
 
-    def between(self, first: int, end: int) -> DrawnRows:
-        """Consecutive rows."""
+    def row_range(self, first: int, end: int) -> DrawnRows:
+        """Return the rows from `first` up to `end`."""
         pieces, start = [], 0
         for layer in self.layers:
             span = max(first - start, 0), min(end - start, len(layer))
             if span[0] < span[1]:
-                pieces.append(layer.between(*span))
+                pieces.append(layer.row_range(*span))
             start += len(layer)
-        return DrawnRows(tuple(pieces) or (self.layers[0].between(0, 0),))
+        return DrawnRows(tuple(pieces) or (self.layers[0].row_range(0, 0),))
 
 
-Rows: TypeAlias = PairRows | DrawnRows
+Rows: TypeAlias = RowSelection | DrawnRows
 
 
-def weigh(pairs: PairRows, settings: Weighing) -> tuple[Rows, WeightCounts | None]:
-    """The rows to write and their counts; None where the pairs have no weights.
+def weigh_pairs(pairs: RowSelection, settings: Weighing) -> tuple[Rows, WeightCounts | None]:
+    """Return the rows to write, and their counts if the pairs have weights.
 
     Raises:
         CurateError: a weight that is none, or a probability outside 0 and 1.
@@ -69,13 +69,15 @@ def weigh(pairs: PairRows, settings: Weighing) -> tuple[Rows, WeightCounts | Non
     names = [name for name in WEIGHTS if name in pairs.columns]
     if not names and settings.copies == 1:
         return pairs, None
-    weights, probabilities = _values(pairs, WEIGHT), _values(pairs, LABEL_PROBABILITY)
+    weights, probabilities = _weight_values(pairs, WEIGHT), _weight_values(pairs, LABEL_PROBABILITY)
     soft = settings.soft_labels if LABEL_PROBABILITY in names else None
-    counts = WeightCounts.of_pairs(settings, soft, float(weights.sum()), len(pairs))
+    counts = WeightCounts.from_pairs(settings, soft, float(weights.sum()), len(pairs))
     if settings.carrier == "column":
         return pairs, counts
-    bare = PairRows(
-        pairs.table.drop(names, strict=False), pairs.rows, pairs.own.drop(names, strict=False)
+    bare = RowSelection(
+        pairs.table.drop(names, strict=False),
+        pairs.rows,
+        pairs.extra_columns.drop(names, strict=False),
     )
     if settings.carrier == "none":
         return bare, counts
@@ -89,11 +91,11 @@ def weigh(pairs: PairRows, settings: Weighing) -> tuple[Rows, WeightCounts | Non
         seed=settings.seed,
     )
     rates = weights * np.abs(2.0 * probabilities - 1.0) if signed else weights
-    return DrawnRows(tuple(_layers(bare, draws))), _counted(counts, rates, draws)
+    return DrawnRows(tuple(_draw_layers(bare, draws))), _count_draws(counts, rates, draws)
 
 
 @dataclass(frozen=True)
-class Written:
+class WeighedRows:
     """The rows of an export.
 
     Attributes:
@@ -105,12 +107,14 @@ class Written:
     counts: WeightCounts | None
 
     @classmethod
-    def of(cls, by_split: Mapping[str, PairRows], settings: Weighing) -> Written:
-        """Rows of the kept pairs of each split; only the first has several copies."""
+    def of(cls, by_split: Mapping[str, RowSelection], settings: Weighing) -> WeighedRows:
+        """Return rows of the kept pairs of each split; only the first has several copies."""
         rows: dict[str, Rows] = {}
         total: WeightCounts | None = None
         for name, pairs in by_split.items():
-            rows[name], counts = weigh(pairs, replace(settings, copies=1) if rows else settings)
+            rows[name], counts = weigh_pairs(
+                pairs, replace(settings, copies=1) if rows else settings
+            )
             if counts is not None:
                 total = counts if total is None else total + counts
         return cls(rows, total)
@@ -120,17 +124,17 @@ class Written:
 
     @property
     def is_split(self) -> bool:
-        """Whether there are splits."""
+        """Return whether there are splits."""
         return "" not in self.by_split
 
     @property
     def carrier(self) -> Carrier | None:
-        """What carries the weights, None where there are none."""
+        """Return what carries the weights; None without weights."""
         return None if self.counts is None else self.counts.carrier
 
     @property
     def all_rows(self) -> Rows:
-        """The rows where there are no splits."""
+        """Return the rows of a run without splits."""
         return self.by_split[""]
 
     def write(
@@ -138,7 +142,7 @@ class Written:
     ) -> list[dict[str, Any]]:
         """Write the shards; see `write_shards` and `write_split_shards`."""
         streams = {
-            name: form.stream(counted(rows.parts(), advance))
+            name: form.stream(report_progress(rows.iter_batches(), advance))
             for name, rows in self.by_split.items()
         }
         if self.is_split:
@@ -158,8 +162,8 @@ class Written:
             raise RuntimeError(f"{len(self)} rows were to be written, {total} were")
 
 
-def _values(pairs: PairRows, name: str) -> NDArray[np.float64]:
-    """A column of weights, 1 where it is missing; (pairs,)."""
+def _weight_values(pairs: RowSelection, name: str) -> NDArray[np.float64]:
+    """Return a column of weights, 1 where it is missing; (pairs,)."""
     if name not in pairs.columns:
         return np.ones(len(pairs))
     values = pairs.select([name])[name].cast(pl.Float64).fill_null(1.0).to_numpy()
@@ -177,8 +181,8 @@ def _values(pairs: PairRows, name: str) -> NDArray[np.float64]:
     return values
 
 
-def _counted(counts: WeightCounts, rates: NDArray[np.float64], draws: Draws) -> WeightCounts:
-    """The counts of rows that were drawn at these rates."""
+def _count_draws(counts: WeightCounts, rates: NDArray[np.float64], draws: Draws) -> WeightCounts:
+    """Return the counts of rows that were drawn at these rates."""
     undrawn = int((~draws.times.any(axis=0)).sum())
     return replace(
         counts,
@@ -190,8 +194,8 @@ def _counted(counts: WeightCounts, rates: NDArray[np.float64], draws: Draws) -> 
     )
 
 
-def _layers(pairs: PairRows, draws: Draws) -> Iterator[PairRows]:
-    """The rows of each copy of each draw; one without rows where nothing was drawn."""
+def _draw_layers(pairs: RowSelection, draws: Draws) -> Iterator[RowSelection]:
+    """Yield the rows of each copy of each draw; one empty selection if nothing was drawn."""
     earlier = np.zeros(draws.times.shape[1], dtype=np.int64)
     for number, (times, flips) in enumerate(zip(draws.times, draws.flips, strict=True)):
         # The first one comes in any case: its columns are those of the shards.
@@ -206,20 +210,20 @@ def _layers(pairs: PairRows, draws: Draws) -> Iterator[PairRows]:
                     _ROW: pl.Series(earlier[chosen] + copy + 1),
                 }
             )
-            yield rows.adding(draw.to_struct(DRAW).to_frame())
+            yield rows.with_columns(draw.to_struct(DRAW).to_frame())
         earlier += times
 
 
-def _labelled(rows: pl.DataFrame) -> pl.DataFrame:
-    """Answers exchanged where the draw has the other label, and the draw in `extra`."""
+def _with_draw_ids(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with answers swapped where the draw flips the label, and the draw in `extra`."""
     flips = rows[DRAW].struct.field("flipped")
     if flips.any():
-        rows = rows.with_columns(exchanged(rows, flips).get_columns())
+        rows = rows.with_columns(swap_answers(rows, flips).get_columns())
     draw = pl.struct(pl.col(DRAW).struct.field("number", "copy", "flipped"))
     row = pl.col(DRAW).struct.field(_ROW)
     # Ids stay unique, so that what was written can be read again.
     later = pl.format("{}-row{}", "pair_id", row)
     return rows.with_columns(
-        extra_with("extra", "draw", draw.struct.json_encode()),
+        with_extra_key("extra", "draw", draw.struct.json_encode()),
         pair_id=pl.when(row > 1).then(later).otherwise("pair_id"),
     )

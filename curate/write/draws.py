@@ -40,7 +40,7 @@ def draw_rows(
     draws: int = 1,
     seed: int = 0,
 ) -> Draws:
-    """Systematic samples of the pairs, ordered by a seeded hash of their ids.
+    """Draw systematic samples of the pairs, ordered by a seeded hash of their ids.
 
     In each draw a pair of weight w and probability p has w p rows with its label and w (1 - p) with
     the other one in expectation, so that the expected sum of their losses is the weighted,
@@ -60,7 +60,7 @@ def draw_rows(
     >>> draw_rows(["a", "b"], two, np.ones(2), draws=2).times.sum(axis=0).tolist()
     [1, 4]
     """
-    order = _order(ids, len(weights), seed)
+    order = _random_order(ids, len(weights), seed)
     rate = weights * np.abs(2.0 * probabilities - 1.0) if signed else weights
     times = np.zeros((draws, len(order)), dtype=np.uint8)
     flips = np.zeros_like(times)
@@ -68,24 +68,24 @@ def draw_rows(
     starts = np.random.default_rng(seed).random(2)
     for number in range(draws):
         first, second = (starts + number / draws) % 1.0
-        drawn_times = np.minimum(_systematic(rate[order], first), MOST)
+        drawn_times = np.minimum(_systematic_draws(rate[order], first), MOST)
         times[number, order] = drawn_times
         if signed:
             flips[number] = np.where(probabilities < 0.5, times[number], 0)
             continue
         pair = np.repeat(order, drawn_times)
-        flipped = np.minimum(_systematic(1.0 - probabilities[pair], second), 1)
+        flipped = np.minimum(_systematic_draws(1.0 - probabilities[pair], second), 1)
         flips[number] = np.bincount(pair, flipped, minlength=len(order))
     return Draws(times, flips)
 
 
-def _order(ids: Iterable[str], pairs: int, seed: int) -> NDArray[np.int64]:
-    """The pairs in the order of their hashes, the same on every machine."""
+def _random_order(ids: Iterable[str], pairs: int, seed: int) -> NDArray[np.int64]:
+    """Return the pairs in the order of their hashes, the same on every machine."""
     hashes = (xxhash.xxh3_64_intdigest(name.encode(), seed % _SEEDS) for name in ids)
     return np.argsort(np.fromiter(hashes, dtype=np.uint64, count=pairs), kind="stable")
 
 
-def _systematic(rates: NDArray[np.float64], start: float) -> NDArray[np.int64]:
-    """How many of the points start, start + 1, ... fall to each item, of expectation its rate."""
+def _systematic_draws(rates: NDArray[np.float64], start: float) -> NDArray[np.int64]:
+    """Count the points start, start + 1, ... on each item; the item's rate is the mean."""
     ends = np.floor(np.concatenate([np.zeros(1), np.cumsum(rates)]) + start)
     return np.diff(ends).astype(np.int64)

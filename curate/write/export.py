@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from curate.data.found_parts import found_parts
-from curate.data.pair_rows import PairRows
+from curate.data.content_kinds import count_content_kinds
 from curate.data.prefetch import read_ahead
+from curate.data.row_selection import RowSelection
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import mask
 from curate.read.input import InputConfig
@@ -20,20 +20,26 @@ from curate.read.pairs import stream_pairs
 from curate.read.stream_notes import StreamNotes
 from curate.steps.context import Progress, SilentProgress, Task
 from curate.versions import versions
-from curate.write.card import About, make_card
-from curate.write.drawn_rows import Written
-from curate.write.exports import WEIGHTS, Advice, forms_holding, get_export
-from curate.write.exports.base import Carrier, KeptCounts, Prompt, without_smoothing
+from curate.write.card import CardDetails, make_card
+from curate.write.drawn_rows import WeighedRows
+from curate.write.exports import WEIGHTS, TrainerHints, exports_supporting, get_export
+from curate.write.exports.base import Carrier, PairCounts, Prompt, missing_smoothing_warning
+from curate.write.exports.content_support import (
+    check_file_type,
+    configure_export,
+    content_loss_warnings,
+    require_supported_content,
+    supported_content,
+)
 from curate.write.exports.media_files import MediaCarrier
-from curate.write.exports.parts import check_file_type, check_held, configure, held_by, loss_told
-from curate.write.manifest import MANIFEST, data_folders, smoothing
+from curate.write.manifest import MANIFEST, data_folders, label_smoothing
 from curate.write.output import OutputConfig
 from curate.write.run_files import KEPT, RunFiles, is_run
-from curate.write.run_folder import staged, working
+from curate.write.run_folder import atomic_folder, scratch_space
 from curate.write.shards import write_files, write_json, write_shards
 from curate.write.split_shards import write_split_shards
 from curate.write.splits import SPLIT
-from curate.write.weighing import SoftLabels, Weighing, WeightCounts, weighing_of
+from curate.write.weighing import SoftLabels, Weighing, WeightCounts, resolve_weighing
 
 MARK = "export.json"
 """The file that marks a finished export."""
@@ -42,7 +48,7 @@ MEDIA_PATHS = "media_paths"
 
 
 @dataclass(frozen=True)
-class Target:
+class ExportTarget:
     """What is written, and how.
 
     Attributes:
@@ -73,7 +79,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """What was written.
 
     Attributes:
@@ -91,14 +97,14 @@ class Exported:
     weights: WeightCounts | None = None
 
 
-def export(
+def export_pairs(
     source: str | Path | InputConfig,
     folder: Path,
-    target: Target,
+    target: ExportTarget,
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
-) -> Exported:
+) -> ExportResult:
     """Write pairs in a trainer's form, a few thousand in memory at a time.
 
     Args:
@@ -114,18 +120,20 @@ def export(
             that may not be written.
     """
     progress = progress or SilentProgress()
-    place = source if isinstance(source, InputConfig) else InputConfig(path=str(source))
+    input_config = source if isinstance(source, InputConfig) else InputConfig(path=str(source))
     run = RunFiles(source) if isinstance(source, (str, Path)) and is_run(source) else None
-    known: frozenset[str] = frozenset()
+    content: frozenset[str] = frozenset()
     while True:
         # The columns of all shards depend on what any pair holds: what turns up late starts anew.
         try:
-            return _Attempt(place, run, folder, target, progress, known).write(overwrite)
-        except _MorePartsError as found:
-            known = known | found.parts
+            return _ExportAttempt(input_config, run, folder, target, progress, content).write(
+                overwrite
+            )
+        except _NewContentError as late_content:
+            content = content | late_content.parts
 
 
-class _MorePartsError(Exception):
+class _NewContentError(Exception):
     """Pairs hold parts that no pair before them did."""
 
     def __init__(self, parts: frozenset[str]) -> None:
@@ -133,97 +141,101 @@ class _MorePartsError(Exception):
         self.parts = parts
 
 
-class _Attempt:
+class _ExportAttempt:
     """Writes pairs of which it is known what they hold besides texts."""
 
     def __init__(
         self,
-        place: InputConfig,
+        input_config: InputConfig,
         run: RunFiles | None,
         folder: Path,
-        target: Target,
+        target: ExportTarget,
         progress: Progress,
-        known: frozenset[str],
+        content: frozenset[str],
     ) -> None:
-        self._place, self._run, self._folder = place, run, folder
+        self._place, self._run, self._folder = input_config, run, folder
         self._target, self._progress = target, progress
         self._form = get_export(target.format, "--to")
         check_file_type(self._form, target.file_type)
-        configure(self._form, target.prompt, target.media, target.file_type, "export")
+        configure_export(self._form, target.prompt, target.media, target.file_type, "export")
         self._weighing = self._settings()
         self._weights: WeightCounts | None = None
         # A run's own choice of columns holds for later exports of it too.
         if run is not None:
-            wanted = run.manifest["config"].get("output", {}).get("columns", {})
-            self._form.carries = tuple(n for n in wanted if n in PAIR_COLUMNS)
+            chosen_columns = run.manifest["config"].get("output", {}).get("columns", {})
+            self._form.carries = tuple(n for n in chosen_columns if n in PAIR_COLUMNS)
             self._form.media.folders = data_folders(run.manifest)
-        self._form.parts = known & held_by(self._form, target.file_type)
-        self._known = known
+        self._form.parts = content & supported_content(self._form, target.file_type)
+        self._content = content
         self._counts: dict[str, Any] = {}
         self._reading = StreamNotes()
         self._parts: Counter[str] = Counter()
-        self._kept = KeptCounts()
+        self._pair_counts = PairCounts()
 
-    def write(self, overwrite: bool) -> Exported:
+    def write(self, overwrite: bool) -> ExportResult:
         """Write the folder; raises `_MorePartsError` where more is found than was known."""
         target, run, form = self._target, self._run, self._form
         total = run.rows_kept if run else None
-        with staged(self._folder, overwrite, MARK) as stage:
+        with atomic_folder(self._folder, overwrite, MARK) as stage:
             with self._progress.task("export", total) as task:
                 shards = self._shards(stage / KEPT, task)
             self._check()
             manifest = run.manifest if run else self._manifest()
             names = tuple(self._names())
             weights = self._weights
-            advice = Advice(smoothing(manifest, weights), KEPT, target.file_type, names)
-            lost = loss_told(form, self._parts, target.file_type)
-            about = About.of(form, target.language or self._languages())
-            card = make_card(manifest, advice, target.license, lost, stage / KEPT, weights, about)
+            advice = TrainerHints(label_smoothing(manifest, weights), KEPT, target.file_type, names)
+            losses = content_loss_warnings(form, self._parts, target.file_type)
+            details = CardDetails.of(form, target.language or self._languages())
+            card = make_card(
+                manifest, advice, target.license, losses, stage / KEPT, weights, details
+            )
             write_files(form.files(advice) | {"README.md": card}, stage)
-            notes = (*self._reading.notes(), *form.warnings(self._kept), *lost)
-            notes = (*notes, *without_smoothing(form, advice))
+            notes = (*self._reading.notes(), *form.warnings(self._pair_counts), *losses)
+            notes = (*notes, *missing_smoothing_warning(form, advice))
             notes = (*notes, *(weights.warnings if weights else ()))
-            found = Exported(self._folder, self._kept.pairs, shards, notes, weights)
-            mark = _mark(target, found, manifest, self._parts)
+            result = ExportResult(self._folder, self._pair_counts.pairs, shards, notes, weights)
+            mark = _export_manifest(target, result, manifest, self._parts)
             write_json(mark | {MEDIA_PATHS: form.media.paths}, stage / MARK)
-        return found
+        return result
 
     def _shards(self, folder: Path, task: Task) -> list[dict[str, Any]]:
-        """Shards of all pairs, or of each split that the run made."""
+        """Return shards of all pairs, or of each split that the run made."""
         kind, size = self._target.file_type, self._target.rows_per_shard
         splits = self._run.splits() if self._run else None
         if self._is_weighed():
             return self._weighed_shards(splits, folder, task)
         if splits is None:
-            rows = self._form.stream(self._told(task))
+            rows = self._form.stream(self._pairs(task))
             return write_shards(rows, folder, kind, size)
         ids = {name: splits.filter(split=name)["pair_id"] for name in self._names()}
-        streams = {name: self._form.stream(self._told(task, own)) for name, own in ids.items()}
+        streams = {
+            name: self._form.stream(self._pairs(task, split_ids)) for name, split_ids in ids.items()
+        }
         return write_split_shards(streams, folder, kind, size)
 
     def _is_weighed(self) -> bool:
-        """Whether the rows are not just the pairs of the source."""
+        """Return whether the rows are not just the pairs of the source."""
         columns = self._run.columns() if self._run else []
         return self._weighing.copies > 1 or not set(WEIGHTS).isdisjoint(columns)
 
     def _weighed_shards(
         self, splits: pl.DataFrame | None, folder: Path, task: Task
     ) -> list[dict[str, Any]]:
-        """The same of weighted pairs, which are read once and written as often as they weigh."""
+        """Write shards of weighted pairs, which are read once and written by weight."""
         target = self._target
-        with working(self._folder) as workspace:
-            kept = PairRows.whole(workspace.collect("kept", self._told(task)))
-            by_split = {"": kept}
+        with scratch_space(self._folder) as scratch:
+            pairs = RowSelection.from_table(scratch.collect("kept", self._pairs(task)))
+            by_split = {"": pairs}
             if splits is not None:
                 of_pair = splits[SPLIT]
-                by_split = {n: kept.where((of_pair == n).to_numpy()) for n in self._names()}
-            written = Written.of(by_split, self._weighing)
+                by_split = {n: pairs.where((of_pair == n).to_numpy()) for n in self._names()}
+            written = WeighedRows.of(by_split, self._weighing)
             self._weights = written.counts
             settings = (target.file_type, target.rows_per_shard, lambda _: None)
             return written.write(self._form, folder, *settings)
 
     def _settings(self) -> Weighing:
-        """What is done with weights: as asked for, else as the run has it."""
+        """Return the weight settings: the target's, else the run's."""
         target, output, seed = self._target, OutputConfig(), 0
         if self._run is not None:
             stored = self._run.manifest["config"].get("output", {})
@@ -235,33 +247,33 @@ class _Attempt:
             carrier = output.weights
         soft_labels = target.soft_labels or output.soft_labels
         copies = target.copies or (output.copies if carrier in (None, "rows") else 1)
-        return weighing_of(self._form, carrier, soft_labels, copies, seed, "--weights")
+        return resolve_weighing(self._form, carrier, soft_labels, copies, seed, "--weights")
 
     def _languages(self) -> list[str]:
-        """Languages that the run's own card states."""
+        """Return the languages in the run's dataset card."""
         return list(self._run.manifest["output"].get("language", ())) if self._run else []
 
     def _names(self) -> list[str]:
-        """The splits in the order of the configuration, the one to train on first."""
+        """Return the splits in the order of the configuration, the one to train on first."""
         output = self._run.manifest["config"].get("output", {}) if self._run else {}
         return list(output.get("splits") or ())
 
-    def _told(self, task: Task, ids: pl.Series | None = None) -> Iterator[pl.DataFrame]:
-        """The pairs, of these ids alone where some are given, counted, with what they hold."""
+    def _pairs(self, task: Task, ids: pl.Series | None = None) -> Iterator[pl.DataFrame]:
+        """Yield the pairs (only these ids, if given), and count them and their content."""
         run = self._run
-        source = run.kept() if run else self._read()
-        for whole in read_ahead(source):
-            batch = whole if ids is None else whole.filter(pl.col("pair_id").is_in(ids.implode()))
-            parts = found_parts(batch)
-            if not parts.keys() <= self._known:
-                raise _MorePartsError(frozenset(parts))
+        source = run.kept_batches() if run else self._read()
+        for frame in read_ahead(source):
+            batch = frame if ids is None else frame.filter(pl.col("pair_id").is_in(ids.implode()))
+            parts = count_content_kinds(batch)
+            if not parts.keys() <= self._content:
+                raise _NewContentError(frozenset(parts))
             self._parts.update(parts)
-            self._kept.add(batch)
+            self._pair_counts.add(batch)
             task.advance(len(batch))
             yield batch
 
     def _read(self) -> Iterator[pl.DataFrame]:
-        """The pairs of a data set; the counts get what was read."""
+        """Yield the pairs of a dataset, and count what was read."""
         counts = self._counts
         self._reading = StreamNotes()
         parts = stream_pairs(**dict(self._place), progress=self._progress)
@@ -274,33 +286,40 @@ class _Attempt:
     def _check(self) -> None:
         target = self._target
         if not target.allow_loss:
-            others = forms_holding(self._parts, target.file_type)
-            check_held(self._form, self._parts, target.file_type, self._kept.pairs, others, "--to")
+            able_exports = exports_supporting(self._parts, target.file_type)
+            require_supported_content(
+                self._form,
+                self._parts,
+                target.file_type,
+                self._pair_counts.pairs,
+                able_exports,
+                "--to",
+            )
 
     def _manifest(self) -> dict[str, Any]:
-        """What the card wants to know, of data that no run curated."""
+        """Return a manifest for the card of data that no run curated."""
         place = mask(self._place.model_dump(mode="json", exclude_none=True))
-        source = {"fingerprint": "not computed", "pairs": self._kept.pairs}
+        source = {"fingerprint": "not computed", "pairs": self._pair_counts.pairs}
         return {
             "versions": versions(),
             "config": {"input": place},
             "input": self._counts | source,
-            "rows": {"in": self._kept.pairs, "kept": self._kept.pairs, "dropped": 0},
+            "rows": {"in": self._pair_counts.pairs, "kept": self._pair_counts.pairs, "dropped": 0},
             "steps": [],
         }
 
 
-def _mark(
-    target: Target, found: Exported, manifest: dict[str, Any], parts: Counter[str]
+def _export_manifest(
+    target: ExportTarget, result: ExportResult, manifest: dict[str, Any], parts: Counter[str]
 ) -> dict[str, Any]:
     return {
         "format": target.format,
         "file_type": target.file_type,
-        "pairs": found.pairs,
-        "files": found.shards,
+        "pairs": result.pairs,
+        "files": result.shards,
         "parts": dict(parts),
-        "warnings": list(found.warnings),
-        "weights": None if found.weights is None else found.weights.facts,
+        "warnings": list(result.warnings),
+        "weights": None if result.weights is None else result.weights.facts,
         "of": {key: manifest[key] for key in ("input", "rows", "versions")},
         "run": MANIFEST if manifest["steps"] else None,
     }

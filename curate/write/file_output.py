@@ -7,7 +7,7 @@ from pathlib import Path
 
 from curate.data.local_path import local_input
 from curate.errors import CurateError
-from curate.write.contents import MADE_BY, is_generated_page, read_mark
+from curate.write.contents import MADE_BY, is_generated_page, read_completion_file
 
 
 def check_output_file(output: Path, overwrite: bool, inputs: Iterable[str | Path | None]) -> None:
@@ -26,11 +26,11 @@ def check_output_file(output: Path, overwrite: bool, inputs: Iterable[str | Path
         raise CurateError("the output is a folder", where=str(output), expected="a file")
     if not output.exists():
         return
-    if any(_holds(source, output) for source in inputs if source is not None):
+    if any(_has_pairs(source, output) for source in inputs if source is not None):
         raise CurateError(
             "the output would replace the input", where=str(output), fix="use another --output"
         )
-    if not overwrite and not _is_ours(output):
+    if not overwrite and not _is_curate_file(output):
         raise CurateError(
             "the output is a file that curate did not write",
             where=str(output),
@@ -38,7 +38,7 @@ def check_output_file(output: Path, overwrite: bool, inputs: Iterable[str | Path
         )
 
 
-def _holds(source: str | Path, output: Path) -> bool:
+def _has_pairs(source: str | Path, output: Path) -> bool:
     """Return whether an existing file is an input, or one of the data files of an input folder."""
     local_path = local_input(source)
     if local_path is None:
@@ -48,7 +48,7 @@ def _holds(source: str | Path, output: Path) -> bool:
     try:
         if path.exists():
             inside = path.is_dir() and path.resolve() in target.parents
-            return path.samefile(output) or (inside and not _is_ours(output))
+            return path.samefile(output) or (inside and not _is_curate_file(output))
         folder = Path(path.anchor) if path.is_absolute() else Path()
         pattern = str(path.relative_to(path.anchor))
         return any(match.resolve() == target for match in folder.glob(pattern))
@@ -56,9 +56,11 @@ def _holds(source: str | Path, output: Path) -> bool:
         return False
 
 
-def _is_ours(path: Path) -> bool:
-    return is_generated_page(path) or _is_our_json(path)
+def _is_curate_file(path: Path) -> bool:
+    return is_generated_page(path) or _is_curate_json(path)
 
 
-def _is_our_json(path: Path) -> bool:
-    return path.suffix == ".json" and str((read_mark(path) or {}).get(MADE_BY)).startswith("curate")
+def _is_curate_json(path: Path) -> bool:
+    return path.suffix == ".json" and str(
+        (read_completion_file(path) or {}).get(MADE_BY)
+    ).startswith("curate")

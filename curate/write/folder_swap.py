@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from curate.errors import CurateError
-from curate.write.contents import Contents
+from curate.write.contents import FolderContents
 
 _HOST = socket.gethostname().replace("-", "_")
 # A process number is used again, in a container at every start: the token tells whose it was.
@@ -43,7 +43,7 @@ def temporary_path(folder: Path, kind: str) -> Path:
 
 @contextmanager
 def swap_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock under which one process at a time looks at `folder` and replaces it."""
+    """Hold the lock under which one process at a time checks and replaces `folder`."""
     descriptor = os.open(folder if is_unrenamable(folder) else folder.parent, os.O_RDONLY)
     try:
         # Some network file systems have no locks; the rename below still fails on a full folder.
@@ -74,7 +74,7 @@ def replace_folder(stage: Path, folder: Path, mark: str) -> None:
     old = temporary_path(folder, "old")
     folder.rename(old)
     stage.rename(folder)
-    Contents(old, mark).move_others(folder)
+    FolderContents(old, mark).move_others(folder)
     shutil.rmtree(old)
 
 
@@ -87,12 +87,12 @@ def _replace_content(stage: Path, folder: Path, mark: str) -> None:
         path.rename(old / path.name)
     for path in sorted(stage.iterdir(), key=lambda p: p.name == mark):
         path.rename(folder / path.name)
-    Contents(old, mark).move_others(folder)
+    FolderContents(old, mark).move_others(folder)
     shutil.rmtree(old)
 
 
 def keep_aside(stage: Path, folder: Path, reason: CurateError) -> CurateError:
-    """Save a finished folder whose place is taken under a free name, and return the error.
+    """Save a finished folder under a free name if its own is in use, and return the error.
 
     Args:
         stage: folder that is complete.
@@ -120,20 +120,20 @@ def keep_aside(stage: Path, folder: Path, reason: CurateError) -> CurateError:
     )
 
 
-def sweep(folder: Path, kinds: tuple[str, ...]) -> None:
+def remove_stale_paths(folder: Path, kinds: tuple[str, ...]) -> None:
     """Remove what killed runs left; put back a finished run that was being replaced."""
     for kind in kinds:
-        inside = _stale(folder, f".{kind}-{_HOST}-") if folder.is_dir() else []
-        for path in [*_stale(folder.parent, f".{folder.name}.{kind}-{_HOST}-"), *inside]:
+        inside = _stale_folders(folder, f".{kind}-{_HOST}-") if folder.is_dir() else []
+        for path in [*_stale_folders(folder.parent, f".{folder.name}.{kind}-{_HOST}-"), *inside]:
             if kind == "old" and path not in inside and not folder.exists():
                 path.rename(folder)
             elif kind == "old":
-                _put_back(path, folder)
+                _restore_folder(path, folder)
             else:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _stale(folder: Path, prefix: str) -> list[Path]:
+def _stale_folders(folder: Path, prefix: str) -> list[Path]:
     """Return folders of processes that no longer run; other names with the prefix are a user's."""
     name = re.compile(re.escape(prefix) + r"(?:([0-9a-f]{8})-\d+-)?(\d{1,9})")
     try:
@@ -147,7 +147,7 @@ def _stale(folder: Path, prefix: str) -> list[Path]:
     ]
 
 
-def _put_back(old: Path, folder: Path) -> None:
+def _restore_folder(old: Path, folder: Path) -> None:
     """Return to the folder what a killed run had moved out, where nothing new stands there."""
     for path in old.iterdir():
         if not (folder / path.name).exists():

@@ -21,7 +21,7 @@ numbered them by the order of rows."""
 _MOST_SMOOTHING = 0.499
 
 
-def check_rows(rows_in: int, kept: int, dropped: int, undrawn: int = 0) -> None:
+def check_rows(rows_in: int, rows_kept: int, rows_dropped: int, undrawn: int = 0) -> None:
     """Raise RuntimeError unless every pair is accounted for once.
 
     Args:
@@ -30,35 +30,35 @@ def check_rows(rows_in: int, kept: int, dropped: int, undrawn: int = 0) -> None:
         dropped: pairs that a filter dropped.
         undrawn: pairs that were kept and have no row.
     """
-    if rows_in != kept + dropped + undrawn:
+    if rows_in != rows_kept + rows_dropped + undrawn:
         none = f", {undrawn} have no row" if undrawn else ""
         raise RuntimeError(
-            f"{rows_in} pairs came in, but {kept} were kept and {dropped} dropped{none}"
+            f"{rows_in} pairs came in, but {rows_kept} were kept and {rows_dropped} dropped{none}"
         )
 
 
 def data_folders(manifest: dict[str, Any]) -> tuple[Path, ...]:
-    """The folders of the run's inputs, in which files of media are looked for."""
-    given = manifest["config"].get("input") or []
-    places = [one.get("path") for one in (given if isinstance(given, list) else [given])]
+    """Return the folders of the run's inputs, in which media files are searched."""
+    inputs = manifest["config"].get("input") or []
+    places = [one.get("path") for one in (inputs if isinstance(inputs, list) else [inputs])]
     paths = [Path(place).expanduser() for place in places if place and "://" not in place]
     return tuple(dict.fromkeys(path if path.is_dir() else path.parent for path in paths))
 
 
-def smoothing(manifest: dict[str, Any], weights: WeightCounts | None = None) -> float | None:
-    """The epsilon of rDPO and cDPO: the share of wrong labels that is left, where it is known.
+def label_smoothing(manifest: dict[str, Any], weights: WeightCounts | None = None) -> float | None:
+    """Return the epsilon of rDPO and cDPO: the estimated noise rate of the kept labels.
 
     In TRL loss_type "robust" with label_smoothing, which must be below 0.5. None where each label
     comes with its own probability, which would be counted twice.
     """
     if weights is not None and weights.is_soft:
         return None
-    left = wrong_left(manifest["steps"])
-    return None if left is None or left[1] is not None else min(left[0], _MOST_SMOOTHING)
+    noise = remaining_noise(manifest["steps"])
+    return None if noise is None or noise[1] is not None else min(noise[0], _MOST_SMOOTHING)
 
 
-def wrong_left(steps: Iterable[Mapping[str, Any]]) -> tuple[float, str | None] | None:
-    """What the posterior of the last filter that read one says is wrong of the labels it left.
+def remaining_noise(steps: Iterable[Mapping[str, Any]]) -> tuple[float, str | None] | None:
+    """Return the remaining noise by the posterior that the last filter read.
 
     Args:
         steps: of the manifest.
@@ -67,25 +67,25 @@ def wrong_left(steps: Iterable[Mapping[str, Any]]) -> tuple[float, str | None] |
         The share, and why it is no estimate (None: it is one); None where no filter read any.
     """
     facts = {step["name"]: step["facts"] for step in steps}
-    told = [f[POSTERIOR_FACT] for f in facts.values() if POSTERIOR_FACT in f]
-    if not told:
+    estimates = [f[POSTERIOR_FACT] for f in facts.values() if POSTERIOR_FACT in f]
+    if not estimates:
         return None
-    scorer = _scorer_of(told[-1]["column"], facts)
-    return float(told[-1]["wrong_left"]), _undetermined(facts.get(scorer, {}))
+    scorer = _scorer_of(estimates[-1]["column"], facts)
+    return float(estimates[-1]["wrong_left"]), _undetermined_reason(facts.get(scorer, {}))
 
 
 def _scorer_of(column: str, facts: dict[str, dict[str, Any]]) -> str:
-    """The step that a posterior comes from; `flip` hands on that of another one."""
+    """Return the step that computed a posterior; `flip` passes on another step's."""
     step = column.partition(".")[0]
     # A filter that flips hands on the posterior of the scorer before it.
     handed_on = facts.get(step, {}).get(POSTERIOR_FACT, {}).get("column", column)
     return step if handed_on == column else _scorer_of(handed_on, facts)
 
 
-def _undetermined(scorer: dict[str, Any]) -> str | None:
-    """Why a scorer's posterior says nothing of the share of wrong labels; None where it does.
+def _undetermined_reason(scorer: dict[str, Any]) -> str | None:
+    """Return why a scorer's posterior does not estimate the noise rate; None if it does.
 
-    A step that tells nothing of the noise has a posterior of the user's own, which is believed.
+    A step that records no noise estimate has the user's own posterior, which is trusted.
     """
     noise = scorer.get(NOISE_FACT)
     if noise is None:

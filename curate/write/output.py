@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from curate.data.local_path import local_folder
-from curate.data.section import Section
+from curate.data.strict_model import YamlSection
 from curate.write.exports.base import Carrier, Prompt
 from curate.write.exports.media_files import MediaCarrier
 from curate.write.splits import check_shares
@@ -16,7 +16,7 @@ from curate.write.weighing import SoftLabels
 FileType = Literal["parquet", "jsonl", "dataset"]
 
 
-class OutputConfig(Section):
+class OutputConfig(YamlSection):
     """Where and how the kept pairs are written."""
 
     path: str = Field("curated", description="Folder of the run.")
@@ -78,7 +78,7 @@ class OutputConfig(Section):
 
     @field_validator("splits")
     @classmethod
-    def _whole(cls, shares: dict[str, float] | None) -> dict[str, float] | None:
+    def _check_shares(cls, shares: dict[str, float] | None) -> dict[str, float] | None:
         return shares if shares is None else check_shares(shares)
 
     @field_validator("columns", mode="before")

@@ -6,13 +6,13 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from curate.data.found_parts import FILE_BYTES
+from curate.data.content_kinds import FILE_BYTES
 from curate.errors import CurateError
 from curate.steps.context import Progress
-from curate.write.contents import Contents, is_ours
-from curate.write.export import MARK, MEDIA_PATHS, Target, export
+from curate.write.contents import FolderContents, is_run_folder
+from curate.write.export import MARK, MEDIA_PATHS, ExportTarget, export_pairs
 from curate.write.exports import get_export
-from curate.write.exports.parts import held_by
+from curate.write.exports.content_support import supported_content
 
 _CARD = "README.md"
 
@@ -36,10 +36,10 @@ class Upload:
     url: str | None = None
 
 
-def push(
+def push_folder(
     run: Path,
     repo: str,
-    target: Target,
+    target: ExportTarget,
     *,
     private: bool = True,
     dry_run: bool = False,
@@ -63,31 +63,31 @@ def push(
     if repo.count("/") != 1:
         raise CurateError("wrong name", where="REPO", found=repr(repo), expected="owner/name")
     with tempfile.TemporaryDirectory() as temporary:
-        if is_ours(run, MARK):
-            folder = _as_it_is(run, target)
+        if is_run_folder(run, MARK):
+            folder = _require_same_target(run, target)
         else:
             folder = Path(temporary) / "export"
-            export(run, folder, _with_media(target), progress=progress)
+            export_pairs(run, folder, _embed_media(target), progress=progress)
             (folder / MARK).unlink()
         files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MARK)
         sizes = tuple((str(p.relative_to(folder)), p.stat().st_size) for p in files)
         card = (folder / _CARD).read_text(encoding="utf-8")
-        url = None if dry_run else _upload(folder, repo, private)
+        url = None if dry_run else _upload_folder(folder, repo, private)
     return Upload(repo, private, sizes, card, url)
 
 
-def _with_media(target: Target) -> Target:
-    """The target with files of media in the shards: paths of this machine open nowhere else."""
-    holds = FILE_BYTES in held_by(get_export(target.format, "--to"), target.file_type)
+def _embed_media(target: ExportTarget) -> ExportTarget:
+    """Return the target with embedded media, since local paths open nowhere else."""
+    holds = FILE_BYTES in supported_content(get_export(target.format, "--to"), target.file_type)
     return replace(target, media="embed") if holds else target
 
 
-def _as_it_is(folder: Path, target: Target) -> Path:
-    """The folder of an export, once it is clear that nothing else is asked for."""
-    contents = Contents(folder, MARK)
+def _require_same_target(folder: Path, target: ExportTarget) -> Path:
+    """Return the folder of an export after checking that its settings match the target."""
+    contents = FolderContents(folder, MARK)
     contents.check()
-    if replace(target, format=Target.format) != Target() or target.format not in (
-        Target.format,
+    if replace(target, format=ExportTarget.format) != ExportTarget() or target.format not in (
+        ExportTarget.format,
         contents.data["format"],
     ):
         raise CurateError(
@@ -106,7 +106,7 @@ def _as_it_is(folder: Path, target: Target) -> Path:
     return folder
 
 
-def _upload(folder: Path, repo: str, private: bool) -> str:
+def _upload_folder(folder: Path, repo: str, private: bool) -> str:
     from huggingface_hub import HfApi
 
     api = HfApi()

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 from pyarrow import parquet
 
-from curate.data.columnar import rows_in_batch
-from curate.data.row_parts import batch_rows
-from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, as_pair_table, batches
+from curate.data.attachments import frame_batch_rows
+from curate.data.columnar import parquet_batch_rows
+from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, as_pair_table, batch_slices
 from curate.errors import CurateError
-from curate.store.workspace import Workspace
-from curate.write.contents import Contents, is_ours
+from curate.store.scratch import ScratchSpace
+from curate.write.contents import FolderContents, is_run_folder
 from curate.write.manifest import MANIFEST
 from curate.write.splits import SPLITS
 
@@ -24,7 +24,7 @@ _BATCH_ROWS = 8192
 
 
 def keeps_pairs(format: str, file_type: str, split: bool, weights: str | None) -> bool:
-    """Whether `kept/` itself holds the pair table, so that `pairs/` is not written.
+    """Return whether `kept/` is a complete pair table, so that `pairs/` is not needed.
 
     Args:
         format: of the shards.
@@ -33,13 +33,13 @@ def keeps_pairs(format: str, file_type: str, split: bool, weights: str | None) -
         weights: the carrier of weights, None for pairs without any.
     """
     # Rows that were drawn are no longer the pairs.
-    whole = weights in (None, "column") and not split
-    return format == "pairs" and file_type == "parquet" and whole
+    is_complete = weights in (None, "column") and not split
+    return format == "pairs" and file_type == "parquet" and is_complete
 
 
 def is_run(path: str | Path) -> bool:
-    """Whether the path is the folder of a finished run."""
-    return is_ours(path, MANIFEST)
+    """Return whether the path is the folder of a finished run."""
+    return is_run_folder(path, MANIFEST)
 
 
 class RunFiles:
@@ -58,15 +58,15 @@ class RunFiles:
                 expected=f"a folder with {MANIFEST}",
                 fix="give the --output of a 'curate run'",
             )
-        contents = Contents(self.folder, MANIFEST)
+        contents = FolderContents(self.folder, MANIFEST)
         # Checksums first: a run that somebody changed would give scores of other pairs.
         contents.check()
         self.manifest: dict[str, Any] = contents.data
         output = self._checked_output()
         weights = (output.get("weights") or {}).get("carrier")
         split = bool(output.get("splits"))
-        whole = keeps_pairs(output["format"], output["file_type"], split, weights)
-        inside = KEPT if whole else PAIRS
+        has_pair_shards = keeps_pairs(output["format"], output["file_type"], split, weights)
+        inside = KEPT if has_pair_shards else PAIRS
         self._pairs = self.folder / inside
         if not self._pairs.is_dir():
             raise CurateError(
@@ -77,12 +77,12 @@ class RunFiles:
             )
 
     def _checked_output(self) -> dict[str, Any]:
-        """What the manifest says of the shards; raises CurateError where it lacks what is asked."""
+        """Return a section of the manifest; raise CurateError if it is missing."""
         parts = {"output": ("format", "file_type"), "rows": ("in", "kept", "dropped"), "config": ()}
         for part, keys in parts.items():
-            found = self.manifest.get(part)
-            lacks = [key for key in keys if not isinstance(found, dict) or key not in found]
-            if not isinstance(found, dict) or lacks:
+            section = self.manifest.get(part)
+            lacks = [key for key in keys if not isinstance(section, dict) or key not in section]
+            if not isinstance(section, dict) or lacks:
                 raise CurateError(
                     "the manifest is damaged",
                     where=str(self.folder / MANIFEST),
@@ -94,53 +94,57 @@ class RunFiles:
 
     @property
     def rows_kept(self) -> int:
-        """Pairs that were kept."""
+        """Return pairs that were kept."""
         return int(self.manifest["rows"]["kept"])
 
     def columns(self) -> list[str]:
-        """The columns of the kept pairs: those of the pair table, weights, what shards carry."""
+        """Return the columns of the kept pairs: those of the pair table, weights, what shards
+        carry.
+        """
         first = next(iter(sorted(self._pairs.glob("*.parquet"))), None)
         return [] if first is None else parquet.read_schema(first).names
 
-    def kept(self) -> Iterator[pl.DataFrame]:
-        """The kept pairs as the pair table, a few thousand rows at a time."""
-        return _frames(self._pairs)
+    def kept_batches(self) -> Iterator[pl.DataFrame]:
+        """Return the kept pairs as the pair table, a few thousand rows at a time."""
+        return _iter_frames(self._pairs)
 
     def splits(self) -> pl.DataFrame | None:
-        """pair_id and split of the kept pairs; None where the run has none."""
+        """Return pair_id and split of the kept pairs; None if the run has no splits."""
         path = self.folder / SPLITS
         return pl.read_parquet(path) if path.is_file() else None
 
-    def dropped(self) -> Iterator[pl.DataFrame]:
+    def dropped_batches(self) -> Iterator[pl.DataFrame]:
         """The dropped pairs as read, with drop_step, drop_reason and drop_code."""
-        return _frames(self.folder / DROPPED)
+        return _iter_frames(self.folder / DROPPED)
 
     def scores(self, columns: list[str] | None = None) -> pl.DataFrame:
-        """Id, origin and scores of all pairs."""
+        """Return id, origin and scores of all pairs."""
         return pl.read_parquet(self.folder / SCORES, columns=columns)
 
     def rejected(self) -> pl.DataFrame:
-        """File, row and reason of rows that made no pair."""
+        """Return file, row and reason of rows that made no pair."""
         return pl.read_parquet(self.folder / REJECTED)
 
-    def all_pairs(self, workspace: Workspace | None = None) -> pl.DataFrame:
-        """Kept and dropped pairs in the order in which they were read.
+    def all_pairs(self, scratch: ScratchSpace | None = None) -> pl.DataFrame:
+        """Return kept and dropped pairs in the order in which they were read.
 
         Labels of kept pairs are as filters left them; drop_step, drop_reason and drop_code are null
         for them.
         Texts lie in the workspace, by default in memory.
         """
-        kept = pl.scan_parquet(self._pairs / "*.parquet").select("pair_id").collect()["pair_id"]
+        kept_ids = pl.scan_parquet(self._pairs / "*.parquet").select("pair_id").collect()["pair_id"]
         order = self.scores(["pair_id"])["pair_id"]
-        return as_read(order, kept, self.kept(), self.dropped(), workspace or Workspace())
+        return restore_reading_order(
+            order, kept_ids, self.kept_batches(), self.dropped_batches(), scratch or ScratchSpace()
+        )
 
 
-def as_read(
+def restore_reading_order(
     order: pl.Series,
     kept_ids: pl.Series,
-    kept: Iterator[pl.DataFrame],
-    dropped: Iterator[pl.DataFrame],
-    workspace: Workspace,
+    kept_frames: Iterator[pl.DataFrame],
+    dropped_frames: Iterator[pl.DataFrame],
+    scratch: ScratchSpace,
 ) -> pl.DataFrame:
     """Return kept and dropped pairs, with drop_step, drop_reason and drop_code.
 
@@ -149,53 +153,55 @@ def as_read(
     Args:
         order: ids of all pairs in the order wanted, in which either side is too.
         kept_ids: those of the kept pairs.
-        kept: the kept pairs, part by part.
-        dropped: the others.
-        workspace: gives room to the result.
+        kept_frames: the kept pairs, frame by frame.
+        dropped_frames: the dropped pairs, frame by frame.
+        scratch: space for the result.
     """
     is_kept = order.is_in(kept_ids.implode())
     # A run of an older version has no codes: they are null for its dropped pairs.
     fate = pl.DataFrame(schema=dict.fromkeys((DROP_STEP, DROP_REASON, DROP_CODE), pl.String()))
-    sides = _Rows(kept), _Rows(dropped)
+    sides = _BufferedRows(kept_frames), _BufferedRows(dropped_frames)
 
     def parts() -> Iterator[pl.DataFrame]:
         # Pairs with media are large: fewer of them are held at a time.
         size = min(side.batch_rows() for side in sides)
-        for rows in batches(len(order), size) or [slice(0, 0)]:
+        for rows in batch_slices(len(order), size) or [slice(0, 0)]:
             number = int(is_kept[rows].sum())
             counts = number, rows.stop - rows.start - number
-            found = [side.take(count) for side, count in zip(sides, counts, strict=True)]
-            both = pl.concat([*found, fate], how="diagonal")
+            batch_rows = [side.take(count) for side, count in zip(sides, counts, strict=True)]
+            both = pl.concat([*batch_rows, fate], how="diagonal")
             # Both sides are in the order of reading, so that each batch holds the ids that it is
             # asked for.
-            wanted = order[rows].alias("pair_id").to_frame()
-            yield wanted.join(both, on="pair_id", how="left", maintain_order="left")
+            batch_ids = order[rows].alias("pair_id").to_frame()
+            yield batch_ids.join(both, on="pair_id", how="left", maintain_order="left")
 
-    return workspace.collect("as read", parts())
+    return scratch.collect("as read", parts())
 
 
-class _Rows:
+class _BufferedRows:
     """Frames that are taken a given number of rows at a time; no row gives the columns alone."""
 
     def __init__(self, frames: Iterator[pl.DataFrame]) -> None:
         self._frames = frames
-        self._held = next(frames, pl.DataFrame())
+        self._buffered = next(frames, pl.DataFrame())
 
     def batch_rows(self) -> int:
-        """Rows that can be held at a time."""
-        return batch_rows(self._held, _BATCH_ROWS)
+        """Return rows that can be held at a time."""
+        return frame_batch_rows(self._buffered, _BATCH_ROWS)
 
     def take(self, rows: int) -> pl.DataFrame:
-        """The next rows."""
-        while len(self._held) < rows:
-            self._held = pl.concat([self._held, next(self._frames)])
-        taken, self._held = self._held[:rows], self._held[rows:]
-        return taken
+        """Return the next rows."""
+        while len(self._buffered) < rows:
+            self._buffered = pl.concat([self._buffered, next(self._frames)])
+        rows_read, self._buffered = self._buffered[:rows], self._buffered[rows:]
+        return rows_read
 
 
-def _frames(folder: Path) -> Iterator[pl.DataFrame]:
+def _iter_frames(folder: Path) -> Iterator[pl.DataFrame]:
     for path in sorted(folder.glob("*.parquet")):
         # Buffering ahead would hold whole row groups, which with images are gigabytes.
         with parquet.ParquetFile(path, pre_buffer=False) as file:
-            for batch in file.iter_batches(batch_size=rows_in_batch(file.metadata, _BATCH_ROWS)):
+            for batch in file.iter_batches(
+                batch_size=parquet_batch_rows(file.metadata, _BATCH_ROWS)
+            ):
                 yield as_pair_table(pl.DataFrame(pl.from_arrow(batch)))

@@ -15,14 +15,14 @@ from pathlib import Path
 
 from curate.data.local_path import local_folder, local_input
 from curate.errors import CurateError
-from curate.store.workspace import Workspace
-from curate.write.contents import is_ours, mark_digest, sign
+from curate.store.scratch import ScratchSpace
+from curate.write.contents import completion_file_digest, is_run_folder, write_checksums
 from curate.write.folder_swap import (
     is_ignored,
     keep_aside,
+    remove_stale_paths,
     replace_folder,
     swap_lock,
-    sweep,
     temporary_path,
 )
 from curate.write.manifest import MANIFEST
@@ -45,8 +45,8 @@ def check_free(
         CurateError: it cannot be written, holds a finished run and `overwrite` is off, holds files
             that are no run of ours, or holds the input.
     """
-    folder = _real(folder)
-    with _told(folder):
+    folder = _resolve_parents(folder)
+    with _as_user_errors(folder):
         _check_not_inside(folder, reads)
         _check_content(folder, overwrite, mark)
         # Rights, names and full disks are told before hours of scoring, not after them.
@@ -60,7 +60,7 @@ def _check_content(folder: Path, overwrite: bool, mark: str) -> None:
         return
     if not folder.is_dir():
         raise CurateError("the output is a file", where=str(folder), expected="a folder")
-    if is_ours(folder, mark):
+    if is_run_folder(folder, mark):
         if not overwrite:
             raise CurateError(
                 "the output folder already contains a finished run",
@@ -70,12 +70,12 @@ def _check_content(folder: Path, overwrite: bool, mark: str) -> None:
             )
         return
     # A typing error in --output must not cost somebody's folder.
-    others = sorted(p.name for p in folder.iterdir() if not is_ignored(p.name))
-    if others:
+    names = sorted(p.name for p in folder.iterdir() if not is_ignored(p.name))
+    if names:
         raise CurateError(
             "the output folder contains files that curate did not write",
             where=str(folder),
-            found=", ".join(others[:5]),
+            found=", ".join(names[:5]),
             fix="use another --output",
         )
 
@@ -98,8 +98,8 @@ def _check_not_inside(folder: Path, reads: str | None) -> None:
         )
 
 
-def _real(folder: Path) -> Path:
-    """The folder itself, where the path or a part of it is a link."""
+def _resolve_parents(folder: Path) -> Path:
+    """Return the path with links resolved."""
     try:
         path = os.path.realpath(local_folder(folder))
         path.encode()  # writers of Parquet take no other names
@@ -111,8 +111,8 @@ def _real(folder: Path) -> Path:
 
 
 @contextmanager
-def staged(folder: Path, overwrite: bool, mark: str = MANIFEST) -> Iterator[Path]:
-    """A folder aside to write into; it takes the place of `folder` on success.
+def atomic_folder(folder: Path, overwrite: bool, mark: str = MANIFEST) -> Iterator[Path]:
+    """Provide a temporary folder that replaces `folder` on success.
 
     Whatever happens before that (an error, a kill, a full disk), `folder` stays as it was. The file
     `mark`, which must be among those written, is completed by the checksums of all others.
@@ -120,17 +120,17 @@ def staged(folder: Path, overwrite: bool, mark: str = MANIFEST) -> Iterator[Path
     Raises:
         CurateError: the folder may not be written (see `check_free`), or the disk is full.
     """
-    folder = _real(folder)
+    folder = _resolve_parents(folder)
     # What a killed run left beside its folder.
-    sweep(folder, ("old", "partial", "trial"))
+    remove_stale_paths(folder, ("old", "partial", "trial"))
     check_free(folder, overwrite, mark)
-    earlier = mark_digest(folder / mark)
+    earlier = completion_file_digest(folder / mark)
     stage = temporary_path(folder, "partial")
     try:
-        with _told(folder):
+        with _as_user_errors(folder):
             stage.mkdir(parents=True)
             yield stage
-            sign(stage, mark)
+            write_checksums(stage, mark)
             with swap_lock(folder):
                 _move_into_place(stage, folder, overwrite, mark, earlier)
     finally:
@@ -138,8 +138,8 @@ def staged(folder: Path, overwrite: bool, mark: str = MANIFEST) -> Iterator[Path
 
 
 @contextmanager
-def working(folder: Path | None) -> Iterator[Workspace]:
-    """Room for a run's tables and arrays: a folder beside the run's own, removed at the end.
+def scratch_space(folder: Path | None) -> Iterator[ScratchSpace]:
+    """Provide scratch space: a folder beside the run's folder, which is removed at the end.
 
     Without a folder of the run all stays in memory. What a killed run left is removed by the next
     one that writes to the same folder.
@@ -148,23 +148,23 @@ def working(folder: Path | None) -> Iterator[Workspace]:
         CurateError: the disk is full, or the folder cannot be made.
     """
     if folder is None:
-        yield Workspace()
+        yield ScratchSpace()
         return
-    folder = _real(folder)
-    sweep(folder, ("work",))
+    folder = _resolve_parents(folder)
+    remove_stale_paths(folder, ("work",))
     work = temporary_path(folder, "work")
     try:
-        with _told(folder):
+        with _as_user_errors(folder):
             work.mkdir(parents=True)
-        with _told(folder, _FULL):
-            yield Workspace(work)
+        with _as_user_errors(folder, _FULL):
+            yield ScratchSpace(work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
 @contextmanager
-def _told(folder: Path, only: Container[int | None] | None = None) -> Iterator[None]:
-    """Errors of the disk as the user's; of these numbers alone where they are given."""
+def _as_user_errors(folder: Path, only: Container[int | None] | None = None) -> Iterator[None]:
+    """Raise disk errors as CurateError, or only errors of these numbers."""
     try:
         yield
     except OSError as error:
@@ -182,13 +182,13 @@ def _told(folder: Path, only: Container[int | None] | None = None) -> Iterator[N
 def _move_into_place(
     stage: Path, folder: Path, overwrite: bool, mark: str, earlier: str | None
 ) -> None:
-    """Look at the folder again, since hours may have passed, and put the stage in its place.
+    """Check the folder again, since hours may have passed, and replace it by the stage.
 
     Raises:
         CurateError: something is there that was not there at the start; nothing of it is touched,
             and the stage is saved under a name of its own.
     """
-    now = mark_digest(folder / mark)
+    now = completion_file_digest(folder / mark)
     try:
         # To overwrite was asked of the run that was there then, not of one that came since.
         _check_content(folder, overwrite and now == earlier, mark)

@@ -16,9 +16,9 @@ import pyarrow as pa
 import yaml
 from pyarrow import parquet
 
+from curate.data.attachments import MEDIA
 from curate.data.json_text import to_json
-from curate.data.row_parts import MEDIA
-from curate.write.exports.json_values import arrow_table, has_json, json_lines
+from curate.write.exports.json_values import arrow_table, has_json, iter_json_lines
 
 RAW_LINE = "__line__"
 """The single column of a frame whose rows are JSON lines already."""
@@ -107,7 +107,7 @@ class ShardWriter:
             self._parquet = parquet.ParquetWriter(
                 self._file, self._schema, compression="zstd", compression_level=_LEVEL
             )
-        self._parquet.write_table(_as(self._schema, table))
+        self._parquet.write_table(_cast_table(self._schema, table))
 
     def _close(self) -> None:
         if self._file is None:
@@ -120,7 +120,7 @@ class ShardWriter:
         last["bytes"] = (self._root / last["path"]).stat().st_size
 
     def _as_dataset(self) -> None:
-        """The parquet files as a folder of `DatasetDict.save_to_disk`."""
+        """Write the parquet files as a folder of `DatasetDict.save_to_disk`."""
         # Hidden, and gone before the run is done: nobody must take it for shards.
         raw = self._folder.with_name(f".{self._folder.name}.parquet")
         self._folder.rename(raw)
@@ -140,11 +140,11 @@ def save_dataset(files: dict[str, list[Path]], folder: Path, root: Path) -> list
 
     disable_progress_bar()
     with tempfile.TemporaryDirectory(dir=folder.parent) as cache:
-        made = {
+        datasets = {
             split: Dataset.from_parquet([str(f) for f in some], cache_dir=f"{cache}/{split}")
             for split, some in files.items()
         }
-        DatasetDict(made).save_to_disk(str(folder))
+        DatasetDict(datasets).save_to_disk(str(folder))
     return [
         {"path": path.relative_to(root).as_posix(), "bytes": path.stat().st_size}
         for split in files
@@ -153,7 +153,7 @@ def save_dataset(files: dict[str, list[Path]], folder: Path, root: Path) -> list
 
 
 def schema_of(frame: pl.DataFrame) -> pa.Schema:
-    """The schema of parquet files of such rows."""
+    """Return the schema of parquet files with these rows."""
     return arrow_table(frame.head(0)).schema
 
 
@@ -172,19 +172,19 @@ def write_shards(
 
 
 def _json_lines(rows: pl.DataFrame) -> bytes | memoryview:
-    """The rows as JSON lines; media by their paths."""
+    """Return the rows as JSON lines; media by their paths."""
     path = pl.element().struct.field("path")
     media = [c for c, kind in rows.schema.items() if kind == MEDIA]
     rows = rows.with_columns(pl.col(c).list.eval(path) for c in media)
     if has_json(rows):
-        return json_lines(rows)
+        return iter_json_lines(rows)
     lines = BytesIO()
     rows.write_ndjson(lines)
     return lines.getbuffer()
 
 
-def _as(schema: pa.Schema, table: pa.Table) -> pa.Table:
-    """The table in a schema that it has already nearly always: a cast imports Arrow's functions."""
+def _cast_table(schema: pa.Schema, table: pa.Table) -> pa.Table:
+    """Cast the table unless the schema fits, since a cast imports Arrow's compute module."""
     return table if table.schema == schema else table.cast(schema)
 
 
@@ -196,7 +196,7 @@ def write_frame(frame: pl.DataFrame, path: Path) -> None:
     settings = {"compression": "zstd", "compression_level": _LEVEL, "use_dictionary": texts}
     with path.open("wb") as file, parquet.ParquetWriter(file, schema, **settings) as writer:
         for rows in frame.iter_slices(_GROUP_ROWS):
-            writer.write_table(_as(schema, arrow_table(rows)))
+            writer.write_table(_cast_table(schema, arrow_table(rows)))
 
 
 def write_json(value: Any, path: Path) -> None:

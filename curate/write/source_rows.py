@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curate.data.prefetch import read_ahead
-from curate.data.table import BATCH_ROWS, Fingerprint, batches, label_marks
+from curate.data.table import BATCH_ROWS, Fingerprint, batch_slices, label_marks
 from curate.errors import CurateError, is_masked
 from curate.read.formats import Format, get_format
 from curate.read.formats.columns import MappedColumns
@@ -26,12 +26,12 @@ from curate.read.sources.arrow_block import ArrowBlock
 from curate.read.sources.blocks import RowBlock
 from curate.read.sources.python_block import PythonBlock
 from curate.steps.context import Progress, SilentProgress
-from curate.store.workspace import Workspace
-from curate.write.export import MARK, Exported, Target
+from curate.store.scratch import ScratchSpace
+from curate.write.export import MARK, ExportResult, ExportTarget
 from curate.write.exports import WEIGHTS
 from curate.write.manifest import BY_CONTENT, REPEATED_IDS
 from curate.write.run_files import KEPT, RunFiles
-from curate.write.run_folder import staged
+from curate.write.run_folder import atomic_folder
 from curate.write.shards import RAW_LINE, ShardWriter, write_json
 
 SOURCE = "source"
@@ -41,11 +41,11 @@ _COLUMNAR, _TEXT = "parquet", "jsonl"
 def export_source(
     folder_of_run: str | Path,
     folder: Path,
-    target: Target,
+    target: ExportTarget,
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
-) -> Exported:
+) -> ExportResult:
     """Write the input's own rows: of JSON as JSON lines, of other files and the hub as parquet.
 
     A row of several votes is written when one of its pairs was kept. A label that a filter flipped
@@ -64,9 +64,9 @@ def export_source(
     """
     run = RunFiles(folder_of_run)
     notes = _weights_lost(run, target)
-    rows, flipped = _wanted(run)
+    rows, flipped = _kept_rows(run)
     input_ = _input_of(run)
-    fmt = _format(run.manifest["input"]["format"], input_)
+    fmt = _source_format(run.manifest["input"]["format"], input_)
     # Before anything is written: a label that cannot be exchanged would be written as it was.
     if flipped and fmt.side_suffixes is None:
         raise CurateError(
@@ -76,15 +76,15 @@ def export_source(
             fix="use another export format, or run without the filter that flips",
         )
     _check_same_input(run, input_)
-    with staged(folder, overwrite, MARK) as stage:
+    with atomic_folder(folder, overwrite, MARK) as stage:
         with (progress or SilentProgress()).task("export", len(rows)) as task:
-            frames = _rows(input_, fmt, rows, flipped)
-            shards = _write(frames, stage, target.rows_per_shard, task.advance)
+            frames = _iter_kept_rows(input_, fmt, rows, flipped)
+            shards = _write_rows(frames, stage, target.rows_per_shard, task.advance)
         written = sum(shard["rows"] for shard in shards)
         assert written == len(rows), "the input changed while its rows were written"
-        found = Exported(folder, run.rows_kept, shards, notes)
+        result = ExportResult(folder, run.rows_kept, shards, notes)
         write_json({"format": SOURCE, "rows": written, "files": shards}, stage / MARK)
-    return found
+    return result
 
 
 def _check_same_input(run: RunFiles, input_: InputConfig) -> None:
@@ -123,22 +123,24 @@ def _fingerprint_by_content(input_: InputConfig) -> str:
     Texts and media pass by; ids and what their numbers depend on lie in a temporary file.
     """
     fingerprint, masks = Fingerprint(), list[NDArray[np.bool_]]()
-    with TemporaryDirectory() as folder, ExitStack() as open_spools:
-        workspace = Workspace(Path(folder))
-        spools = [open_spools.enter_context(closing(workspace.spool(n))) for n in ("ids", "files")]
+    with TemporaryDirectory() as folder, ExitStack() as open_files:
+        scratch = ScratchSpace(Path(folder))
+        writers = [
+            open_files.enter_context(closing(scratch.frame_writer(n))) for n in ("ids", "files")
+        ]
         for part in read_ahead(stream_pairs(**dict(input_))):
             labels = label_columns(part.frame).with_columns(label_marks(part.frame))
             masks.append(part.has_published_id())
-            spools[0].write(labels)
-            spools[1].write(part.origins)
-        ids, files = (spool.frame() for spool in spools)
-        numbered, _ = number_by_content(ids, np.concatenate(masks), files, workspace)
-        for rows in batches(len(numbered), BATCH_ROWS):
+            writers[0].write(labels)
+            writers[1].write(part.origins)
+        ids, files = (writer.frame() for writer in writers)
+        numbered, _ = number_by_content(ids, np.concatenate(masks), files, scratch)
+        for rows in batch_slices(len(numbered), BATCH_ROWS):
             fingerprint.add(numbered["pair_id"][rows], numbered["mark"][rows])
     return fingerprint.hex()
 
 
-def _weights_lost(run: RunFiles, target: Target) -> tuple[str, ...]:
+def _weights_lost(run: RunFiles, target: ExportTarget) -> tuple[str, ...]:
     """The warning that rows as published carry no weights, where the kept pairs have some.
 
     Raises:
@@ -159,20 +161,20 @@ def _weights_lost(run: RunFiles, target: Target) -> tuple[str, ...]:
 
 
 def _input_of(run: RunFiles) -> InputConfig:
-    """Where the run's rows came from.
+    """Return the input of the run's rows.
 
     Raises:
         CurateError: from several sources, or from where credentials are needed.
     """
-    given = run.manifest["config"]["input"]
-    if isinstance(given, list):
+    config = run.manifest["config"]["input"]
+    if isinstance(config, list):
         raise CurateError(
             "a mixture has several sources",
             where=str(run.folder),
-            found=f"{len(given)} sources",
+            found=f"{len(config)} sources",
             fix="use another export format, or run each source separately",
         )
-    input_ = InputConfig.model_validate(given)
+    input_ = InputConfig.model_validate(config)
     if is_masked(input_.path or ""):
         raise CurateError(
             "the run does not store credentials, so its input cannot be read again",
@@ -182,31 +184,31 @@ def _input_of(run: RunFiles) -> InputConfig:
     return input_
 
 
-def _write(
+def _write_rows(
     frames: Iterator[tuple[str, pl.DataFrame]],
     stage: Path,
     rows_per_shard: int,
     advance: Callable[[int], None],
 ) -> list[dict[str, Any]]:
-    """Rows of each kind into shards of their own, the first kind's in `kept/`."""
+    """Return rows of each kind into shards of their own, the first kind's in `kept/`."""
     writers: dict[str, ShardWriter] = {}
-    with ExitStack() as open_writers:
+    with ExitStack() as open_files:
         for kind, frame in frames:
             if kind not in writers:
                 place = stage / (f"{KEPT}-{kind}" if writers else KEPT)
                 writer = ShardWriter(place, kind, rows_per_shard)
-                writers[kind] = open_writers.enter_context(writer)
+                writers[kind] = open_files.enter_context(writer)
             writers[kind].write(frame)
             advance(len(frame))
     return [shard for writer in writers.values() for shard in writer.shards]
 
 
-def _format(name: str, input_: InputConfig) -> Format:
+def _source_format(name: str, input_: InputConfig) -> Format:
     return MappedColumns(input_.columns) if name == MappedColumns.name else get_format(name)()
 
 
-def _wanted(run: RunFiles) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
-    """File and row of all rows that are written, and of those whose label was flipped."""
+def _kept_rows(run: RunFiles) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
+    """Return file and row of all rows to write, and of those with a flipped label."""
     origins = run.scores(None)
     if "row" not in origins.columns or run.manifest["config"].get("input") is None:
         raise CurateError(
@@ -217,14 +219,16 @@ def _wanted(run: RunFiles) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
     origins = origins.select("pair_id", "file", "row")
     rows: set[tuple[str, int]] = set()
     flipped: set[tuple[str, int]] = set()
-    for batch in run.kept():
+    for batch in run.kept_batches():
         extra = pl.col("extra")
-        kept = batch.select(
+        kept_pairs = batch.select(
             "pair_id",
             flip=extra.str.json_path_match("$.flipped") == "true",
             rows=extra.str.json_path_match("$.rows"),
         ).join(origins, on="pair_id", how="left", maintain_order="left")
-        for file, row, flip, several in kept.select("file", "row", "flip", "rows").iter_rows():
+        for file, row, flip, several in kept_pairs.select(
+            "file", "row", "flip", "rows"
+        ).iter_rows():
             # A pair that `consensus` made of several votes stands for all their rows.
             numbers = orjson.loads(several) if several else [row]
             rows.update((file, number) for number in numbers)
@@ -233,39 +237,39 @@ def _wanted(run: RunFiles) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
     return rows, flipped
 
 
-def _rows(
+def _iter_kept_rows(
     input_: InputConfig,
     fmt: Format,
     rows: set[tuple[str, int]],
     flipped: set[tuple[str, int]],
 ) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Kind and frame of the wanted rows of each block."""
+    """Yield kind and frame of the requested rows of each block."""
     for source in input_sources(input_):
         for block in source.blocks():
-            numbers = _numbers(block)
+            numbers = _row_numbers(block)
             at = [i for i, number in enumerate(numbers) if (source.label, number) in rows]
             if not at:
                 continue
             turned = [(source.label, numbers[i]) in flipped for i in at]
-            yield _taken(block, fmt, at, turned)
+            yield _take_rows(block, fmt, at, turned)
 
 
-def _numbers(block: RowBlock) -> list[int]:
+def _row_numbers(block: RowBlock) -> list[int]:
     if isinstance(block, (PythonBlock, ArrowBlock)):
         return list(block.numbers)
     raise TypeError(f"rows of {type(block).__name__} have no numbers")
 
 
-def _taken(
+def _take_rows(
     block: RowBlock, fmt: Format, at: list[int], turned: list[bool]
 ) -> tuple[str, pl.DataFrame]:
-    """The rows at these places, answers exchanged where `turned`."""
+    """Return the rows at these positions, with answers swapped where the label was flipped."""
     if isinstance(block, PythonBlock):
         lines = []
         for i, turn in zip(at, turned, strict=True):
             row = block.rows[i]
-            lines.append(_swapped(row, fmt) if turn else row)
-        return _TEXT, _lines(lines)
+            lines.append(_swap_answers(row, fmt) if turn else row)
+        return _TEXT, _line_numbers(lines)
     assert isinstance(block, ArrowBlock)
     frame = pl.DataFrame(pl.from_arrow(block.table.take(pa.array(at))))
     if any(turned):
@@ -277,11 +281,11 @@ def _taken(
     return _COLUMNAR, frame
 
 
-def _swapped(row: dict[str, Any], fmt: Format) -> dict[str, Any]:
+def _swap_answers(row: dict[str, Any], fmt: Format) -> dict[str, Any]:
     swaps = fmt.swapped_columns(list(row))
     return {key: row[swaps.get(key, key)] for key in row}
 
 
-def _lines(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """JSON lines, which the writer puts down as they are."""
+def _line_numbers(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Return JSON lines, which the writer copies unchanged."""
     return pl.DataFrame({RAW_LINE: [orjson.dumps(row).decode() for row in rows]})

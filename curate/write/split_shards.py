@@ -33,17 +33,17 @@ def write_split_shards(
     # Aside, since a DatasetDict is made of whole files.
     place = folder.with_name(f".{folder.name}.parquet") if as_dataset else folder
     place.mkdir()
-    found: list[dict[str, Any]] = []
+    shards: list[dict[str, Any]] = []
     files: dict[str, list[Path]] = {}
     kind = "parquet" if as_dataset else file_type
     for split, rows in streams.items():
         with ShardWriter(place / split, kind, rows_per_shard, root=folder.parent) as writer:
             for part in rows:
                 writer.write(part)
-        found += [{"split": split} | shard for shard in writer.shards]
+        shards += [{"split": split} | shard for shard in writer.shards]
         files[split] = [folder.parent / shard["path"] for shard in writer.shards]
     if not as_dataset:
-        return found
+        return shards
     saved = save_dataset(files, folder, folder.parent)
     shutil.rmtree(place)
     return [{"split": Path(shard["path"]).parts[-2]} | shard for shard in saved]

@@ -20,7 +20,7 @@ _EXACT = 1e-6
 
 
 def check_shares(shares: dict[str, float]) -> dict[str, float]:
-    """The shares of splits; raises ValueError where they make no whole.
+    """Return the shares of splits; raise ValueError unless they add up to 1.
 
     Raises:
         ValueError: fewer than two splits, a share that is none, a sum other than 1, a wrong name.
@@ -41,7 +41,7 @@ def assign_splits(
     shares: dict[str, float],
     seed: int,
 ) -> pl.Series:
-    """The split of each pair, (pairs,).
+    """Return the split of each pair, (pairs,).
 
     Sizes are counted in prompts and met to a prompt: clusters of several prompts go first, each to
     the split that lacks most; then single prompts, in an order drawn by the seed, fill up exactly.
@@ -56,44 +56,44 @@ def assign_splits(
     number, inverse = np.unique(clusters, return_inverse=True)
     distinct = np.unique(np.stack([inverse, prompts]), axis=1)
     sizes = np.bincount(distinct[0], minlength=len(number))
-    left = _counts(int(sizes.sum()), list(shares.values()))
-    drawn = np.random.default_rng(seed).permutation(len(number))
+    remaining = _split_counts(int(sizes.sum()), list(shares.values()))
+    shuffled = np.random.default_rng(seed).permutation(len(number))
     # A stable sort of a drawn order: clusters of one size stay in random order.
-    order = drawn[np.argsort(-sizes[drawn], kind="stable")]
+    order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
     split = np.empty(len(number), dtype=np.int64)
     # Large clusters first: late ones would no longer fit the split that lacks most.
     for cluster in order[sizes[order] > 1]:
-        split[cluster] = int(np.argmax(left))
-        left[split[cluster]] -= sizes[cluster]
+        split[cluster] = int(np.argmax(remaining))
+        remaining[split[cluster]] -= sizes[cluster]
     single = order[sizes[order] == 1]
-    split[single] = _filled(left, len(single))
+    split[single] = _fill_splits(remaining, len(single))
     return pl.Series(SPLIT, names, dtype=pl.String).gather(split[inverse])
 
 
-def _counts(total: int, shares: list[float]) -> NDArray[np.int64]:
-    """Whole numbers that add up to the total, by the largest remainder."""
-    wanted = np.array(shares) * total
+def _split_counts(total: int, shares: list[float]) -> NDArray[np.int64]:
+    """Return integers that add up to the total, by the largest remainder."""
+    exact_counts = np.array(shares) * total
     # 0.29 * 100 is a little less than 29: a bare floor would take one prompt away.
-    counts = np.floor(wanted + _EXACT).astype(np.int64)
+    counts = np.floor(exact_counts + _EXACT).astype(np.int64)
     # What flooring left over goes to the largest remainders.
-    lacking = np.argsort(-(wanted - counts), kind="stable")[: total - int(counts.sum())]
+    lacking = np.argsort(-(exact_counts - counts), kind="stable")[: total - int(counts.sum())]
     counts[lacking] += 1
     return counts
 
 
-def _filled(left: NDArray[np.int64], singles: int) -> NDArray[np.int64]:
-    """The split of each single prompt; a split that large clusters overfilled gets none."""
-    wanted = np.maximum(left, 0)
+def _fill_splits(remaining: NDArray[np.int64], singles: int) -> NDArray[np.int64]:
+    """Return the split of each single prompt; splits that large clusters overfilled get none."""
+    open_counts = np.maximum(remaining, 0)
     # Large clusters may have filled a split beyond its share: the others go short.
-    while wanted.sum() > singles:
-        wanted[int(np.argmax(wanted))] -= 1
-    return np.repeat(np.arange(len(wanted)), wanted)
+    while open_counts.sum() > singles:
+        open_counts[int(np.argmax(open_counts))] -= 1
+    return np.repeat(np.arange(len(open_counts)), open_counts)
 
 
-def split_facts(kept: pl.DataFrame, splits: pl.Series) -> dict[str, dict[str, int]]:
-    """Pairs and prompts of each split."""
-    keys = pl.DataFrame({SPLIT: splits, "prompt": prompt_keys(kept)})
-    found = keys.group_by(SPLIT, maintain_order=True).agg(
+def split_facts(pairs: pl.DataFrame, splits: pl.Series) -> dict[str, dict[str, int]]:
+    """Return pairs and prompts of each split."""
+    keys = pl.DataFrame({SPLIT: splits, "prompt": prompt_keys(pairs)})
+    counts = keys.group_by(SPLIT, maintain_order=True).agg(
         pairs=pl.len(), prompts=pl.col("prompt").n_unique()
     )
-    return {str(name): {"pairs": n, "prompts": p} for name, n, p in found.iter_rows()}
+    return {str(name): {"pairs": n, "prompts": p} for name, n, p in counts.iter_rows()}

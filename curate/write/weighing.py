@@ -32,11 +32,11 @@ class Weighing:
 
     @property
     def once(self) -> Weighing:
-        """The same in a single draw."""
+        """Return these settings for a single draw."""
         return replace(self, copies=1)
 
 
-def weighing_of(
+def resolve_weighing(
     form: Export,
     carrier: Carrier | None,
     soft_labels: SoftLabels = "sampled",
@@ -44,7 +44,7 @@ def weighing_of(
     seed: int = 0,
     where: str = "output.weights",
 ) -> Weighing:
-    """The settings for a form.
+    """Return the settings for a form.
 
     Args:
         form: the export.
@@ -103,10 +103,10 @@ class WeightCounts:
     clipped: int
 
     @classmethod
-    def of_pairs(
+    def from_pairs(
         cls, settings: Weighing, soft_labels: SoftLabels | None, weight: float, pairs: int
     ) -> WeightCounts:
-        """The counts of pairs that are written once each."""
+        """Return the counts of pairs that are written once each."""
         carrier, copies = settings.carrier, settings.copies
         return cls(carrier, soft_labels, copies, weight, pairs, 0, pairs, 0, 0)
 
@@ -117,17 +117,17 @@ class WeightCounts:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return it as plain data."""
         return asdict(self)
 
     @property
     def is_soft(self) -> bool:
-        """Whether the trainer gets the probability of each label."""
+        """Return whether the trainer gets the probability of each label."""
         return self.soft_labels is not None and self.carrier != "none"
 
     @property
     def text(self) -> str:
-        """One line for people."""
+        """Return a one-line summary."""
         start = f"{self.pairs:,} pairs of total weight {self.weight:,.1f} are written"
         if self.carrier == "column":
             return f"{start} with their weights as columns"
@@ -139,7 +139,7 @@ class WeightCounts:
 
     @property
     def warnings(self) -> list[str]:
-        """What the user should know of the weights."""
+        """Return warnings about the weights."""
         notes = []
         if self.clipped:
             notes.append(f"{self.clipped:,} pairs weigh more than {MOST}, and count as {MOST}")

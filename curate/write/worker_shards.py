@@ -14,13 +14,13 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curate.data.table import BATCH_ROWS, batches
+from curate.data.table import BATCH_ROWS, batch_slices
 from curate.write.shards import ShardWriter, schema_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.steps.workers import Part, Workers
+    from curate.steps.workers import RemoteValue, Workers
     from curate.write.drawn_rows import Rows
 
 Convert = Callable[[pl.DataFrame], pl.DataFrame]
@@ -35,7 +35,7 @@ def shards_by_workers(
     workers: Workers,
     advance: Callable[[int], None],
 ) -> list[dict[str, Any]]:
-    """The same as `write_shards` of the converted rows, where each pair gives one row.
+    """Return the same as `write_shards` of the converted rows, where each pair gives one row.
 
     Args:
         rows: to be written.
@@ -48,51 +48,59 @@ def shards_by_workers(
     """
     folder.mkdir()
     # All shards have the columns of the first rows, whoever makes them.
-    schema = schema_of(convert(next(rows.parts())))
-    make = partial(_shard, convert, file_type, schema, rows_per_shard)
-    parts = batches(len(rows), rows_per_shard) or [slice(0, 0)]
-    found = list[dict[str, Any]]()
-    for own, content in zip(parts, workers.map(make, *_pieces(rows, parts, workers)), strict=True):
-        path = folder / f"part-{len(found):05d}.{file_type}"
+    schema = schema_of(convert(next(rows.iter_batches())))
+    make = partial(_write_shard, convert, file_type, schema, rows_per_shard)
+    parts = batch_slices(len(rows), rows_per_shard) or [slice(0, 0)]
+    shards = list[dict[str, Any]]()
+    for shard_pieces, content in zip(
+        parts, workers.map(make, *_split_pieces(rows, parts, workers)), strict=True
+    ):
+        path = folder / f"part-{len(shards):05d}.{file_type}"
         path.write_bytes(content.data)
         place = path.relative_to(folder.parent).as_posix()
-        found.append({"path": place, "rows": own.stop - own.start, "bytes": len(content)})
-        advance(own.stop - own.start)
-    return found
+        shards.append(
+            {"path": place, "rows": shard_pieces.stop - shard_pieces.start, "bytes": len(content)}
+        )
+        advance(shard_pieces.stop - shard_pieces.start)
+    return shards
 
 
-def as_it_is(pairs: pl.DataFrame) -> pl.DataFrame:
-    """The pair table itself."""
+def identity(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Return the pair table itself."""
     return pairs
 
 
-def _pieces(rows: Rows, shards: Sequence[slice], workers: Workers) -> list[Iterator[Part | None]]:
-    """The first piece of each shard, the second one of each, and so on; None where it has fewer.
+def _split_pieces(
+    rows: Rows, shards: Sequence[slice], workers: Workers
+) -> list[Iterator[RemoteValue | None]]:
+    """Return the first piece of each shard, then the second ones, ...; None if a shard has fewer.
 
-    A whole shard would be held here in two or three copies while it is sent.
+    A whole shard would be held here in two or three copies while it is shard_pieces.
     """
-    count = len(batches(shards[0].stop, BATCH_ROWS) or shards)
+    count = len(batch_slices(shards[0].stop, BATCH_ROWS) or shards)
 
-    def sent(shard: slice) -> list[Part | None]:
-        own = rows.between(shard.start, shard.stop)
-        pieces = batches(len(own), BATCH_ROWS) or [slice(0, 0)]
-        placed = workers.place(_table(own.between(piece.start, piece.stop)) for piece in pieces)
+    def shard_pieces(shard: slice) -> list[RemoteValue | None]:
+        shard_rows = rows.row_range(shard.start, shard.stop)
+        pieces = batch_slices(len(shard_rows), BATCH_ROWS) or [slice(0, 0)]
+        placed = workers.place(
+            _to_table(shard_rows.row_range(piece.start, piece.stop)) for piece in pieces
+        )
         return [*placed, *[None] * (count - len(placed))]
 
-    each = tee(map(sent, shards), count)
-    return [map(itemgetter(number), own) for number, own in enumerate(each)]
+    each = tee(map(shard_pieces, shards), count)
+    return [map(itemgetter(number), piece_values) for number, piece_values in enumerate(each)]
 
 
-def _table(rows: Rows) -> pa.Table:
-    """The rows in Arrow's older form of texts, which holds nothing of other rows."""
+def _to_table(rows: Rows) -> pa.Table:
+    """Return the rows with Arrow's older text type, whose buffers hold no other rows."""
     oldest = pl.CompatLevel.oldest()
-    return pa.concat_tables(frame.to_arrow(compat_level=oldest) for frame in rows.parts())
+    return pa.concat_tables(frame.to_arrow(compat_level=oldest) for frame in rows.iter_batches())
 
 
-def _shard(
+def _write_shard(
     convert: Convert, file_type: str, schema: pa.Schema, size: int, *pieces: pa.Table | None
 ) -> NDArray[np.uint8]:
-    """The content of one shard; as an array it lies where it came from until it is written."""
+    """Return the content of one shard, as an array that is not copied until it is written."""
     with tempfile.TemporaryDirectory() as place:
         with ShardWriter(Path(place) / "shard", file_type, size, schema=schema) as writer:
             for pairs in pieces:

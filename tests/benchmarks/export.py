@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from curate.write.export import Target, export
+from curate.write.export import ExportTarget, export_pairs
 from tests.conftest import DATA
 
 _CHUNK = 50_000
@@ -65,7 +65,7 @@ def make(folder: Path, rows: int) -> None:
 def ours(source: Path, out: Path, form: str, rows: int) -> None:
     """Read, give ids, convert, write."""
     kind = "jsonl" if form == "jsonl" else "parquet"
-    result = export(source, out, Target("trl", kind))
+    result = export_pairs(source, out, ExportTarget("trl", kind))
     assert result.pairs == rows
 
 

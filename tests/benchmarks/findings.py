@@ -29,7 +29,7 @@ from curate.models.embed.settings import EmbedderConfig
 from curate.steps.context import Context, SilentProgress
 from curate.steps.features import Features
 from curate.steps.models import Inference
-from curate.steps.registry import build, filter_class, scorer_class
+from curate.steps.registry import build_step, filter_class, scorer_class
 
 SETS = {
     "PandaLM": "pandalm",
@@ -101,11 +101,13 @@ def kept_share(data: BenchData, way: Selection, context: Context) -> np.ndarray:
     """Which pairs a selection keeps."""
     frame = data.pairs
     for name, parameters in way.scorers.items():
-        scores = build(scorer_class(name), parameters, name).score(data.pairs, context.for_step())
+        scores = build_step(scorer_class(name), parameters, name).score(
+            data.pairs, context.for_step()
+        )
         frame = frame.with_columns(scores[c].alias(f"{name}.{c}") for c in scores.columns)
     if way.filter is None:
         return frame[way.column].fill_null(False).to_numpy()
-    verdict = build(filter_class(way.filter), way.parameters, way.filter).apply(frame, context)
+    verdict = build_step(filter_class(way.filter), way.parameters, way.filter).apply(frame, context)
     return verdict.keep.fill_null(False).to_numpy()
 
 
@@ -139,7 +141,7 @@ def facts(pairs: pl.DataFrame, features: Features) -> None:
     for name, (parameters, keys) in FACTS.items():
         context = Context(features_of=lambda: features)
         try:
-            build(scorer_class(name), parameters, name).score(pairs, context)
+            build_step(scorer_class(name), parameters, name).score(pairs, context)
         except Exception as error:
             print(f"    {name}: {str(error).splitlines()[0]}")
             continue
@@ -160,7 +162,7 @@ def coverage(pairs: pl.DataFrame, features: Features, targets: dict[str, list[st
             path = Path(folder) / "targets.parquet"
             pl.DataFrame({"prompt": texts}).write_parquet(path)
             context = Context(features_of=lambda: features, embed=lambda t: embedded(tuple(t)))
-            build(scorer_class("coverage"), {"targets": [str(path)]}, "coverage").score(
+            build_step(scorer_class("coverage"), {"targets": [str(path)]}, "coverage").score(
                 pairs, context
             )
         keys = ("coverage", "precision", "auroc", "effective_share")
@@ -189,14 +191,16 @@ def main() -> None:
         features, _ = embed_frame(pairs, EmbedderConfig(), "auto", SilentProgress())
         facts(pairs, features)
         coverage(pairs, features, {n: t for n, t in prompts.items() if n != name})
-        results = build(scorer_class("multi_instruction"), {}, "m").score(pairs, Context())
+        results = build_step(scorer_class("multi_instruction"), {}, "m").score(pairs, Context())
         many = (results["count"] >= 2).mean()
         derived = derive(pairs, 2)
         print(
             f"    prompts of two constraints or more: {many:.1%}; derived: {len(derived.pairs):,}"
         )
         if arguments.policy:
-            scorer = build(scorer_class("on_policy"), {"policy": arguments.policy}, "on_policy")
+            scorer = build_step(
+                scorer_class("on_policy"), {"policy": arguments.policy}, "on_policy"
+            )
             output = scorer.score(pairs.sample(min(20, len(pairs)), seed=0), Context())
             means = {c: round(float(output[c].drop_nulls().to_numpy().mean()), 3)
                      for c in ("chosen", "rejected", "weight")}  # fmt: skip

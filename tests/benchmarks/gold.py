@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from curate.audit.gold import audit_gold
-from curate.people.draw import Sampling, draw
+from curate.people.sampling import Sampling, draw_sample
 
 _PAIRS, _DRAWS, _WORTH = 4000, 200, 0.477
 
@@ -27,7 +27,7 @@ def cell(rate: float, sample_size: int, sampling: Sampling) -> tuple[float, floa
         f = 1.0 / (1.0 + np.exp(-signal))
         ids = [str(i) for i in range(_PAIRS)]
         pairs = pl.DataFrame({"pair_id": ids, "is_tie": [False] * _PAIRS})
-        sample = draw(pairs, pl.Series(f), sample_size, sampling, 10_000 + seed)
+        sample = draw_sample(pairs, pl.Series(f), sample_size, sampling, 10_000 + seed)
         sampled = sample.filter("drawn")["pair_id"]
         verdicts = ["flip" if wrong[int(i)] else "keep" for i in sampled]
         estimate = audit_gold(

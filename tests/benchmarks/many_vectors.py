@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.data.table import MESSAGES, PAIR_COLUMNS, message
+from curate.data.table import MESSAGES, PAIR_COLUMNS, plain_message
 from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer
 from curate.steps.context import Context
 from curate.steps.features import Features
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 from filters.topsis import TOPSIS
 from scorers.donod import DONOD
 from scorers.label_em import LabelEM
@@ -42,7 +42,7 @@ CRITERIA = {
 }
 
 
-def make_vectors(rows: int, scratch: Workspace) -> tuple[pl.DataFrame, Features]:
+def make_vectors(rows: int, scratch: ScratchSpace) -> tuple[pl.DataFrame, Features]:
     """Pairs whose texts are numbers, and vectors of their answers."""
     rng = np.random.default_rng(0)
     reward = rng.standard_normal(DIM).astype(np.float32)
@@ -68,7 +68,7 @@ def make_vectors(rows: int, scratch: Workspace) -> tuple[pl.DataFrame, Features]
 def _frame(start: int, stop: int) -> pl.DataFrame:
     number = pl.int_range(start, stop, eager=True).cast(pl.String).alias("n").to_frame()
     turns = {
-        name: pl.concat_list(message(role, pl.col("n") + ending)).cast(MESSAGES)
+        name: pl.concat_list(plain_message(role, pl.col("n") + ending)).cast(MESSAGES)
         for name, role, ending in (
             ("prompt", "user", "?"),
             ("chosen", "assistant", "+"),
@@ -86,9 +86,9 @@ def one_run(pipe: Any, rows: int, folder: Path) -> None:
     """Score, rank, and tell what it took."""
     seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory(dir=folder) as place:
-        scratch = Workspace(Path(place))
+        scratch = ScratchSpace(Path(place))
         pairs, features = make_vectors(rows, scratch)
-        context = Context(features_of=lambda: features, workspace=scratch)
+        context = Context(features_of=lambda: features, scratch=scratch)
         steps = (
             RewardMargin(),
             DONOD(),

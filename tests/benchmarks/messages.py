@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from curate.pipeline.run import Pipeline
 from curate.read.pairs import stream_pairs
-from curate.write.export import Target, export
+from curate.write.export import ExportTarget, export_pairs
 from tests.curate.write.exports.round_trips import FILE_TYPES, forms, outcome
 from tests.curate.write.exports.test_round_trips import DIALECTS
 from tests.helpers import write_jsonl
@@ -128,7 +128,7 @@ def plain(folder: Path, pairs: int) -> None:
     count = sum(len(part) for part in stream_pairs(str(path)))
     read = time.perf_counter() - started
     started = time.perf_counter()
-    export(str(path), folder / "plain", Target("trl"))
+    export_pairs(str(path), folder / "plain", ExportTarget("trl"))
     print(
         f"{count:,} plain pairs: read in {read:.1f} s, exported in "
         f"{time.perf_counter() - started:.1f} s"

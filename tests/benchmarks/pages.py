@@ -21,7 +21,7 @@ import polars as pl
 from starlette.testclient import TestClient
 
 from curate import Pipeline
-from curate.people.server import Review, make_app
+from curate.people.server import ReviewSession, make_app
 from curate.people.verdict_log import VerdictLog
 from curate.report.build import write_report
 from curate.report.run_view import load_view
@@ -104,7 +104,7 @@ def main() -> None:
         path = write_report(run)
         seconds = time.perf_counter() - started
         print(f"{rows:,} pairs: report in {seconds:.1f} s, {path.stat().st_size / 1e6:.1f} MB")
-        client = TestClient(make_app(Review(load_view(run), VerdictLog(run, "me")), "t"))
+        client = TestClient(make_app(ReviewSession(load_view(run), VerdictLog(run, "me")), "t"))
         client.get("/?token=t")
         state = client.get("/api/state").json()
         times = []

@@ -28,7 +28,7 @@ from curate.data.table import messages_text
 from curate.models.embed.static import StaticEmbedder
 from curate.models.text.near_duplicates import near_duplicate_of
 from curate.steps.context import Context, SilentProgress
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 from scorers.lengths import Lengths
 from scorers.noise_score import NoiseScore
 from scorers.reward_margin import RewardMargin
@@ -49,7 +49,7 @@ def label_issues(count: int, table: Table) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
 
-    pairs, features = make_vectors(count, Workspace())
+    pairs, features = make_vectors(count, ScratchSpace())
     index = features.index
     reward = np.random.default_rng(0).standard_normal(features.vectors.shape[1])
     difference = features.of("chosen") - features.of("rejected")

@@ -18,8 +18,8 @@ import polars as pl
 
 from curate import read_pairs
 from curate.data.hashes import select_in_batches
-from curate.data.pair_rows import PairRows
-from curate.data.table import batches, messages_text
+from curate.data.row_selection import RowSelection
+from curate.data.table import batch_slices, messages_text
 from curate.models.embed.settings import EmbedderConfig
 from curate.pipeline.config import EngineConfig
 from curate.pipeline.engines.ray import RayEngine
@@ -30,7 +30,7 @@ from curate.steps.context import Context, SilentProgress
 from curate.steps.features import Features
 from curate.steps.registry import scorer_class
 from curate.steps.workers import Workers
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 from curate.write.exports import get_export
 from curate.write.shards import write_shards
 from curate.write.worker_shards import shards_by_workers
@@ -62,7 +62,7 @@ def in_files(frame: pl.DataFrame, folder: Path) -> None:
     """The pairs as JSON lines in several files."""
     folder.mkdir()
     texts = select_in_batches(frame, *(messages_text(c).alias(c) for c in SIDES))
-    for number, rows in enumerate(batches(len(texts), -(-len(texts) // FILES))):
+    for number, rows in enumerate(batch_slices(len(texts), -(-len(texts) // FILES))):
         texts[rows].write_ndjson(folder / f"{number:02d}.jsonl")
 
 
@@ -70,12 +70,12 @@ def moved(folder: Path, workers: Workers | None) -> dict[str, float]:
     """Seconds of reading all files, and of writing the pairs in TRL's form."""
     with tempfile.TemporaryDirectory() as place:
         started = time.perf_counter()
-        pairs = collect_pairs(stream_pairs(str(folder), workers=workers), Workspace(Path(place)))
+        pairs = collect_pairs(stream_pairs(str(folder), workers=workers), ScratchSpace(Path(place)))
         read = time.perf_counter() - started
-        rows, form = PairRows.whole(pairs.frame), get_export("trl")
+        rows, form = RowSelection.from_table(pairs.frame), get_export("trl")
         started = time.perf_counter()
         if workers is None:
-            stream = form.stream(rows.parts(rows.columns))
+            stream = form.stream(rows.iter_batches(rows.columns))
             write_shards(stream, Path(place, "kept"), "parquet", SHARD)
         else:
             settings = (Path(place, "kept"), "parquet", SHARD, workers, lambda _: None)

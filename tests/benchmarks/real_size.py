@@ -45,7 +45,7 @@ from curate.models.text.style import LENGTH
 from curate.read.pairs import read_pairs
 from curate.steps.context import Context, SilentProgress
 from curate.steps.evidence import EvidenceSource, LabelEvidence
-from curate.steps.registry import build, scorer_class
+from curate.steps.registry import build_step, scorer_class
 from curate.store.store import open_store
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def measure_cell(
     evidence = known_evidence(knowledge, train, rng)
     features = train.data.features
     context = replace(Context(seed=seed, features_of=lambda: features), evidence=evidence)
-    scorer = build(scorer_class("label_em"), {}, "label_em")
+    scorer = build_step(scorer_class("label_em"), {}, "label_em")
     started = time.process_time()
     scores = scorer.score(train.data.pairs, context)
     seconds = time.process_time() - started

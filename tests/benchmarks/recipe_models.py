@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from trl import DPOConfig, DPOTrainer, RewardConfig, RewardTrainer
 
 from curate import read_pairs
-from curate.write.as_dataset import as_dataset
+from curate.write.as_dataset import to_dataset
 from tests.models import smollm2_folder
 
 _LENGTH, _BATCH = 384, 4
@@ -29,7 +29,7 @@ def main(train: str, out: Path, count: int) -> None:
     torch.manual_seed(0)
     pairs = read_pairs(train).frame.filter(~pl.col("is_tie"))
     pairs = pairs.sample(min(count, len(pairs)), seed=0, shuffle=True)
-    data = as_dataset(pairs).select_columns(["prompt", "chosen", "rejected"])
+    data = to_dataset(pairs).select_columns(["prompt", "chosen", "rejected"])
     base = smollm2_folder(out / "base")
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token

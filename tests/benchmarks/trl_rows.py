@@ -30,11 +30,11 @@ from trl import RewardConfig, RewardTrainer
 
 from curate import Pairs, Pipeline, read_pairs
 from curate.bench.data import consensus_rows, held_out_mask
-from curate.data.extra_column import extra_with
+from curate.data.json_fields import with_extra_key
 from curate.data.table import messages_text
 from curate.models.embed.embedder import SHIPPED, model_folder
 from curate.steps.context import Context
-from curate.steps.relabel import exchanged
+from curate.steps.relabel import swap_answers
 from curate.trl import WeightedRewardTrainer
 
 SETS = {
@@ -101,7 +101,7 @@ def with_known_reward(pairs: pl.DataFrame) -> pl.DataFrame:
         model.classifier.weight[0, :-1] = torch.from_numpy(draw).float()
     chosen, rejected = (rewards(model, tokenizer, pairs, side) for side in SIDES)
     wrong = pl.Series((chosen < rejected).numpy())
-    return pairs.with_columns(exchanged(pairs, wrong).get_columns())
+    return pairs.with_columns(swap_answers(pairs, wrong).get_columns())
 
 
 def noisy(pairs: pl.DataFrame, rate: float, strength: float, seed: int) -> pl.DataFrame:
@@ -113,11 +113,11 @@ def noisy(pairs: pl.DataFrame, rate: float, strength: float, seed: int) -> pl.Da
         size=len(pairs)
     )
     right = expit(evidence + logit(1.0 - rate))
-    frame = pairs.with_columns(exchanged(pairs, pl.Series(flips)).get_columns())
+    frame = pairs.with_columns(swap_answers(pairs, pl.Series(flips)).get_columns())
     values = pl.Series([f"{value:.6f}" for value in right])
     return (
         frame.with_columns(values.alias("right"))
-        .with_columns(extra_with("extra", "right", pl.col("right")))
+        .with_columns(with_extra_key("extra", "right", pl.col("right")))
         .drop("right")
     )
 

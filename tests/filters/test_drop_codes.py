@@ -11,7 +11,7 @@ import pytest
 
 from curate.steps.context import Context
 from curate.steps.entries import filter_names
-from curate.steps.registry import build, filter_class
+from curate.steps.registry import build_step, filter_class
 from tests.helpers import numbered_pairs, pairs_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "filters.md"
@@ -27,7 +27,7 @@ BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}
 def dropped_codes(name: str, pairs: pl.DataFrame, **parameters: Any) -> list[str | None]:
     """Return the code of each dropped pair, and None for each kept one."""
     cls = filter_class(name)
-    result = build(cls, parameters, "filters.0").apply(pairs, Context())
+    result = build_step(cls, parameters, "filters.0").apply(pairs, Context())
     code = result.code
     if code is None:
         code = pl.Series([cls.all_drop_codes()[0]] * len(pairs))

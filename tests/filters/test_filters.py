@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from curate import CurateError
 from curate.steps.context import Context
 from curate.steps.contracts import FilterResult
-from curate.steps.registry import build, filter_class
+from curate.steps.registry import build_step, filter_class
 from filters import topsis
 from filters.sample import Sample
 from filters.topsis import closeness
@@ -24,7 +24,7 @@ BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}
 
 
 def apply(name: str, pairs: pl.DataFrame, **parameters: Any) -> FilterResult:
-    return build(filter_class(name), parameters, "filters.0").apply(pairs, Context())
+    return build_step(filter_class(name), parameters, "filters.0").apply(pairs, Context())
 
 
 def kept_rows(name: str, pairs: pl.DataFrame, **parameters: Any) -> list[int]:
@@ -69,7 +69,7 @@ def test_expression_follows_sql_on_missing_values() -> None:
     assert result.reason[2] == "unknown for a missing value: `s.x` > 2"
     assert kept_rows("expression", pairs, drop="`s.x` > 2") == [0, 2]
     assert kept_rows("expression", pairs, keep="`s.x` IS NULL") == [2]
-    assert build(filter_class("expression"), {"keep": "`s.x` > 2 AND is_tie"}, "").reads() == (
+    assert build_step(filter_class("expression"), {"keep": "`s.x` > 2 AND is_tie"}, "").reads() == (
         "s.x",
         "is_tie",
     )

@@ -12,13 +12,13 @@ import pytest
 from curate import CurateError, Pipeline
 from curate.people.apply import apply_verdicts
 from curate.people.merge import merge_files
-from curate.people.route import Choice, route
+from curate.people.route import RoutingChoice, route_pairs
 from curate.report.build import write_report
 from curate.report.compare import compare_runs
 from curate.report.run_view import load_view
 from curate.steps.context import SilentProgress
-from curate.write.export import Target, export
-from curate.write.push import push
+from curate.write.export import ExportTarget, export_pairs
+from curate.write.push import push_folder
 from curate.write.source_rows import export_source
 from tests.helpers import trl_rows, write_jsonl
 
@@ -51,13 +51,17 @@ def _verdicts(tmp: Path, run: Path) -> list[Path]:
 
 
 COMMANDS: dict[str, Command] = {
-    "export": lambda run, tmp: export(run, tmp / "e", Target()),
-    "export to source": lambda run, tmp: export_source(run, tmp / "s", Target(format="source")),
-    "push": lambda run, tmp: push(run, "a/b", Target(), dry_run=True),
+    "export": lambda run, tmp: export_pairs(run, tmp / "e", ExportTarget()),
+    "export to source": lambda run, tmp: export_source(
+        run, tmp / "s", ExportTarget(format="source")
+    ),
+    "push": lambda run, tmp: push_folder(run, "a/b", ExportTarget(), dry_run=True),
     "report": lambda run, tmp: write_report(run, tmp / "r.html"),
     "compare": lambda run, tmp: compare_runs(run, run),
     "review": lambda run, tmp: load_view(run),
-    "route": lambda run, tmp: route(run, tmp / "t", Choice(3, "pairs", ["lengths.chosen"]), False),
+    "route": lambda run, tmp: route_pairs(
+        run, tmp / "t", RoutingChoice(3, "pairs", ["lengths.chosen"]), False
+    ),
     "merge": lambda run, tmp: merge_files(
         str(run), _verdicts(tmp, run), tmp / "m", False, SilentProgress()
     ),
@@ -172,4 +176,4 @@ def test_pages_and_verdicts_may_be_added_to_a_run(intact_run: Path, tmp_path: Pa
     (run / "verdicts").mkdir()
     (run / "verdicts" / "me.jsonl").write_text("")
     (run / "notes.txt").write_text("mine")
-    assert export(run, tmp_path / "e", Target()).pairs == 42
+    assert export_pairs(run, tmp_path / "e", ExportTarget()).pairs == 42

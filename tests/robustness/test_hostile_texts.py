@@ -15,7 +15,7 @@ from curate import Context
 from curate.errors import mask_text
 from curate.models.text.calls import ToolSet, parse_tool_calls
 from curate.steps.contracts import Filter, Scorer
-from curate.steps.discovery import named_classes
+from curate.steps.discovery import find_classes
 from scorers.multi_instruction import MultiInstruction
 from scorers.refusal import Refusal
 from tests.helpers import pairs_of, turn
@@ -53,7 +53,7 @@ HOSTILE = {
 # Needs a model, an endpoint, another file, or a column.
 _ROW_SCORERS = sorted(
     name
-    for name, cls in named_classes("scorers", Scorer).items()
+    for name, cls in find_classes("scorers", Scorer).items()
     if cls.scope == "row"
     and not any(field.is_required() for field in cls.Params.model_fields.values())
 )
@@ -78,7 +78,7 @@ def no_hang(what: str) -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", _ROW_SCORERS)
 def test_row_scorers_do_not_hang(name: str) -> None:
-    scorer = named_classes("scorers", Scorer)[name]()
+    scorer = find_classes("scorers", Scorer)[name]()
     for kind, all_texts in HOSTILE.items():
         text = all_texts[: _SIZES.get(name, SIZE)]
         pairs = pairs_of([{"prompt": text, "chosen": text, "rejected": "b"}])
@@ -89,7 +89,7 @@ def test_row_scorers_do_not_hang(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["artefacts", "identical_answers", "exact_duplicates", "ties"])
 def test_filters_on_texts_do_not_hang(name: str) -> None:
-    step = named_classes("filters", Filter)[name]()
+    step = find_classes("filters", Filter)[name]()
     rows = [{"prompt": t, "chosen": t, "rejected": f"{t} b"} for t in HOSTILE.values()]
     with no_hang(name):
         assert len(step.apply(pairs_of(rows), Context()).keep) == len(rows)

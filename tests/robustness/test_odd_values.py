@@ -12,7 +12,7 @@ import pytest
 
 from curate import CurateError, Pipeline, read_pairs
 from curate.data.json_text import to_json
-from curate.steps.registry import build, filter_class, scorer_class
+from curate.steps.registry import build_step, filter_class, scorer_class
 from tests.robustness.bad_inputs import lines, rows
 
 LEVELS = 1000
@@ -189,7 +189,7 @@ def test_a_parameter_of_an_odd_name_is_unknown(key: str) -> None:
         filter_class("expression"),
     ):
         with pytest.raises(CurateError, match=r"unknown key|wrong value"):
-            build(cls, {key: 1}, "scorers.0")
+            build_step(cls, {key: 1}, "scorers.0")
 
 
 LABELS = {"winner": ["tie", "TIE", "tie (bothbad)", "both_bad"], "label": ["A=B", "tie"]}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from curate import CurateError, Pipeline, read_pairs
-from curate.people.merge import merge, merge_files
+from curate.people.merge import merge_files, merge_verdicts
 from curate.people.verdict_log import VerdictLog
 from curate.steps.context import SilentProgress
 from curate.verdicts.files import read_verdicts
@@ -41,7 +41,7 @@ def _verdict_file(path: Path, ids: list[str], reviewer: str) -> Path:
 def test_a_reviewer_called_as_an_annotator_is_kept_apart(tmp_path: Path) -> None:
     pairs = read_pairs(**_mapped(_votes(tmp_path))).frame  # type: ignore[arg-type]
     verdicts = _verdict_file(tmp_path / "v.jsonl", pairs["pair_id"].to_list()[:3], "ann")
-    merged = merge(pairs, read_verdicts([verdicts])).frame
+    merged = merge_verdicts(pairs, read_verdicts([verdicts])).frame
     assert merged["pair_id"].is_unique().all()
     assert merged["annotator"].to_list()[-3:] == ["reviewer ann"] * 3
     merged.write_parquet(tmp_path / "merged.parquet")
@@ -54,8 +54,8 @@ def test_the_same_verdicts_merged_twice_give_new_ids(tmp_path: Path) -> None:
     verdicts = read_verdicts(
         [_verdict_file(tmp_path / "v.jsonl", pairs["pair_id"].to_list()[:2], "eve")]
     )
-    once = merge(pairs, verdicts).frame
-    twice = merge(once, verdicts).frame
+    once = merge_verdicts(pairs, verdicts).frame
+    twice = merge_verdicts(once, verdicts).frame
     assert len(twice) == 12
     assert twice["pair_id"].is_unique().all()
     assert twice["annotator"].to_list()[-2:] == ["eve"] * 2
@@ -107,7 +107,7 @@ def test_odd_verdict_files_are_refused(content: bytes, tmp_path: Path) -> None:
         assert error.where
         return
     with pytest.raises(CurateError, match="on unknown pairs"):
-        merge(read_pairs(str(_votes(tmp_path)), on_error="skip").frame, verdict_table)
+        merge_verdicts(read_pairs(str(_votes(tmp_path)), on_error="skip").frame, verdict_table)
 
 
 def test_a_log_with_damaged_lines_is_opened(tmp_path: Path) -> None:

@@ -30,15 +30,15 @@ def plug_in(monkeypatch: pytest.MonkeyPatch, *added: tuple[str, str]) -> None:
         )
 
     monkeypatch.setattr(entries, "entry_points", both)
-    entries.entries_of.cache_clear()
-    entries.all_entries.cache_clear()
+    entries.entry_point_by_name.cache_clear()
+    entries.entry_points_by_name.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def clean() -> object:
     yield
-    entries.entries_of.cache_clear()
-    entries.all_entries.cache_clear()
+    entries.entry_point_by_name.cache_clear()
+    entries.entry_points_by_name.cache_clear()
 
 
 def test_a_plug_in_named_as_a_built_in_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

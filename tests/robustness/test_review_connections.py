@@ -12,7 +12,7 @@ import pytest
 
 from curate.people.connections import MOST_STRANGERS, REQUEST_SECONDS
 from curate.people.drawn_tasks import draw_from_data
-from curate.people.tasks import Choice
+from curate.people.tasks import RoutingChoice
 from curate.read.pairs import Pairs
 from tests.helpers import numbered_pairs
 from tests.review_process import ReviewProcess
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReviewProcess]:
     folder = tmp_path_factory.mktemp("drawn") / "drawn"
-    choice = Choice(5, "pairs", sampling="random")
+    choice = RoutingChoice(5, "pairs", sampling="random")
     draw_from_data(Pairs(numbered_pairs(9)), "prefs.jsonl", (), folder, choice, False)
     started = ReviewProcess(folder)
     yield started
@@ -146,7 +146,12 @@ def test_two_processes_of_one_reviewer(server: ReviewProcess, tmp_path: Path) ->
 
     folder = tmp_path / "drawn"
     draw_from_data(
-        Pairs(numbered_pairs(9)), "p", (), folder, Choice(5, "pairs", sampling="random"), False
+        Pairs(numbered_pairs(9)),
+        "p",
+        (),
+        folder,
+        RoutingChoice(5, "pairs", sampling="random"),
+        False,
     )
     first = ReviewProcess(folder)
     try:

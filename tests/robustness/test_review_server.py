@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 
 from curate import Pairs, Pipeline
 from curate.people import server
-from curate.people.queue import Queue
-from curate.people.server import Review, make_app
+from curate.people.queue import ReviewQueue
+from curate.people.server import ReviewSession, make_app
 from curate.people.verdict_log import VerdictLog
 from curate.report.run_view import RunView, load_view
 from tests.helpers import numbered_pairs
@@ -33,7 +33,7 @@ def run(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def app(run: Path) -> Starlette:
-    return make_app(Review(load_view(run), VerdictLog(run, "ann")), TOKEN)
+    return make_app(ReviewSession(load_view(run), VerdictLog(run, "ann")), TOKEN)
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def test_a_queue_of_100_000_pairs(tmp_path: Path) -> None:
         kept=pl.lit(True),
         **{"a.b": pl.int_range(count, eager=True).cast(pl.Float64)},
     )
-    queue = Queue(RunView(tmp_path, {}, frame, ["a.b"]))
+    queue = ReviewQueue(RunView(tmp_path, {}, frame, ["a.b"]))
     queue.arrange("a.b", True, "all", "")
     assert len(queue) == count
     assert queue.id_at(0) == str(count - 1)

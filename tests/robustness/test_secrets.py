@@ -13,8 +13,8 @@ import pytest
 from curate import CurateError, Pipeline, read_pairs
 from curate.errors import mask, mask_text
 from curate.steps.contracts import Filter, Scorer
-from curate.steps.discovery import named_classes
-from curate.write.export import Target, export
+from curate.steps.discovery import find_classes
+from curate.write.export import ExportTarget, export_pairs
 from curate.write.source_rows import export_source
 from tests.helpers import trl_rows, write_jsonl
 
@@ -85,7 +85,7 @@ def test_keys_that_name_a_secret(name: str) -> None:
 
 def test_no_parameter_of_a_step_is_masked() -> None:
     """The recipe of a run must be complete: what a step was given stands in its manifest."""
-    steps = [named_classes("scorers", Scorer), named_classes("filters", Filter)]
+    steps = [find_classes("scorers", Scorer), find_classes("filters", Filter)]
     for step in (cls for classes in steps for cls in classes.values()):
         for name in step.Params.model_fields:
             for value in (5, 0.5, "extra.x", ["a"]):
@@ -135,14 +135,14 @@ def test_no_file_of_a_run_holds_credentials(tmp_path: Path) -> None:
     }
     result = Pipeline(config).run(output=tmp_path / "out")
     assert len(result.kept) == 30
-    export(tmp_path / "out", tmp_path / "exported", Target())
-    export(url, tmp_path / "plain", Target())
+    export_pairs(tmp_path / "out", tmp_path / "exported", ExportTarget())
+    export_pairs(url, tmp_path / "plain", ExportTarget())
     files = [p for p in tmp_path.rglob("*") if p.is_file()]
     assert {"README.md", "report.html", "manifest.json"} <= {p.name for p in files}
     for path in files:
         assert SECRET.encode() not in path.read_bytes(), path
     with pytest.raises(CurateError, match="does not store credentials"):
-        export_source(tmp_path / "out", tmp_path / "source", Target(format="source"))
+        export_source(tmp_path / "out", tmp_path / "source", ExportTarget(format="source"))
 
 
 def test_no_error_holds_credentials() -> None:

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from curate import Pairs, Pipeline
 from curate.people.apply import apply_verdicts, verdict_files
-from curate.people.server import Review, make_app
+from curate.people.server import ReviewSession, make_app
 from curate.people.verdict_log import VerdictLog
 from curate.report.run_view import load_view
 from curate.steps.context import SilentProgress
@@ -32,7 +32,7 @@ def test_two_reviewers_at_once_lose_no_verdict(tmp_path: Path) -> None:
     ids = load_view(run).frame["pair_id"].to_list()
     clients = {}
     for name in CHOICES:
-        client = TestClient(make_app(Review(load_view(run), VerdictLog(run, name)), "token"))
+        client = TestClient(make_app(ReviewSession(load_view(run), VerdictLog(run, name)), "token"))
         assert client.get("/", params={"token": "token"}).status_code == 200
         clients[name] = client
 

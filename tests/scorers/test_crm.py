@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from curate import Context, CurateError
-from curate.steps.registry import build
+from curate.steps.registry import build_step
 from scorers.crm import AMBIGUOUS, CRM, NOISY, ROBUST, classify_losses
 from tests.helpers import pairs_of, simulate
 
@@ -59,7 +59,7 @@ def test_a_given_rate_is_taken() -> None:
     assert sim.context.facts["share_dropped_by_peers"] == 0.3
     assert sim.context.facts["noise_rate_given"]
     with pytest.raises(CurateError, match="wrong value"):
-        build(CRM, {"noise_rate": 0.7}, "scorers.0")
+        build_step(CRM, {"noise_rate": 0.7}, "scorers.0")
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from curate import Context, CurateError
-from curate.data.row_parts import MEDIA
+from curate.data.attachments import MEDIA
 from curate.models.media.decoding import decode_image
 from curate.steps.models import Inference
 from scorers.image_classifier import NO_IMAGES, NOT_SEEN, ImageClassifier

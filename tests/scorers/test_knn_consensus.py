@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from polars.testing import assert_frame_equal
 
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 from scorers.knn_consensus import KNNConsensus
 from tests.helpers import context_of, pairs_of, simulate
 from tests.workers import PickledWorkers
@@ -74,7 +74,7 @@ def test_parts_that_lie_with_workers_and_mapped_files_give_the_same(tmp_path: Pa
     scorer = KNNConsensus(k=5, exact_below=100)
     local_scores = scorer.score(sim.pairs, sim.context)
     workers = PickledWorkers()
-    worker_context = replace(sim.context, workers=workers, workspace=Workspace(tmp_path))
+    worker_context = replace(sim.context, workers=workers, scratch=ScratchSpace(tmp_path))
     assert_frame_equal(scorer.score(sim.pairs, worker_context), local_scores, abs_tol=1e-6)
     assert workers.calls > 0
     assert {path.stem.partition("-")[2] for path in tmp_path.iterdir()} == {

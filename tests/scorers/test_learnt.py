@@ -14,7 +14,7 @@ from curate.pipeline.config import parse_config
 from curate.pipeline.filtering import Filtered, run_filters
 from curate.pipeline.plan import make_plan
 from curate.pipeline.scoring import run_scorer
-from curate.steps.registry import build, scorer_class
+from curate.steps.registry import build_step, scorer_class
 from tests.helpers import Simulation, simulate
 
 LEARNED = {
@@ -46,7 +46,7 @@ def filtered(sim: Simulation, scorer: str, steps: list[dict[str, Any]]) -> Filte
 def test_random_labels_are_said_to_teach_nothing(name: str) -> None:
     sim = random_labels()
     step_context = sim.context.for_step()
-    build(scorer_class(name), {}, name).score(sim.pairs, step_context)
+    build_step(scorer_class(name), {}, name).score(sim.pairs, step_context)
     assert not step_context.facts["learnt"]["ok"]
     assert any(NOTHING_LEARNT in text for text in step_context.warnings)
     assert step_context.facts.get("noise_rate") is None
@@ -69,7 +69,7 @@ def test_rates_of_slots_are_no_estimate_where_labels_teach_nothing() -> None:
 def test_random_labels_have_a_posterior_that_hardly_tells_them_apart(name: str) -> None:
     sim = random_labels()
     step_context = sim.context.for_step()
-    scores = build(scorer_class(name), {}, name).score(sim.pairs, step_context)
+    scores = build_step(scorer_class(name), {}, name).score(sim.pairs, step_context)
     assert set(scores["status"]) == {"ok"}
     weights = 2.0 * scores["posterior"].to_numpy() - 1.0
     information = weights.sum() ** 2 / (len(weights) * np.square(weights).sum())
@@ -82,7 +82,7 @@ def test_random_labels_have_a_posterior_that_hardly_tells_them_apart(name: str) 
 def test_labels_that_teach_are_ok(name: str) -> None:
     sim = simulate(400, flips=0.1, seed=5)
     step_context = sim.context.for_step()
-    scores = build(scorer_class(name), {}, name).score(sim.pairs, step_context)
+    scores = build_step(scorer_class(name), {}, name).score(sim.pairs, step_context)
     assert set(scores["status"]) == {"ok"}
     assert step_context.facts["learnt"]["ok"]
 

@@ -74,7 +74,7 @@ def test_moments_are_those_of_very_many_passes() -> None:
     trained = train_out_of_fold(sim.pairs, sim.context, HeadSpec(l2=1.0, dropout=0.2), 1, 3)
     heads = trained.heads
     assert isinstance(heads, LinearHeads)
-    by_moments = _uncertainty_by_moments(trained, heads, 0.2, sim.context.workspace)
+    by_moments = _uncertainty_by_moments(trained, heads, 0.2, sim.context.scratch)
     by_sampling = _uncertainty_by_sampling(trained, pass_masks(20_000, heads.units(), 0.2, seed=1))
     for name, off in (("probability", 0.01), ("variance", 0.003), ("bald", 0.006), ("vote", 0.05)):
         assert np.abs(by_moments[name].to_numpy() - by_sampling[name]).max() < off, name

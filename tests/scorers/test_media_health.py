@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from curate import Context
-from curate.data.media_bytes import MISSING, NOT_HERE, OUTSIDE, TOO_LARGE
-from curate.data.row_parts import MEDIA
+from curate.data.attachments import MEDIA
+from curate.data.media_bytes import MISSING, NOT_IN_DATA, OUTSIDE, TOO_LARGE
 from curate.models.media import decoding, media_set
 from scorers.media_health import NO_MEDIA, MediaHealth
 from tests.helpers import numbered_pairs
@@ -38,20 +38,27 @@ def test_each_kind_of_image() -> None:
     )
     context = Context()
     scores = MediaHealth().score(pairs, context)
-    assert scores["status"].to_list() == ["ok", "blank", "damaged", "no image", NOT_HERE, NO_MEDIA]
+    assert scores["status"].to_list() == [
+        "ok",
+        "blank",
+        "damaged",
+        "no image",
+        NOT_IN_DATA,
+        NO_MEDIA,
+    ]
     assert scores["images"].to_list() == [2, 1, 1, 1, 1, 0]
     assert scores["damaged"].to_list() == [0, 0, 1, 1, 0, 0]
     assert scores["blank"].to_list() == [0, 1, 0, 0, 0, 0]
     assert (scores["smallest"][0], scores["aspect"][0]) == (30, 3.0)
     assert scores["smallest"].null_count() == 4
-    assert context.facts["problems"] == {"damaged": 1, NOT_HERE: 1, "no image": 1}
+    assert context.facts["problems"] == {"damaged": 1, NOT_IN_DATA: 1, "no image": 1}
 
 
 def test_the_worst_of_a_pair_is_told() -> None:
     blank, url = {"bytes": picture(seed=None)}, {"path": "https://example.org/a.png"}
     pairs = with_images([{"bytes": picture()}, blank], [url, blank], [{"bytes": picture()}, url])
     scores = MediaHealth().score(pairs, Context())
-    assert scores["status"].to_list() == ["blank", "blank", NOT_HERE]
+    assert scores["status"].to_list() == ["blank", "blank", NOT_IN_DATA]
 
 
 def test_audios() -> None:
@@ -71,7 +78,7 @@ def test_files_of_a_folder_and_none_outside_of_it(tmp_path: Path) -> None:
     pairs = with_images(*([{"path": p}] for p in ("a.png", "b.png", "../secret.png")))
     scores = MediaHealth().score(pairs, Context(folders=(folder,)))
     assert scores["status"].to_list() == ["ok", MISSING, OUTSIDE]
-    assert MediaHealth().score(pairs, Context())["status"].to_list() == [NOT_HERE] * 3
+    assert MediaHealth().score(pairs, Context())["status"].to_list() == [NOT_IN_DATA] * 3
 
 
 def test_the_same_name_in_two_folders_is_not_guessed(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from curate import Context
-from curate.data.row_parts import MEDIA
+from curate.data.attachments import MEDIA
 from curate.models.media.near_images import _hash_leaders, first_near_image, perceptual_hashes
 from curate.steps.features import Features
 from scorers.alignment import Alignment

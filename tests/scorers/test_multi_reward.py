@@ -13,7 +13,7 @@ import torch
 from curate import CurateError, read_pairs
 from curate.models.embed.local_weights import local_weights
 from curate.steps.context import Context
-from curate.steps.registry import build
+from curate.steps.registry import build_step
 from scorers.feature_reward import FeatureReward
 from scorers.multi_reward import MultiReward
 from tests.helpers import context_of, pairs_of, write_jsonl
@@ -107,11 +107,11 @@ def test_missing_rewards_are_said() -> None:
     assert scores["margin"].null_count() == 1
     assert scores["status"][3] == "a reward is missing"
     with pytest.raises(CurateError, match="rewards"):
-        build(MultiReward, {}, "multi_reward")
+        build_step(MultiReward, {}, "multi_reward")
     with pytest.raises(CurateError, match="no pair has a value"):
         MultiReward(rewards={"x": {"margin": "nowhere"}}).score(pairs, context)
     with pytest.raises(CurateError, match="trait 'lenght'"):
-        build(MultiReward, {"rewards": {"x": {"trait": "lenght"}}}, "multi_reward")
+        build_step(MultiReward, {"rewards": {"x": {"trait": "lenght"}}}, "multi_reward")
 
 
 def test_feature_reward_finds_the_coefficients() -> None:

@@ -13,7 +13,7 @@ import pytest
 from curate import Context, Pairs, Pipeline, read_pairs
 from curate.models.text.prompt_clusters import prompt_clusters
 from curate.steps.context import SilentProgress
-from curate.steps.registry import build, filter_class
+from curate.steps.registry import build_step, filter_class
 from curate.write.splits import assign_splits
 
 MLP = {"head": "mlp", "hidden": 4, "steps": 20}
@@ -82,7 +82,7 @@ def test_scores_do_not_depend_on_the_order_of_rows(
 def test_samples_do_not_depend_on_the_order_of_rows(settings: dict[str, Any]) -> None:
     ids = [f"id {i}" for i in range(60)]
     pairs = pl.DataFrame({"pair_id": ids, "a.odds": np.linspace(0.1, 1, 60)})
-    sample = build(filter_class("sample", ""), settings, "")
+    sample = build_step(filter_class("sample", ""), settings, "")
     samples = [
         set(frame["pair_id"].filter(sample.apply(frame, Context(seed=4)).keep))
         for frame in (pairs, pairs.sample(fraction=1.0, shuffle=True, seed=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate.data.hashes import content_keys
-from curate.data.media_answers import answer_media
+from curate.data.media_answers import media_answer_columns
 from curate.errors import CurateError
 from curate.models.embed.settings import AUTO, SHIPPED, STATIC, EmbedderConfig
 
@@ -36,7 +36,7 @@ def choose_embedder(
         CurateError: hidden states are asked for and no model is named, or the answers are media
             and the settings name no model that may embed them.
     """
-    media_columns = answer_media(pairs) if settings.media else []
+    media_columns = media_answer_columns(pairs) if settings.media else []
     if media_columns:
         # As texts, all such answers are the same placeholder: every learned score would be chance.
         if settings.name in (AUTO, SHIPPED, STATIC) or settings.pooling == "last_token":

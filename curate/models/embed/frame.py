@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from curate.data.media_answers import answer_media
+from curate.data.media_answers import media_answer_columns
 from curate.models.embed.choice import choose_embedder
 from curate.models.embed.settings import AUTO, SHIPPED, STATIC, EmbedderConfig
 from curate.steps.context import Context, Progress, SilentProgress
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from curate.models.embed.static import StaticEmbedder
     from curate.models.media.media_set import MediaSet
     from curate.steps.features import Features
+    from curate.store.scratch import ScratchSpace
     from curate.store.store import Store
-    from curate.store.workspace import Workspace
 
 
 def embed_frame(
@@ -35,7 +35,7 @@ def embed_frame(
     store: Store | str | None,
     progress: Progress,
     inference: Inference | None = None,
-    workspace: Workspace | None = None,
+    scratch: ScratchSpace | None = None,
     load: Callable[[EmbedderConfig], TextEmbedder] | None = None,
     media: Callable[[str], MediaSet] | Sequence[Path] = (),
 ) -> tuple[Features, dict[str, Any]]:
@@ -60,7 +60,7 @@ def embed_frame(
     settings, choice_note = choose_embedder(settings, pairs)
     opened_store = open_store(store) if store is None or isinstance(store, str) else store
     features, facts = _embed_by_kind(
-        pairs, settings, opened_store, progress, inference, workspace, load, media
+        pairs, settings, opened_store, progress, inference, scratch, load, media
     )
     facts |= {
         "texts": len(features.vectors),
@@ -77,18 +77,18 @@ def _embed_by_kind(
     store: Store | None,
     progress: Progress,
     inference: Inference | None,
-    workspace: Workspace | None,
+    scratch: ScratchSpace | None,
     load: Callable[[EmbedderConfig], TextEmbedder] | None,
     media: Callable[[str], MediaSet] | Sequence[Path],
 ) -> tuple[Features, dict[str, Any]]:
     """Embed by the kind of model that the settings and the answers ask for."""
     # Answers that are media decide: a text embedder would see their marks alone.
-    if settings.media and answer_media(pairs):
-        return _embed_media(pairs, settings, store, progress, workspace, media)
+    if settings.media and media_answer_columns(pairs):
+        return _embed_media(pairs, settings, store, progress, scratch, media)
     if settings.pooling == "last_token":
         return _embed_with_hidden_states(pairs, settings, store, progress, inference or Inference())
     embedder = (load or text_embedder)(settings)
-    return _embed_with_text_model(pairs, embedder, settings.dtype, store, progress, workspace)
+    return _embed_with_text_model(pairs, embedder, settings.dtype, store, progress, scratch)
 
 
 def embed_texts(
@@ -96,14 +96,14 @@ def embed_texts(
 ) -> NDArray[np.float32]:
     """Return vectors of texts that are no part of a pair, such as evaluation prompts, (texts,
     dim)."""
-    from curate.data.table import MESSAGES, message
+    from curate.data.table import MESSAGES, plain_message
 
     if settings.name == AUTO:
         settings = settings.model_copy(update={"name": SHIPPED})
     if settings.pooling != "last_token":
         embedder: Embedder | StaticEmbedder = text_embedder(settings)
         return embedder.encode(texts)
-    turn = pl.concat_list(message("user", pl.col("text"))).cast(MESSAGES)
+    turn = pl.concat_list(plain_message("user", pl.col("text"))).cast(MESSAGES)
     empty = pl.lit([], dtype=MESSAGES)
     frame = pl.DataFrame({"text": texts}).select(prompt=turn, chosen=empty, rejected=empty)
     features, _ = embed_frame(frame, settings, None, SilentProgress(), inference)
@@ -138,11 +138,11 @@ def _embed_with_text_model(
     dtype: str,
     store: Store | None,
     progress: Progress,
-    workspace: Workspace | None,
+    scratch: ScratchSpace | None,
 ) -> tuple[Features, dict[str, Any]]:
     from curate.models.embed.pair_embeddings import count_truncated_texts, embed_pairs
 
-    features = embed_pairs(pairs, embedder, store, progress, workspace, dtype)
+    features = embed_pairs(pairs, embedder, store, progress, scratch, dtype)
     return features, {
         "model": embedder.name,
         "fingerprint": embedder.fingerprint,
@@ -170,7 +170,7 @@ def _embed_media(
     settings: EmbedderConfig,
     store: Store | None,
     progress: Progress,
-    workspace: Workspace | None,
+    scratch: ScratchSpace | None,
     media: Callable[[str], MediaSet] | Sequence[Path],
 ) -> tuple[Features, dict[str, Any]]:
     from curate.models.embed.pair_embeddings import count_truncated_texts
@@ -178,11 +178,11 @@ def _embed_media(
     from curate.models.media.media_features import embed_media_pairs
     from curate.models.media.media_set import MediaSet
 
-    embedder = media_embedder(settings, answer_media(pairs))
+    embedder = media_embedder(settings, media_answer_columns(pairs))
     # One set a kind, whoever asks: it knows what was looked at.
     sets = media if callable(media) else cache(partial(MediaSet, pairs, folders=tuple(media)))
     features, counts = embed_media_pairs(
-        pairs, embedder, sets, store, progress, workspace, settings.dtype
+        pairs, embedder, sets, store, progress, scratch, settings.dtype
     )
     facts: dict[str, Any] = {"model": embedder.name, "fingerprint": embedder.fingerprint}
     # Captions too: CLIP takes 77 tokens.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from curate.data.table import batches
+from curate.data.table import batch_slices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +43,7 @@ def local_weights(
     outer = margins[:, :, None] * margins[:, None, :]
     np.add.at(curvature, prompt, outer * (doubt * (1.0 - doubt))[:, None, None])
     weights = np.empty((count, width))
-    for rows in batches(count, _ROWS):
+    for rows in batch_slices(count, _ROWS):
         near, there = np.maximum(neighbours[rows], 0), neighbours[rows] >= 0
         slope = (gradient[near] * there[:, :, None]).sum(axis=1)
         bend = (curvature[near] * there[:, :, None, None]).sum(axis=1) + prior / 4.0 * np.eye(width)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import faiss
 import numpy as np
 
-from curate.data.table import batches
+from curate.data.table import batch_slices
 from curate.models.embed.nearest import drop_self_matches, merge_top_k, nearest_similarities
 from curate.models.embed.partitioned_neighbours import NeighbourTable, PartitionedInvertedFile
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +58,7 @@ def nearest_others(
     exact_below: int = EXACT_BELOW,
     seed: int = 0,
     workers: Workers | None = None,
-    workspace: Workspace | None = None,
+    scratch: ScratchSpace | None = None,
 ) -> NeighbourSearchResult:
     """Return distances of each row to its k nearest other rows.
 
@@ -76,7 +76,7 @@ def nearest_others(
         workers: fill and search parts of the inverted file, each its own; default: all is here.
         workspace: gives room to what is found; default the memory.
     """
-    scratch, shape = workspace or Workspace(), (len(vectors), k)
+    scratch, shape = scratch or ScratchSpace(), (len(vectors), k)
     distances = scratch.array("distances", shape, np.float64)
     table = NeighbourTable(distances, scratch.array("neighbours", shape, np.int64))
     if len(vectors) < exact_below:
@@ -95,7 +95,7 @@ def _search_inverted_file(
     table: NeighbourTable,
     seed: int,
     workers: Workers | None,
-    scratch: Workspace,
+    scratch: ScratchSpace,
 ) -> dict[str, Any]:
     """Fill the table by an approximate search, and return facts about the index."""
     lists = int(_LISTS_PER_ROOT * np.sqrt(len(vectors)))
@@ -130,7 +130,7 @@ class InvertedFile(Protocol):
 
 
 def _train_index(
-    vectors: NDArray[np.floating], lists: int, rng: np.random.Generator, workspace: Workspace
+    vectors: NDArray[np.floating], lists: int, rng: np.random.Generator, scratch: ScratchSpace
 ) -> Any:
     """Return an inverted file whose lists are known and empty."""
     dim = vectors.shape[1]
@@ -140,8 +140,8 @@ def _train_index(
     # Ascending, so that a mapped file is read from its start to its end.
     sampled_rows = np.sort(rng.choice(len(vectors), size, replace=False))
     # K-means goes through it from start to end, so that it may lie in a mapped file as well.
-    sample = workspace.array("training vectors", (size, dim), np.float32)
-    for rows in batches(size, _BLOCK_ROWS):
+    sample = scratch.array("training vectors", (size, dim), np.float32)
+    for rows in batch_slices(size, _BLOCK_ROWS):
         sample[rows] = vectors[sampled_rows[rows]]
     index.train(sample)
     return index
@@ -172,12 +172,12 @@ class LocalInvertedFile:
 
     def __init__(self, trained: Any, vectors: NDArray[np.floating]) -> None:
         self._vectors, self._index = vectors, _move_to_gpus(trained)
-        for rows in batches(len(vectors), _BLOCK_ROWS):
+        for rows in batch_slices(len(vectors), _BLOCK_ROWS):
             self._index.add(vectors[rows].astype(np.float32))
 
     def nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
         """Return exact inner products; see `InvertedFile.nearest`."""
-        blocks = batches(len(self._vectors), _BLOCK_ROWS)
+        blocks = batch_slices(len(self._vectors), _BLOCK_ROWS)
         similarity_blocks = (
             nearest_similarities(queries, self._vectors[rows].astype(np.float32), count)
             for rows in blocks
@@ -199,7 +199,7 @@ class LocalInvertedFile:
 
 
 def _search_into(index: Any, vectors: NDArray[np.floating], k: int, table: NeighbourTable) -> None:
-    for rows in batches(len(vectors), _QUERY_ROWS):
+    for rows in batch_slices(len(vectors), _QUERY_ROWS):
         similarity, row_numbers = index.search(vectors[rows].astype(np.float32), k + 1)
         table.distances[rows], table.row_numbers[rows] = drop_self_matches(
             similarity, row_numbers, rows.start

@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from curate.data.hashes import KEY_BYTES, hash_halves, key_of, numbers_by_appearance
-from curate.data.memory import give_back
+from curate.data.hashes import KEY_BYTES, hash_bytes, hash_halves, numbers_by_appearance
 from curate.data.prefetch import read_ahead
-from curate.data.table import BATCH_ROWS, batches, messages_text, rows_at
+from curate.data.process import release_free_memory
+from curate.data.table import BATCH_ROWS, batch_slices, gather_pairs, messages_text
 from curate.models.text.style import STYLE_FEATURES, text_style
 from curate.steps.features import Features
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     from curate.steps.context import Progress
@@ -62,7 +62,7 @@ class TextEmbedder(Protocol):
 def evenly_spaced_sample(pairs: pl.DataFrame) -> pl.DataFrame:
     """Return at most 200 pairs, evenly spaced: whoever looks at texts once more looks at these
     alone."""
-    return rows_at(pairs, np.arange(0, len(pairs), max(-(-len(pairs) // _LOOKED_AT), 1)))
+    return gather_pairs(pairs, np.arange(0, len(pairs), max(-(-len(pairs) // _LOOKED_AT), 1)))
 
 
 def count_truncated_texts(pairs: pl.DataFrame, embedder: TextEmbedder) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def count_truncated_texts(pairs: pl.DataFrame, embedder: TextEmbedder) -> dict[s
 
 
 def text_index(
-    pairs: pl.DataFrame, workspace: Workspace | None = None
+    pairs: pl.DataFrame, scratch: ScratchSpace | None = None
 ) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int64]]:
     """Return numbers of the distinct texts: all prompts as they first appear, then answers.
 
@@ -92,19 +92,19 @@ def text_index(
         Each part's (pairs,) numbers, and (texts,) where each text first stands, counted through all
         prompts, then all chosen, then all rejected answers.
     """
-    scratch = workspace or Workspace()
+    scratch = scratch or ScratchSpace()
     hashes = (
         pairs[rows].select(hash_halves(messages_text(part)))
         for part in TEXT_COLUMNS
-        for rows in batches(len(pairs), BATCH_ROWS) or [slice(0, 0)]
+        for rows in batch_slices(len(pairs), BATCH_ROWS) or [slice(0, 0)]
     )
     texts = scratch.collect("hashes of texts", hashes)
     index = scratch.array("index", (len(TEXT_COLUMNS), len(pairs)), np.int64)
     _, first = numbers_by_appearance(texts, index.reshape(-1))
-    first_occurrence = scratch.kept("first of texts", first)
+    first_occurrence = scratch.persist_array("first of texts", first)
     # What told equal texts is gone, and allocators would hold it until the texts are embedded.
     del first, texts
-    give_back()
+    release_free_memory()
     return dict(zip(TEXT_COLUMNS, index, strict=True)), first_occurrence
 
 
@@ -134,7 +134,7 @@ def embed_pairs(
     embedder: TextEmbedder,
     store: Store | None,
     progress: Progress,
-    workspace: Workspace | None = None,
+    scratch: ScratchSpace | None = None,
     dtype: str = "float32",
 ) -> Features:
     """Embed each distinct text of the pairs that the store does not know, and keep it there.
@@ -147,7 +147,7 @@ def embed_pairs(
         workspace: gives room to the vectors; default the memory.
         dtype: float32 or float16, of the vectors that are kept.
     """
-    scratch = workspace or Workspace()
+    scratch = scratch or ScratchSpace()
     index, first = text_index(pairs, scratch)
     vectors = scratch.array("vectors", (len(first), embedder.dim), dtype)
     style = scratch.array("style", (len(first), len(STYLE_FEATURES)), "float32")
@@ -180,5 +180,5 @@ def embed_pairs(
 
 def text_keys(texts: list[str]) -> NDArray[np.bytes_]:
     """Return the texts' keys in the store, (texts,)."""
-    digests = b"".join(key_of(text.encode()) for text in texts)
+    digests = b"".join(hash_bytes(text.encode()) for text in texts)
     return np.frombuffer(digests, dtype=f"S{KEY_BYTES}")

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import faiss
 import numpy as np
 
-from curate.data.table import batches
+from curate.data.table import batch_slices
 from curate.models.embed.nearest import drop_self_matches, merge_top_k, nearest_similarities
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.steps.workers import Part, Workers
+    from curate.steps.workers import RemoteValue, Workers
 
 _PART_BYTES = 256 << 20
 """Of the vectors of a part; a worker holds them twice while it searches."""
@@ -46,7 +46,7 @@ class PartitionedInvertedFile:
     def __init__(self, trained: Any, vectors: NDArray[np.floating], workers: Workers) -> None:
         max_rows = max(_PART_BYTES // (4 * vectors.shape[1]), 1)
         size = min(-(-len(vectors) // workers.count), max_rows)
-        self._rows, self._workers = batches(len(vectors), size), workers
+        self._rows, self._workers = batch_slices(len(vectors), size), workers
         # As bytes: an index of faiss does not pickle.
         (self._trained,) = workers.place([faiss.serialize_index(trained)])
         self._vectors = workers.place(np.asarray(vectors[rows]) for rows in self._rows)
@@ -55,7 +55,7 @@ class PartitionedInvertedFile:
     def _each(self, value: Any) -> list[Any]:
         return [value] * len(self._rows)
 
-    def _coarse(self, probes: int) -> list[Part]:
+    def _coarse(self, probes: int) -> list[RemoteValue]:
         """Return the lists to look into for each vector, (rows, probes); the first is its own."""
         return self._workers.keep(
             partial(_nearest_lists, probes), self._each(self._trained), self._vectors
@@ -104,7 +104,7 @@ def _nearest_lists(
     index: Any = faiss.deserialize_index(trained)
     parts = [
         index.quantizer.search(vectors[rows].astype(np.float32), probes)[1].astype(np.int32)
-        for rows in batches(len(vectors), _QUERY_ROWS)
+        for rows in batch_slices(len(vectors), _QUERY_ROWS)
     ]
     return np.concatenate(parts)
 
@@ -158,7 +158,7 @@ def _search_partition(
     index.nprobe = probes
     similarity = np.empty((len(queries), count), dtype=np.float32)
     numbers = np.empty((len(queries), count), dtype=np.int64)
-    for rows in batches(len(queries), _QUERY_ROWS):
+    for rows in batch_slices(len(queries), _QUERY_ROWS):
         query_block = queries[rows].astype(np.float32)
         if list_numbers is None:
             matches = index.search(query_block, count)

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from curate.data.section import Section
+from curate.data.strict_model import YamlSection
 
 AUTO, SHIPPED, STATIC = "auto", "minilm", "static"
 
 
-class EmbedderConfig(Section):
+class EmbedderConfig(YamlSection):
     """The model that embeds prompts and answers; a text alone is its name."""
 
     name: str = Field(

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from curate.data.table import batches
+from curate.data.table import batch_slices
 from curate.models.embed.neighbours import nearest_others
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def measure_coverage(
     distance, nearest = np.empty(len(vectors)), np.empty(len(vectors), dtype=np.int64)
     inside = np.empty(len(vectors), dtype=np.int64)
     reached = np.full(len(targets), np.inf)
-    for rows in batches(len(vectors), _ROWS):
+    for rows in batch_slices(len(vectors), _ROWS):
         products = vectors[rows].astype(np.float32) @ targets.T
         apart = np.sqrt(np.maximum(2.0 - 2.0 * products.astype(np.float64), 0.0))
         distance[rows] = np.partition(apart, k - 1, axis=1)[:, :k].mean(axis=1)
@@ -82,7 +82,7 @@ def density_ratio(
         x = np.concatenate([vectors[learned].astype(np.float32), fold_targets])
         y = np.concatenate([np.zeros(len(learned)), np.ones(len(fold_targets))])
         model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(x, y)
-        for rows in batches(len(vectors), _ROWS):
+        for rows in batch_slices(len(vectors), _ROWS):
             at = rows.start + np.flatnonzero(fold[rows] == number)
             if len(at):
                 ratio[at] = model.decision_function(vectors[at].astype(np.float32))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curate.data.table import BATCH_ROWS, batches
+from curate.data.table import BATCH_ROWS, batch_slices
 from curate.models.heads.feature_matrix import FeatureBlock, LazyFeatureMatrix
 from curate.models.text.style import LENGTH
 from curate.steps.features import FeatureKind, Features
@@ -90,7 +90,7 @@ def _answer_blocks(
     squares = np.zeros(table.shape[1])
     count = len(index["chosen"])
     # Sums of blocks: the table may be a mapped file that is larger than the memory.
-    for rows in batches(count, BATCH_ROWS):
+    for rows in batch_slices(count, BATCH_ROWS):
         first, second = (table[index[side][rows]] for side in ("chosen", "rejected"))
         difference = first.astype(np.float64) - second
         squares += np.square(difference).sum(axis=0)

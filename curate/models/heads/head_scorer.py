@@ -15,7 +15,7 @@ from curate.models.heads.noise.learnability import (
 from curate.models.heads.out_of_fold import has_too_few_prompts, training_status, vote_mask
 from curate.steps.context import Context
 from curate.steps.contracts import Column, Parameters, Scorer
-from curate.store.row_blocks import some_of
+from curate.store.array_blocks import select_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +81,7 @@ def record_learnability(
         context: of the scorer.
     """
     voting = vote_mask(pairs, context)
-    groups = some_of(context.prompt_groups(pairs), voting)
-    learnt = assess_learnability(some_of(margin, voting), groups)
+    groups = select_rows(context.prompt_groups(pairs), voting)
+    learnt = assess_learnability(select_rows(margin, voting), groups)
     learnt.record(context)
     return learnt

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from curate.data.table import batches
+from curate.data.table import batch_slices
 from curate.models.heads.feature_matrix import FeatureMatrix
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def gather_held_out_values(
     # On the device until the end: a transfer a batch would let it wait for each.
     gathered = torch.empty(head_index.shape, device=chosen.device)
     with torch.no_grad():
-        for rows in batches(len(chosen), _ROWS):
+        for rows in batch_slices(len(chosen), _ROWS):
             values = compute_values(chosen[rows], rejected[rows])
             gathered[rows] = values.gather(1, head_index[rows].long()).to(gathered)
     held_out_values: NDArray[np.float64] = gathered.cpu().double().numpy()

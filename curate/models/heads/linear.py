@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from curate.data.table import batches
+from curate.data.table import batch_slices
 
 if TYPE_CHECKING:
     from curate.models.heads.feature_matrix import FeatureMatrix
@@ -99,7 +99,7 @@ class RowLosses:
         self._sum = torch.float32 if chosen.device.type == "mps" else torch.float64
 
     def _each(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for rows in batches(len(self._chosen), _ROWS):
+        for rows in batch_slices(len(self._chosen), _ROWS):
             difference = self._chosen[rows] - self._rejected[rows]
             yield difference, self._weights[rows].to(difference)
 

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from curate.data.hashes import same_answers
-from curate.data.table import BATCH_ROWS, batches
+from curate.data.table import BATCH_ROWS, batch_slices
 from curate.models.heads.answer_features import answer_feature_matrices
 from curate.models.heads.build import initialise_heads
 from curate.models.heads.feature_matrix import FeatureMatrix
@@ -25,7 +25,7 @@ from curate.steps.context import Context
 from curate.steps.contracts import Parameters
 from curate.steps.features import FeatureKind
 from curate.steps.models import Model
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -183,7 +183,7 @@ def trainable_mask(pairs: pl.DataFrame) -> NDArray[np.bool_]:
 def vote_mask(pairs: pl.DataFrame, context: Context) -> NDArray[np.bool_]:
     """Return `trainable_mask` of the pairs of the run, computed once."""
     ties = pairs["is_tie"].to_numpy()
-    return context.of_pairs("votes", pairs, lambda: ~(ties | context.same_answers(pairs)))
+    return context.cached_for_pairs("votes", pairs, lambda: ~(ties | context.same_answers(pairs)))
 
 
 def training_status(pairs: pl.DataFrame, context: Context) -> pl.Series:
@@ -199,7 +199,7 @@ def has_too_few_prompts(pairs: pl.DataFrame, context: Context) -> bool:
     groups, voting = context.prompt_groups(pairs), vote_mask(pairs, context)
     prompt_numbers = set[int]()
     # Mostly the first few pairs tell.
-    for rows in batches(len(pairs), BATCH_ROWS):
+    for rows in batch_slices(len(pairs), BATCH_ROWS):
         prompt_numbers.update(groups[rows][voting[rows]].tolist())
         if len(prompt_numbers) >= MIN_PROMPTS:
             return False
@@ -229,14 +229,14 @@ def train_out_of_fold(
     The same specification asked for twice in a run is trained once.
     """
     key = ("out of fold", spec, repeats, folds, features)
-    return context.shared(key, lambda: _train_here(pairs, context, spec, repeats, folds, features))
+    return context.cached(key, lambda: _train_here(pairs, context, spec, repeats, folds, features))
 
 
 def answer_features(context: Context, features: FeatureKind) -> tuple[FeatureMatrix, FeatureMatrix]:
     """Return scaled features of chosen and rejected answers on the context's device, (pairs,
     dim)."""
     key = ("answers", features)
-    return context.shared(
+    return context.cached(
         key, lambda: answer_feature_matrices(context.features, features, context.device)
     )
 
@@ -296,7 +296,7 @@ def _train_in_parts(
     return OutOfFold(
         heads,
         PartitionedAnswerFeatures(partitions, columns),
-        held_out_head_index(assigned, context.workspace),
+        held_out_head_index(assigned, context.scratch),
     )
 
 
@@ -310,19 +310,19 @@ def draw_folds(
     # A byte a pair and repeat: with millions of pairs these are among the largest arrays.
     small = np.int8 if folds <= np.iinfo(np.int8).max else np.int64
     # By prompt: another pair of the prompt would tell the label of the one that is held out.
-    fold_table = context.workspace.array("folds", (len(groups), repeats), small)
+    fold_table = context.scratch.array("folds", (len(groups), repeats), small)
     for repeat, seed in enumerate(seeds):
         fold_table[:, repeat] = folds_of_groups(prompts, folds, seed).astype(small)[groups]
     return fold_table
 
 
-def held_out_head_index(assigned: NDArray[np.integer], workspace: Workspace) -> Tensor:
+def held_out_head_index(assigned: NDArray[np.integer], scratch: ScratchSpace) -> Tensor:
     """Return which head may score each pair in each repeat, (pairs, repeats); a head a repeat and
     fold."""
     repeats, folds = assigned.shape[1], int(assigned.max()) + 1
     heads = np.arange(repeats) * folds
     head_index = assigned + heads.astype(np.min_scalar_type(-repeats * folds))
-    return torch.from_numpy(workspace.kept("heads of pairs", head_index))
+    return torch.from_numpy(scratch.persist_array("heads of pairs", head_index))
 
 
 def fold_weights(
@@ -331,4 +331,4 @@ def fold_weights(
     """Return who scores and who trains: (pairs, repeats) head indices, (pairs, heads) bool."""
     assigned = draw_folds(pairs, context, repeats, folds)
     weights = fold_weight_matrix(assigned, vote_mask(pairs, context), int(assigned.max()) + 1)
-    return held_out_head_index(assigned, context.workspace), torch.from_numpy(weights)
+    return held_out_head_index(assigned, context.scratch), torch.from_numpy(weights)

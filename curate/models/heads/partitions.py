@@ -11,14 +11,14 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from curate.data.table import BATCH_ROWS, batches
+from curate.data.table import BATCH_ROWS, batch_slices
 from curate.models.heads.answer_features import STYLE_SCALE, scale_factor
 from curate.models.heads.prompt_order import PromptOrder
 from curate.models.text.style import LENGTH, STYLE_FEATURES
 from curate.steps.context import Context
 from curate.steps.features import FeatureKind, Features
-from curate.steps.workers import Part, Workers
-from curate.store.workspace import Workspace
+from curate.steps.workers import RemoteValue, Workers
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,10 +46,10 @@ class PairPartitions:
     """
 
     workers: Workers
-    workspace: Workspace
+    scratch: ScratchSpace
     order: PromptOrder
     folds: list[list[slice]]
-    differences: list[Part]
+    differences: list[RemoteValue]
     squares: NDArray[np.float64]
 
     @property
@@ -73,7 +73,7 @@ class PairPartitions:
         for rows, values in zip(self.ranges, partition_values, strict=True):
             if out is None:
                 shape = (len(self.order.rows), *values.shape[1:])
-                out = self.workspace.array("values of parts", shape, np.float64)
+                out = self.scratch.array("values of parts", shape, np.float64)
             out[self.order.rows[rows]] = values
         return np.empty(0) if out is None else out
 
@@ -86,14 +86,14 @@ def embedded_columns(columns: int) -> int:
 
 def pair_partitions(pairs: pl.DataFrame, context: Context) -> PairPartitions:
     """Return the parts of the run's pairs, which scorers share."""
-    return context.shared("pair parts", lambda: _partition_pairs(pairs, context))
+    return context.cached("pair parts", lambda: _partition_pairs(pairs, context))
 
 
 def _partition_pairs(pairs: pl.DataFrame, context: Context) -> PairPartitions:
     workers, features = context.workers, context.features
     assert workers is not None
     keys = pairs["pair_id"], context.vote_keys(pairs)["prompt"]
-    order = PromptOrder.of(*keys, context.workspace)
+    order = PromptOrder.of(*keys, context.scratch)
     # Large enough that a part's work outweighs its way, small enough that all have some.
     size = min(max(len(pairs) // (_PER_WORKER * workers.count), _MIN_ROWS), _MAX_ROWS)
     folds = [order.cuts(fold, size) for fold in order.folds]
@@ -107,7 +107,7 @@ def _partition_pairs(pairs: pl.DataFrame, context: Context) -> PairPartitions:
 
     differences = workers.place(partition_differences(rows) for fold in folds for rows in fold)
     return PairPartitions(
-        workers, context.workspace, order, folds, differences, total / max(len(pairs), 1)
+        workers, context.scratch, order, folds, differences, total / max(len(pairs), 1)
     )
 
 
@@ -117,7 +117,7 @@ def _answer_differences(features: Features, rows: NDArray[np.int64]) -> NDArray[
     dim, styles = features.vectors.shape[1], features.style.shape[1]
     out = np.empty((len(rows), dim + styles + 1), dtype=np.float32)
     # A part at once would hold three times as much on the way.
-    for block in batches(len(rows), BATCH_ROWS):
+    for block in batch_slices(len(rows), BATCH_ROWS):
         prompt, chosen, rejected = (features.of(column, rows[block]) for column in TEXTS)
         style = [features.style[features.index[column][rows[block]]] for column in TEXTS[1:]]
         out[block, :dim] = chosen - rejected

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from curate.data.table import batches
+from curate.data.table import batch_slices
 from curate.models.heads.build import initialise_heads
 from curate.models.heads.feature_matrix import FeatureMatrix
 from curate.models.heads.losses import bradley_terry
@@ -162,7 +162,7 @@ class _Peers:
     def held_out_losses(self) -> Tensor:
         """Return (pairs, 2) losses of the two peers that did not see each pair."""
         with torch.no_grad():
-            for rows in batches(len(self._margins), _EVALUATION_ROWS):
+            for rows in batch_slices(len(self._margins), _EVALUATION_ROWS):
                 margins = self._heads.margins(self._chosen[rows], self._rejected[rows])
                 self._margins[rows] = margins.gather(1, self._columns[rows])
         return bradley_terry(self._margins)

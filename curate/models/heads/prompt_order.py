@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curate.data.table import dense_numbers
-from curate.store.workspace import Workspace
+from curate.data.table import dense_ranks
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,7 +35,7 @@ class PromptOrder:
 
     @classmethod
     def of(
-        cls, ids: pl.Series, prompts: pl.Series, workspace: Workspace | None = None
+        cls, ids: pl.Series, prompts: pl.Series, scratch: ScratchSpace | None = None
     ) -> PromptOrder:
         """Return folds of nearly equal numbers of prompts, by the rank of the prompts' hashes.
 
@@ -44,16 +44,16 @@ class PromptOrder:
             prompts: (pairs,) 64-bit hashes of their prompts.
             workspace: gives room; default the memory.
         """
-        scratch = workspace or Workspace()
-        rank = scratch.kept("prompt ranks", dense_numbers(prompts))
+        scratch = scratch or ScratchSpace()
+        rank = scratch.persist_array("prompt ranks", dense_ranks(prompts))
         folds = min(_FOLDS, int(rank.max(initial=0)) + 1)
         fold = (rank % folds).astype(np.int8)
         # Within a prompt rows go by id, so that sums are the same whatever the order of rows.
         order = np.lexsort((ids.hash().to_numpy(), rank, fold))
         edges = np.append(0, np.cumsum(np.bincount(fold, minlength=folds)))
         ranges = [slice(int(a), int(b)) for a, b in pairwise(edges)]
-        rows = scratch.kept("prompt order", order)
-        return cls(rows, scratch.kept("prompts in order", rank[order]), ranges)
+        rows = scratch.persist_array("prompt order", order)
+        return cls(rows, scratch.persist_array("prompts in order", rank[order]), ranges)
 
     def cuts(self, fold: slice, size: int) -> list[slice]:
         """Return a fold in ranges of some `size` rows, in which no prompt is cut in two."""

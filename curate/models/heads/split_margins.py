@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from curate.data.table import batches
+from curate.data.table import batch_slices
 from curate.models.heads.feature_matrix import FeatureMatrix
 from curate.models.heads.held_out_values import gather_held_out_values
 from curate.models.people.preference_groups import AnnotatorVotes, PreferenceGroups
@@ -39,7 +39,7 @@ def reward_component(votes: AnnotatorVotes, groups: PreferenceGroups) -> NDArray
 def mean_answer(chosen: FeatureMatrix, rejected: FeatureMatrix) -> Tensor:
     """Return the mean features of all answers, (1, dim); it does not depend on the labels."""
     total = torch.zeros(chosen.shape[1], dtype=torch.float64)
-    for rows in batches(len(chosen), _ROWS):
+    for rows in batch_slices(len(chosen), _ROWS):
         for side in (chosen, rejected):
             total += side[rows].double().sum(dim=0).cpu()
     mean = total / max(2 * len(chosen), 1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from curate.data.json_text import whole_text
+from curate.data.json_text import replace_lone_surrogates
 from curate.errors import MASK, CurateError, mask_text
 from curate.optional_packages import need
 from curate.steps.contracts import Parameters
@@ -207,7 +207,7 @@ class Endpoint:
         """Return the error in one line of bounded length, without the key that a server may
         echo."""
         text = " ".join(str(error).split()) or type(error).__name__
-        return self._masked(whole_text(text))[:200]
+        return self._masked(replace_lone_surrogates(text))[:200]
 
     def _masked(self, text: str) -> str:
         if self._key:
@@ -263,9 +263,9 @@ def read_reply(body: bytes) -> tuple[str, tuple[int, int] | None]:
     usage = parsed.get("usage")
     counts = [usage.get(k) for k in _USAGE] if isinstance(usage, dict) else []
     valid_counts = [c for c in counts if type(c) is int and 0 <= c <= _MOST_TOKENS]
-    return whole_text(content), (valid_counts[0], valid_counts[1]) if len(valid_counts) == len(
-        _USAGE
-    ) else None
+    return replace_lone_surrogates(content), (valid_counts[0], valid_counts[1]) if len(
+        valid_counts
+    ) == len(_USAGE) else None
 
 
 _USAGE = ("prompt_tokens", "completion_tokens")

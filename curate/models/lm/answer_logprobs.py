@@ -82,7 +82,7 @@ def with_status(values: dict[str, NDArray[np.float64]], *answers: AnswerLogprobs
 
 def load_cached_model(context: Context, key: object, make: Callable[[], M]) -> M:
     """Return the run's model under `key`; only `inference.models_in_memory` of them stay loaded."""
-    models: OrderedDict[object, M] = context.shared(MODELS, OrderedDict)
+    models: OrderedDict[object, M] = context.cached(MODELS, OrderedDict)
     if key not in models:
         # The least recently used goes: policy and reference take turns.
         while len(models) >= context.inference.models_in_memory:

@@ -10,8 +10,8 @@ import numpy as np
 import orjson
 import polars as pl
 
-from curate.data.row_parts import DOCUMENTS, TEXT_PARTS
-from curate.data.table import dense_numbers, text_keys
+from curate.data.attachments import DOCUMENTS, TEXT_ATTACHMENTS
+from curate.data.table import dense_ranks, text_keys
 from curate.models.lm.tokens import EncodedConversation, Messages, Prompt
 from curate.store.rows import row_key
 
@@ -60,12 +60,12 @@ def distinct_conversations(pairs: pl.DataFrame) -> Conversations:
         for side in ("chosen", "rejected")
     ]
     both = pl.concat(sides).with_columns(pair=pl.struct("p", "a"))
-    numbers = dense_numbers(both["pair"])
+    numbers = dense_ranks(both["pair"])
     first = both.with_columns(n=pl.Series(numbers)).unique("n", keep="first").sort("n")
     return Conversations(
         [
             _prompt_from_row(row)
-            for row in first.select("prompt", *TEXT_PARTS).iter_rows(named=True)
+            for row in first.select("prompt", *TEXT_ATTACHMENTS).iter_rows(named=True)
         ],
         first["answer"].to_list(),
         list(zip(first["p"].to_list(), first["a"].to_list(), strict=True)),
@@ -78,11 +78,13 @@ def _prompt_columns(pairs: pl.DataFrame) -> list[pl.Series]:
     """Return tools, arguments and documents of the pairs; null where the frame has no such
     column."""
     nothing = pl.Series([None] * len(pairs), dtype=pl.String)
-    return [pairs.get_column(c, default=nothing).alias(c) for c in TEXT_PARTS]
+    return [pairs.get_column(c, default=nothing).alias(c) for c in TEXT_ATTACHMENTS]
 
 
 def _prompt_from_row(row: dict[str, Any]) -> Prompt:
-    tools, arguments, documents = (orjson.loads(row[c]) if row[c] else None for c in TEXT_PARTS)
+    tools, arguments, documents = (
+        orjson.loads(row[c]) if row[c] else None for c in TEXT_ATTACHMENTS
+    )
     template_arguments = {**(arguments or {}), **({DOCUMENTS: documents} if documents else {})}
     return Prompt(row["prompt"], tools, template_arguments)
 

@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from curate.data.table import dense_numbers, messages_series, messages_text
+from curate.data.table import dense_ranks, messages_series, messages_text
 from curate.models.lm.conversations import Conversations, distinct_conversations
 from curate.models.lm.language_model import LanguageModel
 from curate.models.lm.network import CausalNetwork
@@ -48,7 +48,7 @@ def hidden_features(
     if cached is None and store is not None:
         store.put_array(key, states)
     names = pl.Series([prompt for prompt, _ in texts.keys], dtype=pl.String)
-    numbers = dense_numbers(names)
+    numbers = dense_ranks(names)
     first = np.unique(numbers, return_index=True)[1]
     vectors = _standardise_states(np.concatenate([states[first, 0], states[:, 1]]))
     index = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
-from curate.data.message_parts import whole
+from curate.data.messages import decode_message
 
 if TYPE_CHECKING:
     from curate.steps.models import Inference
@@ -117,7 +117,7 @@ class ConversationEncoder:
             generate: whether the answer's turn is opened at the end.
         """
         text: str = self._tokenizer.apply_chat_template(
-            [whole(message) for message in (*prompt.messages, *answer)],
+            [decode_message(message) for message in (*prompt.messages, *answer)],
             tokenize=False,
             add_generation_prompt=generate,
             tools=prompt.tools,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curate.data.message_parts import whole
+from curate.data.messages import decode_message
 from curate.errors import CurateError
 from curate.models.embed.batching import run_with_oom_retry, token_budget_batches
 from curate.models.lm.loading import (
@@ -179,7 +179,7 @@ def _with_content_parts(messages: Sequence[Mapping[str, Any]]) -> list[dict[str,
     """Return the messages as published, with every content as a list of parts."""
     converted = []
     for message in messages:
-        decoded = whole(message)
+        decoded = decode_message(message)
         content = decoded.get("content")
         if not isinstance(content, list):
             decoded["content"] = [{"type": "text", "text": content or ""}]

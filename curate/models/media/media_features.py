@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curate.data.media_answers import answer_media, are_media
-from curate.data.media_bytes import NOT_HERE
-from curate.data.row_parts import REJECTED_MEDIA, is_url
+from curate.data.attachments import REJECTED_MEDIA, is_url
+from curate.data.media_answers import media_answer_columns, media_answer_mask
+from curate.data.media_bytes import NOT_IN_DATA
 from curate.errors import CurateError
 from curate.models.embed.pair_embeddings import embed_pairs
 from curate.steps.features import Features
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ def embed_media_pairs(
     media: Callable[[str], MediaSet],
     store: Store | None,
     progress: Progress,
-    workspace: Workspace | None = None,
+    scratch: ScratchSpace | None = None,
     dtype: str = "float32",
 ) -> tuple[Features, dict[str, Any]]:
     """Embed prompts as texts, and answers that are media by these media alone.
@@ -55,13 +55,13 @@ def embed_media_pairs(
     Returns:
         The features, and counts for the manifest.
     """
-    texts = embed_pairs(pairs, embedder, store, progress, workspace, dtype)
+    texts = embed_pairs(pairs, embedder, store, progress, scratch, dtype)
     index = {part: rows.copy() for part, rows in texts.index.items()}
     blocks, vector_count = [np.asarray(texts.vectors)], len(texts.vectors)
     facts = {"media": 0, "media_not_seen": 0, "pairs_not_seen": 0}
-    for column in answer_media(pairs):
+    for column in media_answer_columns(pairs):
         media_set = media(column)
-        answers = _media_answers(media_set, are_media(pairs, column))
+        answers = _media_answers(media_set, media_answer_mask(pairs, column))
         numbers = _answer_media_numbers(answers)
         vectors = media_set.embed(numbers, embedder, store, progress, dtype)
         answer_vectors, chosen, rejected = _answer_vectors(answers, numbers, vectors)
@@ -76,7 +76,7 @@ def embed_media_pairs(
         facts["pairs_not_seen"] += int((chosen == len(answer_vectors) - 1).sum())
     if facts["media"] and facts["media_not_seen"] == facts["media"]:
         raise _no_medium_error(pairs, media)
-    return _join_features(texts, blocks, index, workspace or Workspace(), dtype), facts
+    return _join_features(texts, blocks, index, scratch or ScratchSpace(), dtype), facts
 
 
 def _answer_media_numbers(answers: MediaAnswers) -> NDArray[np.int64]:
@@ -89,7 +89,7 @@ def _join_features(
     texts: Features,
     blocks: list[NDArray[Any]],
     index: dict[str, NDArray[np.int64]],
-    scratch: Workspace,
+    scratch: ScratchSpace,
     dtype: str,
 ) -> Features:
     """Return the features of texts and media, the vectors of media below those of texts."""
@@ -104,10 +104,10 @@ def _join_features(
 
 def _no_medium_error(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> CurateError:
     """Return the error for a set of which no medium can be decoded."""
-    column = answer_media(pairs)[0]
+    column = media_answer_columns(pairs)[0]
     problem = next((p for p in media(column).problems if p is not None), "unknown")
     first = pairs[column].explode().struct.field("path").drop_nulls().head(1).to_list()
-    if problem == NOT_HERE and first and is_url(first[0]):
+    if problem == NOT_IN_DATA and first and is_url(first[0]):
         return CurateError(
             f"the {column} are URLs, which are not fetched",
             where="embedder",

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curate.data.hashes import KEY_BYTES, key_of
-from curate.data.media_bytes import UnreadMediumError, medium_bytes
-from curate.data.row_parts import REJECTED_MEDIA
-from curate.data.threads import cores
+from curate.data.attachments import REJECTED_MEDIA
+from curate.data.hashes import KEY_BYTES, hash_bytes
+from curate.data.media_bytes import UnreadMediumError, read_medium
+from curate.data.process import available_cores
 from curate.models.media.decoding import (
     SMALL_SIDE,
     DecodedMedium,
@@ -22,7 +22,7 @@ from curate.models.media.decoding import (
     decode_audio,
     decode_image,
 )
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +56,7 @@ class MediaSet:
         pairs: pl.DataFrame,
         column: str,
         folders: Sequence[Path] = (),
-        workspace: Workspace | None = None,
+        scratch: ScratchSpace | None = None,
     ) -> None:
         self.column, self._folders = column, folders
         self._table = pairs.select(column, REJECTED_MEDIA[column])
@@ -77,7 +77,7 @@ class MediaSet:
                     media_numbers = None if keys is None else tuple(numbers[key] for key in keys)
                     self.of[name].append(media_numbers)
         self._first = first
-        scratch = workspace or Workspace()
+        scratch = scratch or ScratchSpace()
         count = len(first)
         self.problems: list[str | None] = [None] * count
         """Why a medium cannot be seen, once it was looked at."""
@@ -109,7 +109,7 @@ class MediaSet:
     def content_keys(self, numbers: Sequence[int] | None) -> list[str]:
         """Return what tells the files of media apart, whatever their names."""
         contents = (self._read(n) for n in numbers or ())
-        return [key_of(d).hex() if isinstance(d, bytes) else d for d in contents]
+        return [hash_bytes(d).hex() if isinstance(d, bytes) else d for d in contents]
 
     def embed(
         self,
@@ -155,7 +155,9 @@ class MediaSet:
     ) -> None:
         data = [self._read(n) for n in numbers]
         readable = np.array([isinstance(d, bytes) for d in data])
-        keys = np.array([key_of(d) if isinstance(d, bytes) else b"" for d in data], f"S{KEY_BYTES}")
+        keys = np.array(
+            [hash_bytes(d) if isinstance(d, bytes) else b"" for d in data], f"S{KEY_BYTES}"
+        )
         # What could not be read stays unknown, so that its problem is noted below.
         unknown = np.ones(len(rows), dtype=bool)
         if stored_vectors is not None and readable.any():
@@ -176,7 +178,7 @@ class MediaSet:
     ) -> list[DecodedMedium]:
         """Return the media, decoded by several threads, with what is told of each noted."""
         # Pillow and soundfile let go of the interpreter's lock while they decode.
-        with ThreadPoolExecutor(cores()) as pool:
+        with ThreadPoolExecutor(available_cores()) as pool:
             decoded = list(pool.map(self._decoded, data))
         for number, one in zip(numbers, decoded, strict=True):
             facts = one.facts
@@ -197,17 +199,17 @@ class MediaSet:
         """Return the file of a medium, or why it is not to be had."""
         row, name, place = self._first[number]
         try:
-            return medium_bytes(self._table[name][row][place], self._folders)
+            return read_medium(self._table[name][row][place], self._folders)
         except UnreadMediumError as error:
             return str(error)
 
 
 def media_set_for(pairs: pl.DataFrame, column: str, context: Context) -> MediaSet:
     """Return the media of exactly these pairs, shared by all steps of a run."""
-    return context.of_pairs(
+    return context.cached_for_pairs(
         f"media/{column}",
         pairs,
-        lambda: MediaSet(pairs, column, context.folders, context.workspace),
+        lambda: MediaSet(pairs, column, context.folders, context.scratch),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curate.data.table import BATCH_ROWS, batches
+from curate.data.table import BATCH_ROWS, batch_slices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,14 +26,14 @@ def shared_pattern(small: NDArray[np.uint8], decoded: NDArray[np.bool_]) -> NDAr
     """
     total = np.zeros(small.shape[1:])
     count = 0
-    for rows in batches(len(small), BATCH_ROWS):
+    for rows in batch_slices(len(small), BATCH_ROWS):
         edges = _normalised_edges(small[rows], decoded[rows])
         total += edges.sum(axis=0)
         count += int(edges.any(axis=(1, 2)).sum())
     out = np.full(len(small), np.nan)
     if count <= 1:
         return out
-    for rows in batches(len(small), BATCH_ROWS):
+    for rows in batch_slices(len(small), BATCH_ROWS):
         edges = _normalised_edges(small[rows], decoded[rows])
         # Without the image itself, which would agree with a mean that holds it.
         other_edges = total - edges

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import norm
 
-from curate.data.table import dense_numbers
+from curate.data.table import dense_ranks
 from curate.models.people.preference_groups import (
     AnnotatorVotes,
     PreferenceGroups,
@@ -37,7 +37,7 @@ def frequent_annotators(
     inside = names.is_in(frequent.implode()).fill_null(False).to_numpy() & voting
     annotator_numbers = np.full(len(names), -1, dtype=np.int64)
     if inside.any():
-        annotator_numbers[inside] = dense_numbers(names.filter(pl.Series(inside)))
+        annotator_numbers[inside] = dense_ranks(names.filter(pl.Series(inside)))
     return frequent.to_list(), annotator_numbers
 
 

@@ -15,7 +15,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from curate.data.table import batches
+from curate.data.table import batch_slices
 from curate.models.heads.feature_matrix import FeatureMatrix
 from curate.models.heads.held_out_values import gather_held_out_values
 from curate.models.heads.modules import Heads, HeadSpec
@@ -166,7 +166,7 @@ def _whitening(votes: AnnotatorVotes) -> NDArray[np.float64]:
     """Return (dim, axes): from features to scaled principal axes; does not depend on the labels."""
     width = votes.chosen.shape[1]
     moment, count = np.zeros((width, width)), max(len(votes.chosen), 1)
-    for rows in batches(len(votes.chosen), _ROWS):
+    for rows in batch_slices(len(votes.chosen), _ROWS):
         difference = (votes.chosen[rows] - votes.rejected[rows]).double().cpu().numpy()
         moment += difference.T @ difference / count
     sizes, axes = np.linalg.eigh(moment)
@@ -182,7 +182,7 @@ def _mean_directions(votes: AnnotatorVotes, folds: int, people: int) -> NDArray[
     sums = np.zeros((folds, people, votes.chosen.shape[1]))
     counts = np.zeros((folds, people))
     identified_rows = np.flatnonzero(votes.annotator >= 0)
-    for rows in batches(len(identified_rows), _ROWS):
+    for rows in batch_slices(len(identified_rows), _ROWS):
         at = identified_rows[rows]
         index = torch.from_numpy(at)
         difference = (votes.chosen[index] - votes.rejected[index]).double().cpu().numpy()

@@ -11,7 +11,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from curate.data.hashes import content_keys
-from curate.data.table import dense_numbers
+from curate.data.table import dense_ranks
 from curate.models.heads.out_of_fold import trainable_mask
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def build_tournaments(pairs: pl.DataFrame) -> Tournaments:
     """
     keys = content_keys(pairs).with_columns(ok=pl.Series(trainable_mask(pairs)))
     nodes = pl.concat([keys.select("prompt", answer=c) for c in ("chosen", "rejected")])
-    ends = dense_numbers(nodes.to_struct()).reshape(2, -1)
-    prompt = dense_numbers(keys["prompt"])
+    ends = dense_ranks(nodes.to_struct()).reshape(2, -1)
+    prompt = dense_ranks(keys["prompt"])
     voted = keys["ok"].to_numpy()
     size = int(ends.max()) + 1 if ends.size else 0
     if size == 0:

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from curate.data.extra_column import extra_value
 from curate.data.hashes import select_in_batches
+from curate.data.json_fields import extra_value
 from curate.errors import CurateError, suggestion
 from curate.models.heads.out_of_fold import training_status
 from curate.models.text.traits import TRAIT_NAMES, trait_difference

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from curate.data.message_parts import parsed_object, tool_calls, whole
+from curate.data.messages import decode_message, message_tool_calls, parse_json_object
 from curate.models.text.schema_check import UncheckableSchemaError, schema_problem
 
 Call = tuple[str, Any]
@@ -20,7 +20,7 @@ def parse_tool_calls(messages: Sequence[Mapping[str, Any]]) -> list[Call]:
     calls: list[Call] = []
     for message in messages:
         if message["more"] is not None:
-            calls += tool_calls(whole(message))
+            calls += message_tool_calls(decode_message(message))
         elif _OPEN in (message["content"] or ""):
             # By hand: a pattern with blanks at both ends would look at long ones again and again.
             _, *texts = message["content"].split(_OPEN)
@@ -29,10 +29,12 @@ def parse_tool_calls(messages: Sequence[Mapping[str, Any]]) -> list[Call]:
 
 
 def _parse_call(text: str) -> Call:
-    call = parsed_object(text)
+    call = parse_json_object(text)
     if not isinstance(call, dict):
         return "", text
-    return str(call.get("name", "")), parsed_object(call.get("arguments", call.get("parameters")))
+    return str(call.get("name", "")), parse_json_object(
+        call.get("arguments", call.get("parameters"))
+    )
 
 
 class ToolSet:
@@ -46,13 +48,13 @@ class ToolSet:
     def __init__(self, tools: Sequence[Any]) -> None:
         self._schemas: dict[str, Any] = {}
         for tool in tools:
-            definition = parsed_object(tool)
+            definition = parse_json_object(tool)
             function = (
                 definition.get("function", definition) if isinstance(definition, dict) else {}
             )
             if isinstance(function, dict) and isinstance(function.get("name"), str):
                 schema = function.get("parameters", function.get("input_schema"))
-                self._schemas[function["name"]] = parsed_object(schema)
+                self._schemas[function["name"]] = parse_json_object(schema)
 
     def problem(self, call: Call) -> str | None:
         """Return what is wrong with a call, None where nothing is.

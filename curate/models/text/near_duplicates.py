@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.data.hashes import content_keys, hashed, numbers_by_appearance
-from curate.data.pair_rows import at_rows
-from curate.data.row_parts import MEDIA_PARTS, REJECTED_MEDIA, present, row_part_keys
-from curate.data.table import BATCH_ROWS, batches, messages_text, rows_in_batches
+from curate.data.attachments import (
+    MEDIA_COLUMNS,
+    REJECTED_MEDIA,
+    attachment_keys,
+    nonempty_attachments,
+)
+from curate.data.hashes import content_keys, hash_128, numbers_by_appearance
+from curate.data.row_selection import scatter_to_length
+from curate.data.table import BATCH_ROWS, batch_slices, iter_rows_in_batches, messages_text
 from curate.models.text.candidates import CandidatePairs, first_near_duplicate
 from curate.models.text.partitioned_duplicates import find_duplicates_partitioned
 from curate.models.text.sketches import MinHashSketches
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +36,7 @@ def near_duplicate_of(
     parts: tuple[str, ...],
     threshold: float,
     progress: Progress,
-    workspace: Workspace | None = None,
+    scratch: ScratchSpace | None = None,
     workers: Workers | None = None,
 ) -> pl.Series:
     """Return pair_id of the earlier pair that each pair nearly repeats, or null.
@@ -45,10 +50,10 @@ def near_duplicate_of(
     text_columns += ["low", "high"] if "chosen" in parts else []
     # Of each batch one key alone: those of all texts take five times as much.
     keys = pl.concat(
-        content_keys(pairs[rows]).select(k=hashed(pl.struct(text_columns)))["k"]
-        for rows in batches(len(pairs), BATCH_ROWS) or [slice(0, 0)]
+        content_keys(pairs[rows]).select(k=hash_128(pl.struct(text_columns)))["k"]
+        for rows in batch_slices(len(pairs), BATCH_ROWS) or [slice(0, 0)]
     )
-    scratch = workspace or Workspace()
+    scratch = scratch or ScratchSpace()
     numbers, first = numbers_by_appearance(keys, scratch.array("items", (len(pairs),), np.int64))
     del keys
     with progress.task("near duplicates", len(first)) as task:
@@ -64,7 +69,7 @@ def near_duplicate_of(
     earlier[repeated] = first[earlier[repeated]]
     named = earlier[numbers]
     rows = pl.Series(np.flatnonzero(named >= 0))
-    return at_rows(pairs["pair_id"].gather(named[rows]), rows, len(pairs)).alias("_of")
+    return scatter_to_length(pairs["pair_id"].gather(named[rows]), rows, len(pairs)).alias("_of")
 
 
 def _find_duplicates(
@@ -72,9 +77,9 @@ def _find_duplicates(
     parts: tuple[str, ...],
     items: int,
     threshold: float,
-    workspace: Workspace,
+    scratch: ScratchSpace,
 ) -> NDArray[np.int64]:
-    sketches = MinHashSketches(parts, items, workspace)
+    sketches = MinHashSketches(parts, items, scratch)
     for batch_texts, media in texts:
         sketches.add(batch_texts, media)
     candidates = CandidatePairs.of(sketches, threshold)
@@ -85,7 +90,7 @@ def _text_batches(
     pairs: pl.DataFrame, rows: NDArray[np.int64], parts: tuple[str, ...], task: Task
 ) -> Iterator[tuple[pl.DataFrame, NDArray[np.uint64] | None]]:
     """Yield parts of ascending rows as texts, and numbers of their media, batch by batch."""
-    for batch_pairs in rows_in_batches(pairs, rows):
+    for batch_pairs in iter_rows_in_batches(pairs, rows):
         batch_texts = batch_pairs.select(messages_text(part).alias(part) for part in parts)
         yield batch_texts, _media_hashes(batch_pairs, answers="chosen" in parts)
         task.advance(len(batch_pairs))
@@ -93,13 +98,13 @@ def _text_batches(
 
 def _media_hashes(pairs: pl.DataFrame, *, answers: bool) -> NDArray[np.uint64] | None:
     """Return a number for the media of each pair, in whichever order the answers have theirs."""
-    there = [c for c in present(pairs) if c in MEDIA_PARTS]
+    there = [c for c in nonempty_attachments(pairs) if c in MEDIA_COLUMNS]
     if not there:
         return None
     total = np.zeros(len(pairs), dtype=np.uint64)
     for name, other in REJECTED_MEDIA.items():
         for column in (name, other):
-            media_keys = row_part_keys(pairs.select(pl.col(column).alias(name)))
+            media_keys = attachment_keys(pairs.select(pl.col(column).alias(name)))
             # Where each answer has its own, the prompt alone has none.
             apart = pl.Series([False] * len(pairs)) if answers else pairs[other].is_not_null()
             if media_keys is not None:

@@ -15,12 +15,12 @@ import polars as pl
 
 from curate.models.text.candidates import CandidatePairs, first_near_duplicate, shared_keys
 from curate.models.text.sketches import ItemShingles, MinHashSketches
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.steps.workers import Part, Workers
+    from curate.steps.workers import RemoteValue, Workers
 
 _RECEIVED = 500_000
 """Items whose keys a receiver gets, on average: some hundred MB."""
@@ -33,7 +33,7 @@ def find_duplicates_partitioned(
     text_columns: tuple[str, ...],
     items: int,
     threshold: float,
-    workspace: Workspace,
+    scratch: ScratchSpace,
     workers: Workers,
 ) -> NDArray[np.int64]:
     """Return `first_near_duplicate` of items whose texts lie with workers, (items,).
@@ -59,9 +59,7 @@ def find_duplicates_partitioned(
     received = list(workers.map(_receive_keys, *zip(*sent_keys, strict=True)))
     item, bucket = _join_buckets(received)
     shared, number = np.unique(item, return_inverse=True)
-    shingles = _gather_shingles(
-        shared, sketched, [*starts, items], text_columns, workspace, workers
-    )
+    shingles = _gather_shingles(shared, sketched, [*starts, items], text_columns, scratch, workers)
     near = first_near_duplicate(CandidatePairs(number, bucket), shingles, len(shared), threshold)
     earlier[shared[near >= 0]] = shared[near[near >= 0]]
     return earlier
@@ -87,14 +85,14 @@ def _record_starts(texts: Iterable[Texts], starts: list[int]) -> Iterator[Texts]
 
 def _gather_shingles(
     items: NDArray[np.int64],
-    sketched: list[Part],
+    sketched: list[RemoteValue],
     edges: list[int],
     text_columns: tuple[str, ...],
-    workspace: Workspace,
+    scratch: ScratchSpace,
     workers: Workers,
 ) -> ItemShingles:
     """Return shingles of these ascending items, numbered anew in this order."""
-    gathered = ItemShingles(text_columns, workspace)
+    gathered = ItemShingles(text_columns, scratch)
     cuts = np.searchsorted(items, edges)
     partition_items = [
         items[a:b] - start for a, b, start in zip(cuts[:-1], cuts[1:], edges, strict=False)
@@ -105,7 +103,7 @@ def _gather_shingles(
 
 
 def _sketch_texts(text_columns: tuple[str, ...], texts: Texts) -> MinHashSketches:
-    sketches = MinHashSketches(text_columns, len(texts[0]), Workspace())
+    sketches = MinHashSketches(text_columns, len(texts[0]), ScratchSpace())
     sketches.add(*texts)
     return sketches
 
@@ -132,4 +130,4 @@ def _receive_keys(*keyed_items: KeyedItems) -> tuple[NDArray[np.int64], NDArray[
 
 
 def _select_shingles(sketches: MinHashSketches, items: NDArray[np.int64]) -> ItemShingles:
-    return sketches.shingles.of(items, Workspace())
+    return sketches.shingles.of(items, ScratchSpace())

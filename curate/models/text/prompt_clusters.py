@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 
 from curate.data.hashes import numbers_by_key, prompt_keys
-from curate.data.table import messages_text, rows_in_batches
+from curate.data.table import iter_rows_in_batches, messages_text
 from curate.models.text.candidates import cluster_sketches
 from curate.models.text.sketches import MinHashSketches
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ SIMILAR = 0.8
 def prompt_clusters(
     pairs: pl.DataFrame,
     progress: Progress,
-    workspace: Workspace | None = None,
+    scratch: ScratchSpace | None = None,
     threshold: float = SIMILAR,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return number of each pair's prompt, and of its cluster; both (pairs,), whatever the order of
@@ -36,9 +36,9 @@ def prompt_clusters(
     threshold can be missed.
     """
     numbers, first = numbers_by_key(prompt_keys(pairs))
-    sketches = MinHashSketches(("prompt",), len(first), workspace or Workspace())
+    sketches = MinHashSketches(("prompt",), len(first), scratch or ScratchSpace())
     with progress.task("prompt clusters", len(first)) as task:
-        for batch_pairs in rows_in_batches(pairs, first):
+        for batch_pairs in iter_rows_in_batches(pairs, first):
             sketches.add(batch_pairs.select(messages_text("prompt").alias("prompt")))
             task.advance(len(batch_pairs))
     return numbers, cluster_sketches(sketches, threshold)[numbers]

@@ -13,7 +13,7 @@ import polars as pl
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.store.workspace import Workspace
+    from curate.store.scratch import ScratchSpace
 
 # Scripts that write words without spaces are taken character by character.
 _SCRIPTS = ((0x3040, 0x30FF), (0x3400, 0x9FFF), (0xAC00, 0xD7AF))
@@ -47,11 +47,11 @@ class ShingleTable:
     Hashes are not those of `text_shingles`, but tell the same runs of words apart.
 
     Args:
-        workspace: gives room to them.
+        scratch: space for them.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+    def __init__(self, scratch: ScratchSpace) -> None:
+        self._workspace = scratch
         self._hashes: list[NDArray[np.uint32]] = []
         self._ends: list[NDArray[np.int64]] = []
         self._starts = [0]

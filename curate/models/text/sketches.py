@@ -13,9 +13,9 @@ import numpy as np
 from datasketch import MinHashLSH
 from rensa import RMinHash
 
-from curate.data.table import BATCH_ROWS, batches
+from curate.data.table import BATCH_ROWS, batch_slices
 from curate.models.text.shingles import ShingleTable, jaccard_similarity
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,12 +38,12 @@ class ItemShingles:
         workspace: gives room to them.
     """
 
-    def __init__(self, text_columns: tuple[str, ...], workspace: Workspace) -> None:
-        self.tables = {part: ShingleTable(workspace) for part in text_columns}
+    def __init__(self, text_columns: tuple[str, ...], scratch: ScratchSpace) -> None:
+        self.tables = {part: ShingleTable(scratch) for part in text_columns}
 
-    def of(self, items: NDArray[np.int64], workspace: Workspace) -> ItemShingles:
+    def of(self, items: NDArray[np.int64], scratch: ScratchSpace) -> ItemShingles:
         """Return the shingles of some items, numbered anew in this order."""
-        selected = ItemShingles(tuple(self.tables), workspace)
+        selected = ItemShingles(tuple(self.tables), scratch)
         for part, table in self.tables.items():
             selected.tables[part].add_hashes([table.of(item) for item in items.tolist()])
         return selected
@@ -85,12 +85,12 @@ class MinHashSketches:
         workspace: gives room to them.
     """
 
-    def __init__(self, text_columns: tuple[str, ...], items: int, workspace: Workspace) -> None:
-        self.shingles = ItemShingles(text_columns, workspace)
-        self._sketches: NDArray[np.uint32] = workspace.array(
+    def __init__(self, text_columns: tuple[str, ...], items: int, scratch: ScratchSpace) -> None:
+        self.shingles = ItemShingles(text_columns, scratch)
+        self._sketches: NDArray[np.uint32] = scratch.array(
             "sketches", (items, _PERMUTATIONS), np.uint32
         )
-        self._media: NDArray[np.uint64] = workspace.array("sketched_media", (items,), np.uint64)
+        self._media: NDArray[np.uint64] = scratch.array("sketched_media", (items,), np.uint64)
         self.items = 0
 
     def add(self, texts: pl.DataFrame, media: NDArray[np.uint64] | None = None) -> None:
@@ -131,7 +131,7 @@ class MinHashSketches:
         """Return one number for the columns of each sketch, (items,)."""
         # Items of other media share no bucket, however near their texts are.
         keys = self._media[: self.items].copy()
-        for rows in batches(self.items, BATCH_ROWS):
+        for rows in batch_slices(self.items, BATCH_ROWS):
             for column in self._sketches[rows, columns].T:
                 mixed = (keys[rows] ^ column) * _MIX
                 keys[rows] = mixed ^ (mixed >> np.uint64(29))

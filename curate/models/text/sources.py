@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from curate.data.row_parts import DOCUMENTS
+from curate.data.attachments import DOCUMENTS
 from curate.data.table import messages_text
 
 NO_SOURCES = "no sources"

@@ -17,9 +17,9 @@ def make_engine(settings: EngineConfig) -> Engine:
         from curate.pipeline.engines.ray import RayEngine
 
         return RayEngine(settings)
-    from curate.data.threads import cores
+    from curate.data.process import available_cores
     from curate.pipeline.engines.limits import check_workers
     from curate.pipeline.engines.local import LocalEngine
 
-    check_workers(settings.workers, cores())
+    check_workers(settings.workers, available_cores())
     return LocalEngine(settings.workers or 1)

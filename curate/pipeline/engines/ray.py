@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
-from curate.data.row_parts import MEDIA_PARTS, present
-from curate.data.threads import cores
+from curate.data.attachments import MEDIA_COLUMNS, nonempty_attachments
+from curate.data.process import available_cores
 from curate.errors import CurateError, first_line
 from curate.models.embed.settings import EmbedderConfig
 from curate.optional_packages import need
@@ -62,7 +62,7 @@ class RayEngine:
         need("ray", "ray", "engine: ray")
         check_reachable(settings.address)
         if settings.address is None:
-            check_workers(settings.workers, cores())
+            check_workers(settings.workers, available_cores())
         self._settings = settings
         self.workers = RayWorkers(lambda: self._count)
         self._started = False
@@ -281,6 +281,6 @@ class RayEmbedder:
 
 def _runs_here(step: ScorerStep, pairs: pl.DataFrame) -> bool:
     """Return whether a table scorer works in parts, or needs the media of these pairs."""
-    media = any(attachment in MEDIA_PARTS for attachment in present(pairs))
+    media = any(attachment in MEDIA_COLUMNS for attachment in nonempty_attachments(pairs))
     needs_media = step.scorer.reads_media or (media and step.scorer.reads_texts)
     return step.scorer.in_parts or needs_media

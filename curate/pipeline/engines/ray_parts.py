@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from curate.pipeline.engines.ray_errors import unwrap_user_error
-from curate.steps.workers import Part
+from curate.steps.workers import RemoteValue
 
 T = TypeVar("T")
 # After so many lost workers the task itself must be at fault.
@@ -36,20 +36,20 @@ class RayWorkers:
         """Return the number of tasks that run at a time."""
         return self._connect()
 
-    def place(self, values: Iterable[Any]) -> list[Part]:
+    def place(self, values: Iterable[Any]) -> list[RemoteValue]:
         """Put each value into the object store of this machine; others fetch it from here."""
         import ray
 
         self._connect()
         return list(_call_rows(ray.put, values))
 
-    def keep(self, function: Callable[..., Any], *columns: Iterable[Any]) -> list[Part]:
+    def keep(self, function: Callable[..., Any], *columns: Iterable[Any]) -> list[RemoteValue]:
         """Start one task per row of arguments; return references of the results."""
         return list(_call_rows(self._submitting(function), *columns))
 
     def spread(
         self, function: Callable[..., Sequence[Any]], count: int, *columns: Iterable[Any]
-    ) -> list[list[Part]]:
+    ) -> list[list[RemoteValue]]:
         """Start one task per row; return, for each of its results, the references of all tasks."""
         if count == 1:  # Ray would give the sequence itself
             return [self.keep(lambda *arguments: function(*arguments)[0], *columns)]

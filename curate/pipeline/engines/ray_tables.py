@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from curate.data.row_parts import MEDIA, MEDIA_PARTS
-from curate.data.table import MESSAGES, PAIR_COLUMNS, batches
+from curate.data.attachments import MEDIA, MEDIA_COLUMNS
+from curate.data.table import MESSAGES, PAIR_COLUMNS, batch_slices
 from curate.pipeline.engines.worker import Scored, WorkerSettings
 from curate.steps.context import PROMPT_GROUPS, SAME_ANSWERS, Context
 from curate.steps.contracts import Scorer
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +58,7 @@ class TableInputs:
             features = context.features
             arrays = {"vectors": features.vectors, "style": features.style}
             arrays |= {f"index/{side}": rows for side, rows in features.index.items()}
-        light_columns = [name for name in PAIR_COLUMNS if name not in (*_TEXTS, *MEDIA_PARTS)]
+        light_columns = [name for name in PAIR_COLUMNS if name not in (*_TEXTS, *MEDIA_COLUMNS)]
         shared = {
             # Scorers that read no texts need these two: texts stay with the driver then.
             PROMPT_GROUPS: (pairs["pair_id"], context.prompt_groups(pairs)),
@@ -69,7 +69,7 @@ class TableInputs:
             _put_frames(pairs.select(light_columns)),
             _put_frames(pairs.select(_TEXTS)),
             {
-                name: [ray.put(array[rows]) for rows in batches(len(array), _BLOCK_ROWS)]
+                name: [ray.put(array[rows]) for rows in batch_slices(len(array), _BLOCK_ROWS)]
                 for name, array in arrays.items()
             },
             ray.put(shared),
@@ -110,22 +110,20 @@ def _load_cached_inputs(
         _WorkerCache.folder = Path(tempfile.mkdtemp(prefix="curate-"))
         _WorkerCache.context = settings.context()
         _WorkerCache.pairs = _load_inputs(
-            inputs, _WorkerCache.context, Workspace(_WorkerCache.folder)
+            inputs, _WorkerCache.context, ScratchSpace(_WorkerCache.folder)
         )
         _WorkerCache.token = token
     return _WorkerCache.pairs, _WorkerCache.context
 
 
-def _load_inputs(inputs: TableInputs, context: Context, workspace: Workspace) -> pl.DataFrame:
+def _load_inputs(inputs: TableInputs, context: Context, scratch: ScratchSpace) -> pl.DataFrame:
     """Return the pair table; features and what is shared go into the context."""
     import ray
 
     from curate.steps.features import Features
 
-    table = workspace.collect("pairs", (_frame_from_arrow(ray.get(ref)) for ref in inputs.pairs))
-    arrays = {
-        name: _load_array_blocks(name, refs, workspace) for name, refs in inputs.arrays.items()
-    }
+    table = scratch.collect("pairs", (_frame_from_arrow(ray.get(ref)) for ref in inputs.pairs))
+    arrays = {name: _load_array_blocks(name, refs, scratch) for name, refs in inputs.arrays.items()}
     context.preset(ray.get(inputs.shared))
     context.embed = inputs.embed
     if arrays:
@@ -133,24 +131,22 @@ def _load_inputs(inputs: TableInputs, context: Context, workspace: Workspace) ->
         features = Features(arrays["vectors"], arrays["style"], index)
         context.features_of = lambda: features
     if inputs.texts:
-        texts = workspace.collect(
-            "texts", (_frame_from_arrow(ray.get(ref)) for ref in inputs.texts)
-        )
+        texts = scratch.collect("texts", (_frame_from_arrow(ray.get(ref)) for ref in inputs.texts))
         table = pl.concat([table, texts], how="horizontal")
     else:
         table = table.with_columns(pl.lit(None, dtype=MESSAGES).alias(c) for c in _TEXTS)
-    nothing = (pl.lit(None, dtype=MEDIA).alias(c) for c in MEDIA_PARTS)
+    nothing = (pl.lit(None, dtype=MEDIA).alias(c) for c in MEDIA_COLUMNS)
     return table.with_columns(nothing).select(list(PAIR_COLUMNS))
 
 
-def _load_array_blocks(name: str, references: list[Any], workspace: Workspace) -> NDArray[Any]:
+def _load_array_blocks(name: str, references: list[Any], scratch: ScratchSpace) -> NDArray[Any]:
     """Return the blocks of an array, one below the other."""
     import ray
 
     first_block = ray.get(references[0])
     # All blocks but the last are of one length.
     rows = len(first_block) * (len(references) - 1) + len(ray.get(references[-1]))
-    out = workspace.array(name, (rows, *first_block.shape[1:]), first_block.dtype)
+    out = scratch.array(name, (rows, *first_block.shape[1:]), first_block.dtype)
     for number, reference in enumerate(references):
         block = ray.get(reference)
         start = number * len(first_block)
@@ -163,7 +159,7 @@ def _put_frames(frame: pl.DataFrame) -> list[Any]:
 
     return [
         ray.put(frame[rows].to_arrow(compat_level=pl.CompatLevel.oldest()))
-        for rows in batches(len(frame), _BLOCK_ROWS)
+        for rows in batch_slices(len(frame), _BLOCK_ROWS)
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from curate.data.extra_column import CLASS_KEY, extra_with
+from curate.data.json_fields import CLASS_KEY, with_extra_key
 from curate.data.json_text import to_json
 from curate.read.formats.base import (
     ERROR,
@@ -110,12 +110,12 @@ def _pair_columns(text_pairs: pl.DataFrame) -> pl.DataFrame:
     first_is_chosen = pl.col("_agreed") > pl.col("other__agreed")
     high, low = (pl.max_horizontal, pl.min_horizontal)
     agreed = ("_agreed", "other__agreed")
-    extra = extra_with(EXTRA, "chosen_agreement", high(*agreed).cast(pl.String))
+    extra = with_extra_key(EXTRA, "chosen_agreement", high(*agreed).cast(pl.String))
     text_pairs = text_pairs.with_columns(extra)
-    named = extra_with(EXTRA, CLASS_KEY, pl.col("_class").map_elements(to_json, pl.String))
+    named = with_extra_key(EXTRA, CLASS_KEY, pl.col("_class").map_elements(to_json, pl.String))
     text_pairs = text_pairs.with_columns(named)
     text_pairs = text_pairs.with_columns(
-        extra_with(EXTRA, "rejected_agreement", low(*agreed).cast(pl.String))
+        with_extra_key(EXTRA, "rejected_agreement", low(*agreed).cast(pl.String))
     )
     return text_pairs.select(
         ROW,

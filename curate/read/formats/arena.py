@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.data.json_columns import decode_json
-from curate.data.table import MESSAGES, message, messages_series
+from curate.data.json_fields import decode_json
+from curate.data.table import MESSAGES, messages_series, plain_message
 from curate.read.embedded_json import parse_messages
 from curate.read.formats.base import (
     ERROR,
@@ -164,7 +164,7 @@ def _interleave_turns(lists: pl.DataFrame, response: str) -> pl.Series:
     even_lists = lists.drop_nulls().filter(sizes[0] == sizes[1], sizes[0] > 0)
     flat = even_lists.explode("prompt", response)
     turn = [
-        message(role, pl.col(column).fill_null(""))
+        plain_message(role, pl.col(column).fill_null(""))
         for column, role in (("prompt", "user"), (response, "assistant"))
     ]
     by_conversation = flat.drop_nulls("prompt").group_by("n", maintain_order=True)

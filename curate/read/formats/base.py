@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from curate.data.row_parts import row_part_keys
-from curate.data.table import MESSAGES, PAIR_COLUMNS, message, messages_key
+from curate.data.attachments import attachment_keys
+from curate.data.table import MESSAGES, PAIR_COLUMNS, messages_key, plain_message
 from curate.read.column_names import SYSTEM
 from curate.read.formats.ranking_config import RankingRule
 
@@ -132,7 +132,7 @@ def share_of_rows(rows: RowSample, test: Any) -> float:
 def as_turn(column: str | pl.Expr, role: str) -> pl.Expr:
     """Return a text column as a list of one message by `role`; a null text gives a null list."""
     text = pl.col(column) if isinstance(column, str) else column
-    turn = pl.concat_list(message(role, text))
+    turn = pl.concat_list(plain_message(role, text))
     return pl.when(text.is_not_null()).then(turn).cast(MESSAGES)
 
 
@@ -167,10 +167,8 @@ def prepend_system_turn(
 
 def prompt_key(rows: pl.DataFrame) -> pl.Expr:
     """Return a key of the prompt together with the tools and media of its row."""
-    attachment_keys = row_part_keys(rows)
-    return messages_key("prompt") + (
-        pl.lit("") if attachment_keys is None else pl.lit(attachment_keys)
-    )
+    keys = attachment_keys(rows)
+    return messages_key("prompt") + (pl.lit("") if keys is None else pl.lit(keys))
 
 
 def report_unused_rows(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import ConfigDict, Field, model_validator
 
-from curate.data.section import Checked
+from curate.data.strict_model import StrictModel
 from curate.data.table import MESSAGES
 from curate.errors import CurateError
 from curate.read.formats.base import Format, RowSample, as_messages_column, prepend_system_turn
@@ -30,7 +30,7 @@ _ZEROS_NOTE = (
 )
 
 
-class ColumnMapping(Checked):
+class ColumnMapping(StrictModel):
     """Which column holds what: `chosen` and `rejected`, or `first`, `second` and who won.
 
     `label` says who won, or `first_score` and `second_score` do: the greater score wins.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.data.table import MESSAGES, message
+from curate.data.table import MESSAGES, plain_message
 from curate.read.formats.base import (
     Format,
     RowSample,
@@ -104,11 +104,11 @@ def parse_dialogue(column: str) -> pl.Expr:
     role = pl.when(pl.element().str.starts_with("h")).then(pl.lit("user"))
     # One space belongs to the mark; the rest of the white space is the speaker's.
     content = pl.element().str.slice(1).str.strip_prefix(" ")
-    turn = message(role.otherwise(pl.lit("assistant")), content)
+    turn = plain_message(role.otherwise(pl.lit("assistant")), content)
     pieces = marked.str.split(_SPLIT_CHARACTER)
     turns = pieces.list.slice(1).list.eval(turn).cast(MESSAGES)
     # Nearly always empty. A text without any tag is no dialogue and has no speaker.
     leading_text = pieces.list.first().str.strip_chars()
-    system_turn = pl.concat_list(message(pl.lit("system"), leading_text)).cast(MESSAGES)
+    system_turn = pl.concat_list(plain_message(pl.lit("system"), leading_text)).cast(MESSAGES)
     has_system_text = (leading_text != "") & (pieces.list.len() > 1)
     return pl.when(has_system_text).then(pl.concat_list(system_turn, turns)).otherwise(turns)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import orjson
 import polars as pl
 
-from curate.data.row_parts import MEDIA, MEDIUM
+from curate.data.attachments import MEDIA, MEDIUM
 from curate.data.table import MESSAGES
 from curate.read.formats.base import (
     NO_PAIR,

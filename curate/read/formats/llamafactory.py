@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from curate.data.json_text import parsed_json
+from curate.data.json_text import parse_nested_json
 from curate.data.table import MESSAGES, messages_series
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
@@ -144,7 +144,7 @@ class AlpacaOutputs(Format):
 
 def _two_texts(output: Any) -> list[str] | None:
     """Return a list of two texts, also from its JSON text; None for anything else."""
-    parsed = parsed_json(output)
+    parsed = parse_nested_json(output)
     if not isinstance(parsed, list) or len(parsed) != _TWO:
         return None
     return parsed if all(isinstance(text, str) for text in parsed) else None
@@ -194,7 +194,7 @@ def parse_history(history: str | None) -> tuple[list[Any], str | None]:
         history: JSON of a list of [question, answer], or of messages; or JSON of a text that holds
             such a list, as files without nested columns do.
     """
-    listed = parsed_json(history)
+    listed = parse_nested_json(history)
     if listed in (None, "", []):
         return [], None
     if not isinstance(listed, list):

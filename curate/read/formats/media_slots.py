@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from curate.data.attachments import MEDIA, REJECTED_MEDIA
 from curate.data.json_text import to_json
-from curate.data.message_parts import AUDIOS, IMAGES, MARKS, VIDEOS
-from curate.data.row_parts import MEDIA, REJECTED_MEDIA
+from curate.data.messages import AUDIOS, IMAGES, PLACEHOLDERS, VIDEOS
 from curate.data.table import MESSAGES
 from curate.read.formats.base import ERROR, NO_PAIR
 from curate.read.formats.slots import assign_winner
@@ -20,7 +20,7 @@ def medium_turn(column: str) -> pl.Expr:
     kind, part = _PARTS[column]
     other_fields = to_json({"content": [{"type": kind}]})
     turn = pl.struct(
-        role=pl.lit("assistant"), content=pl.lit(MARKS[part]), more=pl.lit(other_fields)
+        role=pl.lit("assistant"), content=pl.lit(PLACEHOLDERS[part]), more=pl.lit(other_fields)
     )
     return pl.concat_list(turn).cast(MESSAGES)
 

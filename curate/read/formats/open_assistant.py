@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.data.table import MESSAGES, message
+from curate.data.table import MESSAGES, plain_message
 from curate.read.formats.base import (
     ERROR,
     EXTRA,
@@ -101,7 +101,7 @@ def _walk_to_roots(rows: pl.DataFrame, ends: pl.Series) -> tuple[pl.DataFrame, p
         ROW,
         at=pl.col("message_id").cast(pl.String),
         parent=pl.col("parent_id").cast(pl.String),
-        turn=message(role, pl.col("text").cast(pl.String)),
+        turn=plain_message(role, pl.col("text").cast(pl.String)),
     ).unique("at", keep="first")
     walk = pl.DataFrame({"parent_id": ends, "at": ends.cast(pl.String)})
     steps = []

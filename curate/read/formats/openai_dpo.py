@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import orjson
 import polars as pl
 
-from curate.data.json_text import parsed_json, to_json
-from curate.data.row_parts import TOOLS
+from curate.data.attachments import TOOLS
+from curate.data.json_text import parse_nested_json, to_json
 from curate.data.table import MESSAGES, messages_series
 from curate.read.formats.base import (
     ERROR,
@@ -72,7 +72,7 @@ class OpenAIDPOFormat(Format):
 
 def _parse_input(text: str | None) -> tuple[Any, Any, dict[str, Any], str | None]:
     """Return messages, tools, other fields, and what is wrong."""
-    fields: Any = parsed_json(orjson.loads(text)) if text else None
+    fields: Any = parse_nested_json(orjson.loads(text)) if text else None
     if isinstance(fields, str | list):
         fields = {"messages": fields}
     if not isinstance(fields, dict) or not fields.get("messages"):
@@ -84,5 +84,5 @@ def _parse_input(text: str | None) -> tuple[Any, Any, dict[str, Any], str | None
         else published_messages
     )
     messages, problem = as_messages(prompt_messages)
-    tools = parsed_json(fields.pop(TOOLS, None))
+    tools = parse_nested_json(fields.pop(TOOLS, None))
     return messages or [], tools, fields, None if problem is None else f"'input' {problem}"

@@ -8,7 +8,7 @@ from typing import ClassVar
 import polars as pl
 
 from curate.data.table import MESSAGES
-from curate.data.table import message as message_of
+from curate.data.table import plain_message as message_of
 from curate.read.formats.base import ERROR, ROW, Format, RowSample, has_columns, report_unused_rows
 from curate.read.formats.rankings import RANKED, pairs_from_rankings
 from curate.read.formats.slots import add_to_extra

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from curate.data.section import Checked
+from curate.data.strict_model import StrictModel
 
 
-class RankingRule(Checked):
+class RankingRule(StrictModel):
     """Which pairs are made of a ranking; the strength of a pair is the difference of its scores."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

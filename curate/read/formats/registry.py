@@ -9,14 +9,14 @@ from curate.read.closest_formats import closest_formats
 from curate.read.column_guess import guess_columns
 from curate.read.embedded_json import parse_embedded_json, parse_embedded_json_in_rows
 from curate.read.formats.base import Format, RowSample
-from curate.steps.discovery import named_classes
+from curate.steps.discovery import find_classes
 
 _FOLDER = "curate.read.formats"
 
 
 @cache
 def _format_classes() -> dict[str, type[Format]]:
-    return named_classes(_FOLDER, Format)  # type: ignore[type-abstract]
+    return find_classes(_FOLDER, Format)  # type: ignore[type-abstract]
 
 
 def format_names() -> dict[str, str]:

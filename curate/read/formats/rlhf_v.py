@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from curate.data.message_parts import IMAGES, MARKS
+from curate.data.messages import IMAGES, PLACEHOLDERS
 from curate.read.formats.base import ERROR, Format, RowSample, as_turn, has_columns, share_of_rows
 
 _SIDES = ("question", "chosen", "rejected")
@@ -42,7 +42,7 @@ class RLHFV(Format):
             _texts_of_row(row) for row in rows.select(*_SIDES, "text").iter_rows(named=True)
         ]
         texts = pl.DataFrame(texts_by_row, schema=dict.fromkeys(_SIDES, pl.String), orient="row")
-        placeholder = MARKS[IMAGES]
+        placeholder = PLACEHOLDERS[IMAGES]
         question = pl.col("question")
         marked = pl.when(question.str.contains(placeholder, literal=True)).then(question)
         rows = rows.drop(*_SIDES).hstack(texts)

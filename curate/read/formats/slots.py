@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from curate.data.extra_column import SLOT_KEY, extra_with
+from curate.data.json_fields import SLOT_KEY, with_extra_key
 from curate.read.formats.base import ERROR, EXTRA, ROW
 
 SECOND, TIE = 2, 0
@@ -94,7 +94,7 @@ def unpivot_votes(rows: pl.DataFrame, votes: Sequence[str], name: str) -> pl.Dat
 
 def add_to_extra(key: str, json_value: pl.Expr) -> pl.Expr:
     """Return `EXTRA` with one more key; `json_value` is already JSON text."""
-    return extra_with(EXTRA, key, json_value)
+    return with_extra_key(EXTRA, key, json_value)
 
 
 def list_to_extra(key: str, column: str) -> pl.Expr:

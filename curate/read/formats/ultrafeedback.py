@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from curate.data.message_parts import IMAGES, MARKS
+from curate.data.messages import IMAGES, PLACEHOLDERS
 from curate.read.formats.base import Format, RowSample, as_turn, has_columns, share_of_rows
 from curate.read.formats.rankings import (
     RANKED_WITH_METADATA,
@@ -126,7 +126,7 @@ class VLFeedback(UltraFeedback):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return pairs by the mean rating, with a placeholder for the image."""
         pictured = pl.col("images").list.len() > 0 if "images" in rows.columns else pl.lit(False)
-        marked = pl.lit(MARKS[IMAGES]) + pl.col("prompt")
+        marked = pl.lit(PLACEHOLDERS[IMAGES]) + pl.col("prompt")
         return super().convert(
             rows.with_columns(prompt=pl.when(pictured).then(marked).otherwise("prompt"))
         )

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import orjson
 import polars as pl
 
-from curate.data.json_text import parsed_json
+from curate.data.json_text import parse_nested_json
 from curate.data.table import MESSAGES, messages_series
 from curate.read.formats.base import ERROR, Format, RowSample, has_columns, share_of_rows
 from curate.read.formats.rankings import pairs_from_valid_rankings
@@ -53,7 +53,7 @@ class VertexFormat(Format):
 
 def _parse_row(row: dict[str, str | None]) -> tuple[list[Turn], list[dict[str, Any]], str | None]:
     """Return prompt and scored answers of a row, or what is wrong."""
-    fields = {name: parsed_json(orjson.loads(text)) for name, text in row.items() if text}
+    fields = {name: parse_nested_json(orjson.loads(text)) for name, text in row.items() if text}
     system = next((fields[name] for name in _SYSTEM if fields.get(name)), None)
     prompt, problem = _messages_from_contents(fields.get("contents"), "contents")
     if system is not None and problem is None:

@@ -10,9 +10,9 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
-from curate.data.json_columns import as_json, decode_json
+from curate.data.attachments import MEDIA, MEDIA_COLUMNS
+from curate.data.json_fields import decode_json, encode_json
 from curate.data.json_text import to_json
-from curate.data.row_parts import MEDIA, MEDIA_PARTS
 from curate.read.embedded_json import embedded_json_as_text, parse_message_column
 from curate.read.formats import ERROR, EXTRA, ROW, Format
 from curate.read.formats.base import RowSample
@@ -116,7 +116,7 @@ class ArrowBlock(RowBlock):
         for attachment, every in attachment_sources(self.table.column_names, fmt.columns()).items():
             names = [n for n in every if not pa.types.is_null(self.table.column(n).type)]
             columns = [self.table.column(name) for name in names]
-            if attachment in MEDIA_PARTS and len(columns) == 1:
+            if attachment in MEDIA_COLUMNS and len(columns) == 1:
                 name = names[0]
                 add_media_attachment(
                     attachment, name, pl.Series(name, pl.from_arrow(columns[0])), attachments
@@ -230,7 +230,7 @@ def _json_entry(name: str, column: pa.ChunkedArray) -> pl.Series:
     if not arrow_types.is_json(column.type):
         return _json_entries(name, pl.Series(arrow_types.json_texts(column), dtype=pl.String))
     values = pl.DataFrame(pl.from_arrow(pa.table({"v": column})))
-    encoded = pl.when(pl.col("v").is_not_null()).then(as_json("v"))
+    encoded = pl.when(pl.col("v").is_not_null()).then(encode_json("v"))
     return _json_entries(name, values.select(encoded).to_series())
 
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import polars as pl
 
+from curate.data.attachments import ARGUMENTS, ATTACHMENTS, DOCUMENTS, MEDIA, MEDIA_COLUMNS, TOOLS
 from curate.data.json_text import to_json
-from curate.data.row_parts import ARGUMENTS, DOCUMENTS, MEDIA, MEDIA_PARTS, ROW_PARTS, TOOLS
 from curate.read.embedded_json import parse_embedded_json
 
 FUNCTIONS = "functions"
 """OpenAI's older name of tools: a list of functions, without the object around each."""
 NAMES: Mapping[str, tuple[str, ...]] = {
-    **{name: (name,) for name in ROW_PARTS},
+    **{name: (name,) for name in ATTACHMENTS},
     TOOLS: (TOOLS, FUNCTIONS),
     "images": ("images", "image"),
     "videos": ("videos", "video"),
@@ -62,7 +62,7 @@ class RowAttachments:
             self.columns[name].alias(name)
             if name in self.columns
             else pl.Series(name, [None] * rows, dtype=dtype)
-            for name, dtype in ROW_PARTS.items()
+            for name, dtype in ATTACHMENTS.items()
         ]
 
 
@@ -104,7 +104,7 @@ def add_attachment(
     """Add one attachment from Python values."""
     into.sources.update(names)
     name = names[0]
-    if attachment in MEDIA_PARTS:
+    if attachment in MEDIA_COLUMNS:
         into.columns[attachment] = media_series(name, values, into).alias(attachment)
         return
     unplaced_rows = into.unplaced_rows.setdefault(name, set())

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from curate.data.json_text import has_half, whole_text
+from curate.data.json_text import has_lone_surrogate, replace_lone_surrogates
 from curate.errors import CurateError
 from curate.read.messages import is_message
 from curate.read.sources.blocks import RowBlock
@@ -259,12 +259,12 @@ class _RepairedRow(dict):  # type: ignore[type-arg]
         """Return the value with halves replaced; a row is marked, rows of an array each."""
         if isinstance(value, list):
             return [cls.replace_halves(v) if _has_half_character(v) else v for v in value]
-        clean = json.loads(whole_text(json.dumps(value, ensure_ascii=False)))
+        clean = json.loads(replace_lone_surrogates(json.dumps(value, ensure_ascii=False)))
         return cls(clean) if isinstance(clean, dict) else clean
 
 
 def _has_half_character(value: Any) -> bool:
-    return has_half(json.dumps(value, ensure_ascii=False))
+    return has_lone_surrogate(json.dumps(value, ensure_ascii=False))
 
 
 def check_encoding(head: bytes, file: DataFile) -> None:

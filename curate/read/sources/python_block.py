@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from curate.data.json_columns import decode_json
-from curate.data.json_text import DeepJson, object_to_json, to_json, without_depth
+from curate.data.json_fields import decode_json
+from curate.data.json_text import DeepJson, flatten_deep_values, object_to_json, to_json
 from curate.data.table import messages_series
 from curate.read.embedded_json import embedded_json_as_text, parse_message_column
 from curate.read.formats import ERROR, EXTRA, ROW, Format
@@ -45,7 +45,7 @@ class PythonBlock(RowBlock):
 
     def add(self, number: int, row: dict[str, Any]) -> None:
         """Add a parsed object by its row number."""
-        self.rows.append(without_depth(row))
+        self.rows.append(flatten_deep_values(row))
         self.numbers.append(number)
 
     def sample(self, rows: int) -> RowSample:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
-from curate.data.columnar import rows_in_batch
+from curate.data.columnar import parquet_batch_rows
 from curate.errors import CurateError, first_line
 from curate.read.sources import arrow_types
 from curate.read.sources.arrow_block import ArrowBlock
@@ -25,7 +25,7 @@ def read_parquet(file: DataFile) -> Iterator[RowBlock]:
     with file.seekable() as opened, position.as_damage():
         # Without a buffer ahead, which would hold all row groups until the last is read.
         parquet = pa_parquet.ParquetFile(opened, page_checksum_verification=True, pre_buffer=False)
-        rows = rows_in_batch(parquet.metadata, BLOCK_ROWS)
+        rows = parquet_batch_rows(parquet.metadata, BLOCK_ROWS)
         yield from position.blocks(parquet.schema_arrow, parquet.iter_batches(batch_size=rows))
 
 

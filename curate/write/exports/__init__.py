@@ -3,16 +3,16 @@
 To add one, add a module here with a subclass of `Export`; it is found by its `name`.
 """
 
-from curate.write.exports.base import LABEL_PROBABILITY, WEIGHT, WEIGHTS, Advice, Export
-from curate.write.exports.registry import export_names, forms_holding, get_export
+from curate.write.exports.base import LABEL_PROBABILITY, WEIGHT, WEIGHTS, Export, TrainerHints
+from curate.write.exports.registry import export_names, exports_supporting, get_export
 
 __all__ = [
     "LABEL_PROBABILITY",
     "WEIGHT",
     "WEIGHTS",
-    "Advice",
     "Export",
+    "TrainerHints",
     "export_names",
-    "forms_holding",
+    "exports_supporting",
     "get_export",
 ]

@@ -6,22 +6,22 @@ from typing import Any
 
 import polars as pl
 
-from curate.data.found_parts import TURNS
-from curate.data.message_parts import MESSAGE_PARTS
-from curate.data.row_parts import ARGUMENTS, DOCUMENTS, TOOLS
-from curate.write.exports.base import Advice, Export, carried
-from curate.write.exports.fields import message, messages, row_fields
-from curate.write.exports.trl import TRLUnpaired
+from curate.data.attachments import ARGUMENTS, DOCUMENTS, TOOLS
+from curate.data.content_kinds import TURNS
+from curate.data.messages import MESSAGE_CONTENT_KINDS
+from curate.write.exports.base import Export, TrainerHints, extra_output_columns
+from curate.write.exports.fields import attachment_fields, message_object, messages_column
+from curate.write.exports.trl import TRLUnpairedExport
 
-_HOLDS = frozenset({*MESSAGE_PARTS, TOOLS, ARGUMENTS, DOCUMENTS})
+_HOLDS = frozenset({*MESSAGE_CONTENT_KINDS, TOOLS, ARGUMENTS, DOCUMENTS})
 
 
-def _dataset(advice: Advice, path: str) -> dict[str, Any]:
-    """An entry of `datasets` without its strategy."""
+def _dataset_entry(advice: TrainerHints, path: str) -> dict[str, Any]:
+    """Return an entry of `datasets` without its strategy."""
     return {"path": path, "ds_type": advice.loader, "split": "train"}
 
 
-class Axolotl(Export):
+class AxolotlExport(Export):
     """Rows of messages, and axolotl.yaml.
 
     Plain texts are `messages` (the prompt), `chosen` and `rejected` (one message each) for the
@@ -45,7 +45,7 @@ class Axolotl(Export):
             super().check(pairs)
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The prompt's messages, and each answer.
+        """Return the prompt's messages, and each answer.
 
         Raises:
             CurateError: an answer of plain texts holds more than one message: the strategy would
@@ -53,19 +53,19 @@ class Axolotl(Export):
         """
         self.check(pairs)
         if self.parts:
-            turns = [messages(pairs, column, self) for column in TURNS]
+            turns = [messages_column(pairs, column, self) for column in TURNS]
         else:
-            turns = [messages(pairs, "prompt", self).alias("messages")]
-            turns += [message(pairs, side, self) for side in TURNS[1:]]
+            turns = [messages_column(pairs, "prompt", self).alias("messages")]
+            turns += [message_object(pairs, side, self) for side in TURNS[1:]]
         return pairs.select(
             *turns,
-            *row_fields(pairs, self),
+            *attachment_fields(pairs, self),
             "pair_id",
-            *carried(pairs, self),
+            *extra_output_columns(pairs, self),
         )
 
-    def files(self, advice: Advice) -> dict[str, Any]:
-        """The part of axolotl's configuration that reads the shards."""
+    def files(self, advice: TrainerHints) -> dict[str, Any]:
+        """Return the part of axolotl's configuration that reads the shards."""
         by_template = {
             "type": "chat_template.default",
             "field_messages": "messages",
@@ -75,10 +75,10 @@ class Axolotl(Export):
         reading = {"type": "passthrough.default"} if self.parts else by_template
         config: dict[str, Any] = {
             "rl": "dpo",
-            "datasets": [_dataset(advice, advice.kept) | reading],
+            "datasets": [_dataset_entry(advice, advice.train_path) | reading],
         }
         if advice.held_out is not None:
-            config["test_datasets"] = [_dataset(advice, advice.held_out) | reading]
+            config["test_datasets"] = [_dataset_entry(advice, advice.held_out) | reading]
         if self.parts:
             config |= {"skip_prepare_dataset": True, "remove_unused_columns": False}
         if advice.epsilon is not None:
@@ -86,23 +86,23 @@ class Axolotl(Export):
         return {"axolotl.yaml": config}
 
 
-class AxolotlKTO(TRLUnpaired):
+class AxolotlKTOExport(TRLUnpairedExport):
     """TRL's unpaired rows, which axolotl passes on to TRL's KTOTrainer in their order."""
 
     name = "axolotl_kto"
     summary = "axolotl KTO: TRL's prompt, completion, label, with axolotl.yaml"
     holds = _HOLDS
 
-    def files(self, advice: Advice) -> dict[str, Any]:
-        """The part of axolotl's configuration that reads the shards."""
+    def files(self, advice: TrainerHints) -> dict[str, Any]:
+        """Return the part of axolotl's configuration that reads the shards."""
         config: dict[str, Any] = {
             "rl": "kto",
-            "datasets": [_dataset(advice, advice.kept)],
+            "datasets": [_dataset_entry(advice, advice.train_path)],
             # Its strategies for KTO write texts by templates of their own.
             "skip_prepare_dataset": True,
             "remove_unused_columns": False,
             "shuffle_merged_datasets": False,
         }
         if advice.held_out is not None:
-            config["test_datasets"] = [_dataset(advice, advice.held_out)]
+            config["test_datasets"] = [_dataset_entry(advice, advice.held_out)]
         return {"axolotl.yaml": config}

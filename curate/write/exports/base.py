@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Literal
 
 import polars as pl
 
-from curate.data.found_parts import TURNS
+from curate.data.content_kinds import TURNS
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
-from curate.write.exports.media_files import MediaFiles
+from curate.write.exports.media_files import MediaFileWriter
 
 WEIGHT, LABEL_PROBABILITY = "weight", "label_probability"
 WEIGHTS = (WEIGHT, LABEL_PROBABILITY)
@@ -30,7 +30,7 @@ Carrier = Literal["rows", "column", "none"]
 
 
 @dataclass(frozen=True)
-class Advice:
+class TrainerHints:
     """What a trainer should know of the data.
 
     Attributes:
@@ -48,65 +48,65 @@ class Advice:
 
     @property
     def epsilon(self) -> float | None:
-        """The share of wrong labels with the digits that a configuration needs."""
+        """Return the share of wrong labels with the digits that a configuration needs."""
         return None if self.label_smoothing is None else round(self.label_smoothing, 4)
 
     @property
     def loader(self) -> str:
-        """The name by which the `datasets` library loads the shards."""
+        """Return the name by which the `datasets` library loads the shards."""
         return {"jsonl": "json", "dataset": "arrow"}.get(self.file_type, "parquet")
 
     @property
     def train(self) -> str:
-        """The split to train on."""
+        """Return the split to train on."""
         return self.splits[0] if self.splits else "train"
 
     @property
-    def kept(self) -> str:
-        """Path of the shards to train on."""
+    def train_path(self) -> str:
+        """Return path of the shards to train on."""
         return f"{self.root}/{self.train}" if self.splits else self.root
 
     @property
-    def others(self) -> dict[str, str]:
-        """Paths of the shards of the other splits, by name."""
+    def other_splits(self) -> dict[str, str]:
+        """Return paths of the shards of the other splits, by name."""
         return {name: f"{self.root}/{name}" for name in self.splits[1:]}
 
     @property
     def held_out(self) -> str | None:
-        """Path of the shards to validate on while training: the first of the others."""
-        return next(iter(self.others.values()), None)
+        """Return path of the shards to validate on while training: the first of the others."""
+        return next(iter(self.other_splits.values()), None)
 
     @property
     def shards(self) -> str:
-        """Glob of the shards to train on."""
+        """Return glob of the shards to train on."""
         return self.glob(self.train)
 
     def glob(self, split: str) -> str:
-        """Glob of a split's shards."""
+        """Return glob of a split's shards."""
         if self.file_type == "dataset":
             return f"{self.root}/{split}/*.arrow"
         inside = f"{split}/" if self.splits else ""
         return f"{self.root}/{inside}*.{self.file_type}"
 
 
-def carried(pairs: pl.DataFrame, form: Export) -> list[str]:
-    """Columns that the user wants in the shards: `form.carries`, and those of no pair table."""
-    others = [name for name in pairs.columns if name not in (*PAIR_COLUMNS, *WEIGHTS, DRAW)]
-    return [*form.carries, *others]
+def extra_output_columns(pairs: pl.DataFrame, form: Export) -> list[str]:
+    """Return further columns for the shards: `form.carries`, and those of the user's data."""
+    user_columns = [name for name in pairs.columns if name not in (*PAIR_COLUMNS, *WEIGHTS, DRAW)]
+    return [*form.carries, *user_columns]
 
 
-def and_weight(pairs: pl.DataFrame) -> list[str]:
-    """The columns of weights and label probabilities, where filters gave some."""
+def weight_columns(pairs: pl.DataFrame) -> list[str]:
+    """Return the columns of weights and label probabilities that the pairs have."""
     return [name for name in WEIGHTS if name in pairs.columns]
 
 
-def margin(unknown: float | None = None) -> pl.Expr:
-    """The strength as `margin`, `unknown` for a pair without one."""
+def margin_column(unknown: float | None = None) -> pl.Expr:
+    """Return the strength as `margin`; `unknown` for null."""
     return pl.col("strength").cast(pl.Float64).fill_null(pl.lit(unknown)).alias("margin")
 
 
 @dataclass
-class KeptCounts:
+class PairCounts:
     """What a trainer may not be able to hold, counted over the kept pairs.
 
     Attributes:
@@ -124,7 +124,7 @@ class KeptCounts:
     dialogues: int = 0
 
     def add(self, pairs: pl.DataFrame) -> None:
-        """Count more pairs."""
+        """Add pairs to the counts."""
         self.pairs += len(pairs)
         self.ties += int(pairs["is_tie"].sum())
         self.bare += int((pairs["prompt"].list.len() == 0).sum())
@@ -135,8 +135,8 @@ class KeptCounts:
         self.dialogues += int(pairs.select(d=pl.any_horizontal(*several, other))["d"].sum())
 
 
-def without_smoothing(form: Export, advice: Advice) -> list[str]:
-    """The warning that the share of wrong labels does not reach the trainer."""
+def missing_smoothing_warning(form: Export, advice: TrainerHints) -> list[str]:
+    """Return the warning that the share of wrong labels does not reach the trainer."""
     if advice.epsilon is None or form.smooths:
         return []
     return [
@@ -145,20 +145,20 @@ def without_smoothing(form: Export, advice: Advice) -> list[str]:
     ]
 
 
-def lacking_strength(kept: KeptCounts) -> list[str]:
-    """The warning that some pairs have no strength among others with one."""
-    lacking = kept.without_strength
-    if not 0 < lacking < kept.pairs:
+def missing_strength_warning(counts: PairCounts) -> list[str]:
+    """Return the warning that some pairs have no strength among others with one."""
+    lacking = counts.without_strength
+    if not 0 < lacking < counts.pairs:
         return []
-    return [f"{lacking} of {kept.pairs} kept pairs have no strength: their margin is 0"]
+    return [f"{lacking} of {counts.pairs} kept pairs have no strength: their margin is 0"]
 
 
-def without_speakers(kept: KeptCounts, name: str) -> list[str]:
-    """The warning that conversations become texts, in which marks say who speaks."""
-    if not kept.dialogues:
+def missing_speakers_warning(counts: PairCounts, name: str) -> list[str]:
+    """Return the warning that conversations become texts, in which marks say who speaks."""
+    if not counts.dialogues:
         return []
     return [
-        f"{kept.dialogues} of {kept.pairs} kept pairs have several turns or a system text: "
+        f"{counts.dialogues} of {counts.pairs} kept pairs have several turns or a system text: "
         f"the format '{name}' has no roles, and writes such turns into one text as 'system: ...', "
         "'user: ...', which chat templates do not treat as turns"
     ]
@@ -205,7 +205,7 @@ class Export(ABC):
     """Whether its files hold the label smoothing, as a setting of the trainer."""
 
     def __init__(self) -> None:
-        self.media = MediaFiles()
+        self.media = MediaFileWriter()
 
     def check(self, pairs: pl.DataFrame) -> None:
         """Make sure that the form holds the turns of pairs; `convert` does so too.
@@ -214,44 +214,45 @@ class Export(ABC):
             CurateError: an answer of several messages, where each must be one.
         """
         several = pl.max_horizontal(pl.col("chosen", "rejected").list.len()) > 1
-        held = pairs.filter(several) if self.single else pairs[:0]
-        if len(held):
+        unsupported = pairs.filter(several) if self.single else pairs[:0]
+        if len(unsupported):
             raise CurateError(
                 f"the format '{self.name}' cannot represent answers of several messages",
-                where=f"pair {held['pair_id'][0]}",
-                found=f"{len(held)} such pairs among {len(pairs)}",
+                where=f"pair {unsupported['pair_id'][0]}",
+                found=f"{len(unsupported)} such pairs among {len(pairs)}",
                 fix="drop them with the filter {type: expression, keep: 'ARRAY_LENGTH(chosen) = 1 "
                 "AND ARRAY_LENGTH(rejected) = 1'}, or use another output.format",
             )
 
     @abstractmethod
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The kept pairs in the trainer's columns, in order, then those of `carried`."""
+        """Return the kept pairs in the trainer's columns, then `extra_output_columns`."""
 
     def stream(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """`convert` of kept pairs that come a part at a time."""
+        """Yield `convert` of the kept pairs batch by batch."""
         return (self.convert(rows) for part in parts for rows in self.media.slices(part))
 
     @property
     def row_by_row(self) -> bool:
-        """Whether each pair gives one row that depends on nothing else."""
+        """Return whether each pair gives one row that depends on nothing else."""
         return type(self).stream is Export.stream
 
-    def files(self, advice: Advice) -> dict[str, Any]:  # noqa: ARG002
-        """Files for the trainer in the run's folder, by name: .json as data, .yaml as data."""
+    def files(self, hints: TrainerHints) -> dict[str, Any]:  # noqa: ARG002
+        """Return files for the trainer in the run's folder, by name, as plain data."""
         return {}
 
-    def warnings(self, kept: KeptCounts) -> list[str]:
-        """What the trainer cannot hold of the pairs that were counted."""
-        found = self.media.notes()
-        if kept.ties:
-            found.append(
-                f"{kept.ties} of {kept.pairs} kept pairs are ties, which the format '{self.name}' "
-                "cannot represent: trainers would use them as votes; use the filter 'ties'"
+    def warnings(self, counts: PairCounts) -> list[str]:
+        """Return warnings about counted pairs that the trainer cannot represent."""
+        notes = self.media.notes()
+        if counts.ties:
+            notes.append(
+                f"{counts.ties} of {counts.pairs} kept pairs are ties, which the format "
+                f"'{self.name}' cannot represent: trainers would use them as votes; "
+                "use the filter 'ties'"
             )
-        if kept.bare:
-            found.append(
-                f"{kept.bare} of {kept.pairs} kept pairs have no shared prompt (joint preferences),"
-                " which most trainers expect"
+        if counts.bare:
+            notes.append(
+                f"{counts.bare} of {counts.pairs} kept pairs have no shared prompt (joint "
+                "preferences), which most trainers expect"
             )
-        return found
+        return notes

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import polars as pl
 
-from curate.data.found_parts import FILE_BYTES
-from curate.data.media_bytes import UnreadMediumError, medium_bytes
-from curate.data.message_parts import IMAGES, MARKS, TEXTS
-from curate.data.row_parts import REJECTED_MEDIA
+from curate.data.attachments import REJECTED_MEDIA
+from curate.data.content_kinds import FILE_BYTES
+from curate.data.media_bytes import UnreadMediumError, read_medium
+from curate.data.messages import IMAGES, PLACEHOLDERS, TEXTS
 from curate.data.table import messages_text
 from curate.errors import CurateError
-from curate.write.exports.base import Export, carried
+from curate.write.exports.base import Export, extra_output_columns
 
 _REJECTED = REJECTED_MEDIA["images"]
 _SIDES = {"jpg_0": "images", "jpg_1": _REJECTED}
@@ -21,7 +21,7 @@ _FIRST = 1.0
 """`label_0` where the first image is preferred."""
 
 
-class Diffusers(Export):
+class DiffusersExport(Export):
     """`jpg_0` (chosen), `jpg_1` (rejected), `caption`, `label_0` (1), `pair_id`.
 
     Images are the bytes of their files, which the trainers decode; files that the data name by
@@ -39,21 +39,21 @@ class Diffusers(Export):
     binary = True
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Both images as bytes, the prompt as caption, the label."""
+        """Return both images as bytes, the prompt as caption, the label."""
         # Before any file is read: a set of other pairs fails at once.
-        _check(pairs)
+        _require_one_image(pairs)
         images = [self._files(pairs, column).alias(name) for name, column in _SIDES.items()]
         label = pl.lit(_FIRST).alias("label_0")
         caption = messages_text("prompt").alias("caption")
-        rest = ("pair_id", *carried(pairs, self))
-        return pairs.with_columns(*images).select(*_SIDES, caption, label, *rest)
+        remaining_columns = ("pair_id", *extra_output_columns(pairs, self))
+        return pairs.with_columns(*images).select(*_SIDES, caption, label, *remaining_columns)
 
     def _files(self, pairs: pl.DataFrame, column: str) -> pl.Series:
-        """The file of each answer's image."""
+        """Return the file of each answer's image."""
         data = []
         for pair, media in zip(pairs["pair_id"], pairs[column], strict=True):
             try:
-                data.append(medium_bytes(media[0], self.media.folders))
+                data.append(read_medium(media[0], self.media.folders))
             except UnreadMediumError as error:
                 raise CurateError(
                     "cannot write an image",
@@ -64,19 +64,19 @@ class Diffusers(Export):
         return pl.Series(column, data, dtype=pl.Binary)
 
 
-def _check(pairs: pl.DataFrame) -> None:
+def _require_one_image(pairs: pl.DataFrame) -> None:
     """Make sure that each answer is one image and nothing else."""
     one = [
         (pl.col(side).list.len() == 1)
-        & (pl.col(side).list.first().struct.field("content") == MARKS[IMAGES])
+        & (pl.col(side).list.first().struct.field("content") == PLACEHOLDERS[IMAGES])
         & (pl.col(column).list.len() == 1).fill_null(False)
         for side, column in (("chosen", "images"), ("rejected", _REJECTED))
     ]
-    others = pairs.filter(~pl.all_horizontal(one))
-    if len(others):
+    unsupported = pairs.filter(~pl.all_horizontal(one))
+    if len(unsupported):
         raise CurateError(
             "the format 'diffusers' needs pairs whose answers are one image each",
-            where=f"pair {others['pair_id'][0]}",
-            found=f"{len(others):,} of {len(pairs):,} pairs with other answers",
+            where=f"pair {unsupported['pair_id'][0]}",
+            found=f"{len(unsupported):,} of {len(pairs):,} pairs with other answers",
             fix="drop them, or use another output.format",
         )

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import polars as pl
 
-from curate.data.found_parts import FILE_BYTES
+from curate.data.attachments import ARGUMENTS, DOCUMENTS, MEDIA, TOOLS
+from curate.data.content_kinds import FILE_BYTES
 from curate.data.json_text import to_json
-from curate.data.message_parts import MESSAGE_PARTS, whole
-from curate.data.row_parts import ARGUMENTS, DOCUMENTS, MEDIA, TOOLS
+from curate.data.messages import MESSAGE_CONTENT_KINDS, decode_message
 from curate.write.exports.json_values import HUB_MEDIA, json_column, json_lists
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 
 
-def messages(
+def messages_column(
     pairs: pl.DataFrame,
     column: str,
     form: Export,
     encode: Callable[[Message], Message] = lambda message: message,
 ) -> pl.Series:
-    """A column of turns as {role, content, ...}: JSON where some are more than a text.
+    """Return a column of turns {role, content, ...}; JSON if some are more than text.
 
     A form that holds texts alone gets the renderings.
 
@@ -38,32 +38,34 @@ def messages(
         encode: spells a published message as the form's reader wants it.
     """
     turns = pairs[column]
-    if not form.parts.intersection(MESSAGE_PARTS) & form.holds:
+    if not form.parts.intersection(MESSAGE_CONTENT_KINDS) & form.holds:
         plain = pl.struct(
             role=pl.element().struct.field("role"), content=pl.element().struct.field("content")
         )
         return turns.list.eval(plain)
-    return json_lists(column, [[to_json(encode(whole(m))) for m in row] for row in turns])
+    return json_lists(column, [[to_json(encode(decode_message(m))) for m in row] for row in turns])
 
 
-def message(pairs: pl.DataFrame, column: str, form: Export) -> pl.Series:
-    """A column of single messages, the first of the turns."""
-    return messages(pairs, column, form).list.first()
+def message_object(pairs: pl.DataFrame, column: str, form: Export) -> pl.Series:
+    """Return a column of single messages, the first of the turns."""
+    return messages_column(pairs, column, form).list.first()
 
 
-def row_fields(pairs: pl.DataFrame, form: Export) -> list[pl.Series]:
-    """The parts of rows that the data has and the form holds as columns of their own names."""
-    held = [part for part in form.parts if part in pairs.columns]
-    fields = [as_media(pairs[p], form) for p in held if p not in (TOOLS, ARGUMENTS, DOCUMENTS)]
-    if TOOLS in held:
+def attachment_fields(pairs: pl.DataFrame, form: Export) -> list[pl.Series]:
+    """Return the attachments that the data has and the format supports."""
+    columns = [part for part in form.parts if part in pairs.columns]
+    fields = [
+        media_fields(pairs[p], form) for p in columns if p not in (TOOLS, ARGUMENTS, DOCUMENTS)
+    ]
+    if TOOLS in columns:
         fields.append(json_column(TOOLS, pairs[TOOLS].to_list()))
-    if ARGUMENTS in held or DOCUMENTS in held:
-        fields.append(_arguments(pairs, DOCUMENTS in held))
+    if ARGUMENTS in columns or DOCUMENTS in columns:
+        fields.append(_template_arguments(pairs, DOCUMENTS in columns))
     return sorted(fields, key=lambda field: pairs.columns.index(field.name))
 
 
-def as_media(media: pl.Series, form: Export) -> pl.Series:
-    """Media as paths and URLs, or as {path, bytes} where some are in the table; none as [].
+def media_fields(media: pl.Series, form: Export) -> pl.Series:
+    """Return media as paths and URLs, or as {path, bytes} if some are embedded; null as [].
 
     Paths are absolute, or the files are in the table, see `MediaFiles`.
     """
@@ -76,15 +78,15 @@ def as_media(media: pl.Series, form: Export) -> pl.Series:
     return listed.to_series().list.eval(pl.element().struct.field("path"))
 
 
-def _arguments(pairs: pl.DataFrame, with_documents: bool) -> pl.Series:
-    """`chat_template_kwargs`, an empty object where a row has none: trainers unpack it.
+def _template_arguments(pairs: pl.DataFrame, with_documents: bool) -> pl.Series:
+    """Return `chat_template_kwargs`; an empty object for null, since trainers unpack it.
 
     The template's `documents` are one of its arguments.
     """
     texts: list[str | None] = []
     for arguments, documents in zip(pairs[ARGUMENTS], pairs[DOCUMENTS], strict=True):
-        found: dict[str, Any] = orjson.loads(arguments) if arguments else {}
+        parsed: dict[str, Any] = orjson.loads(arguments) if arguments else {}
         if documents and with_documents:
-            found[DOCUMENTS] = orjson.loads(documents)
-        texts.append(to_json(found))
+            parsed[DOCUMENTS] = orjson.loads(documents)
+        texts.append(to_json(parsed))
     return json_column(ARGUMENTS, texts)

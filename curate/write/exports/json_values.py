@@ -14,7 +14,7 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
-from curate.data.row_parts import REJECTED_MEDIA
+from curate.data.attachments import REJECTED_MEDIA
 
 _FIELD = "__json__"
 JSON = pl.Struct({_FIELD: pl.String})
@@ -28,18 +28,18 @@ _HUB_IMAGES = pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())]
 
 
 def json_column(name: str, texts: list[str | None]) -> pl.Series:
-    """JSON texts as a column of values; null where there is none."""
+    """Return JSON texts as a column of values; null for null."""
     values = [None if text is None else {_FIELD: text} for text in texts]
     return pl.Series(name, values, dtype=JSON)
 
 
 def json_lists(name: str, texts: list[list[str]]) -> pl.Series:
-    """Lists of JSON texts as a column of lists of values."""
+    """Return lists of JSON texts as a column of lists of values."""
     return pl.Series(name, [[{_FIELD: t} for t in row] for row in texts], dtype=pl.List(JSON))
 
 
 def has_json(frame: pl.DataFrame) -> bool:
-    """Whether some column holds JSON values."""
+    """Return whether some column holds JSON values."""
     return any(_holds_json(kind) for kind in frame.dtypes)
 
 
@@ -51,22 +51,22 @@ def _holds_json(kind: Any) -> bool:
     return bool(kind == JSON)
 
 
-def json_lines(frame: pl.DataFrame) -> bytes:
-    """The rows as JSON lines."""
-    lines = [orjson.dumps(_spliced(row)) for row in frame.iter_rows(named=True)]
+def iter_json_lines(frame: pl.DataFrame) -> bytes:
+    """Return the rows as JSON lines."""
+    lines = [orjson.dumps(_splice_json(row)) for row in frame.iter_rows(named=True)]
     return b"\n".join((*lines, b"")) if lines else b""
 
 
-def _spliced(value: Any) -> Any:
+def _splice_json(value: Any) -> Any:
     if isinstance(value, dict):
         if value.keys() == {_FIELD}:
             return None if value[_FIELD] is None else orjson.Fragment(value[_FIELD])
-        return {key: _spliced(v) for key, v in value.items()}
-    return [_spliced(v) for v in value] if isinstance(value, list) else value
+        return {key: _splice_json(v) for key, v in value.items()}
+    return [_splice_json(v) for v in value] if isinstance(value, list) else value
 
 
 def arrow_table(frame: pl.DataFrame) -> pa.Table:
-    """The rows in Arrow, JSON values as `pa.json_()`, images as `datasets` marks them.
+    """Return the rows in Arrow: JSON values as `pa.json_()`, images as `datasets` declares them.
 
     Texts and lists have offsets of 32 bits, as `datasets` gives all others: it aligns no
     `large_string` with a `string`.
@@ -75,9 +75,9 @@ def arrow_table(frame: pl.DataFrame) -> pa.Table:
     rows = max(1, len(frame) * _CHUNK_BYTES // max(int(frame.estimated_size()), 1))
     slices = list(frame.iter_slices(rows)) or [frame]
     tables = [part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in slices]
-    narrow = pa.schema([field.with_type(_narrow(field.type)) for field in tables[0].schema])
+    narrow = pa.schema([field.with_type(_narrow_type(field.type)) for field in tables[0].schema])
     table = pa.concat_tables([part.cast(narrow) for part in tables])
-    images = _images(frame)
+    images = _image_columns(frame)
     if not images and not has_json(frame):
         return table
     columns = {}
@@ -86,45 +86,49 @@ def arrow_table(frame: pl.DataFrame) -> pa.Table:
             columns[name] = column.cast(_HUB_IMAGES)
         elif _holds_json(frame.schema[name]):
             # In one piece, from its first value: a slice has offsets that nothing can be built on.
-            columns[name] = _typed(pa.concat_arrays(column.chunks or [pa.array([], column.type)]))
+            columns[name] = _as_typed_column(
+                pa.concat_arrays(column.chunks or [pa.array([], column.type)])
+            )
         else:
             columns[name] = column
-    return _with_features(pa.table(columns), images)
+    return _with_features_metadata(pa.table(columns), images)
 
 
-def _typed(array: pa.Array) -> pa.Array:
-    """The array with JSON values in their own type, at any depth."""
+def _as_typed_column(array: pa.Array) -> pa.Array:
+    """Return the array with JSON values typed, at any depth."""
     kind = array.type
     if pa.types.is_struct(kind):
         if [f.name for f in kind] == [_FIELD]:
             texts = array.field(0).cast(pa.string())
             return pa.ExtensionArray.from_storage(pa.json_(), texts)
-        fields = [_typed(array.field(i)) for i in range(kind.num_fields)]
+        fields = [_as_typed_column(array.field(i)) for i in range(kind.num_fields)]
         return pa.StructArray.from_arrays(fields, [f.name for f in kind], mask=array.is_null())
     if pa.types.is_list(kind):
-        return pa.ListArray.from_arrays(array.offsets, _typed(array.values), mask=array.is_null())
+        return pa.ListArray.from_arrays(
+            array.offsets, _as_typed_column(array.values), mask=array.is_null()
+        )
     return array
 
 
-def _narrow(kind: pa.DataType) -> pa.DataType:
-    """The type with offsets of 32 bits at every depth."""
+def _narrow_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type with 32-bit offsets at every depth."""
     if pa.types.is_large_string(kind):
         return pa.string()
     if pa.types.is_large_binary(kind):
         return pa.binary()
     if pa.types.is_large_list(kind):
-        return pa.list_(kind.value_field.with_type(_narrow(kind.value_type)))
+        return pa.list_(kind.value_field.with_type(_narrow_type(kind.value_type)))
     if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_narrow(field.type)) for field in kind])
+        return pa.struct([field.with_type(_narrow_type(field.type)) for field in kind])
     return kind
 
 
-def _images(frame: pl.DataFrame) -> list[str]:
+def _image_columns(frame: pl.DataFrame) -> list[str]:
     return [name for name in _IMAGES if frame.schema.get(name) == HUB_MEDIA]
 
 
-def _with_features(table: pa.Table, images: list[str]) -> pa.Table:
-    """The table with the features by which `datasets` decodes JSON and images."""
+def _with_features_metadata(table: pa.Table, images: list[str]) -> pa.Table:
+    """Return the table with the features by which `datasets` decodes JSON and images."""
     from datasets import Features, Image, List
 
     features = Features.from_arrow_schema(table.schema)

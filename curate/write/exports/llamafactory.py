@@ -7,19 +7,26 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from curate.data.found_parts import FILE_BYTES, TURNS
-from curate.data.message_parts import MARKS, RESULTS_BREAK, TOOL_CALLS
-from curate.data.row_parts import MEDIA, TOOLS
-from curate.write.exports.base import Advice, Export, carried
-from curate.write.exports.fields import as_media
-from curate.write.exports.tagged import MEDIA_COLUMNS, REWRITES, Media, Said, media_columns, said
-from curate.write.exports.trl import TRLUnpaired
+from curate.data.attachments import MEDIA, TOOLS
+from curate.data.content_kinds import FILE_BYTES, TURNS
+from curate.data.messages import PLACEHOLDERS, RESULTS_BREAK, TOOL_CALLS
+from curate.write.exports.base import Export, TrainerHints, extra_output_columns
+from curate.write.exports.fields import media_fields
+from curate.write.exports.placeholder_text import (
+    MEDIA_COLUMNS,
+    REWRITES,
+    RenderedTurn,
+    TurnMedia,
+    media_columns,
+    render_turn,
+)
+from curate.write.exports.trl import TRLUnpairedExport
 
 _SPEAKERS = {"user": "human", "assistant": "gpt", "tool": "observation"}
 _MESSAGE = pl.Struct({"from": pl.String, "value": pl.String})
 
 
-class LLaMAFactory(Export):
+class LLaMAFactoryExport(Export):
     """`conversations`, `chosen` and `rejected` as `from` / `value` messages, and dataset_info.json.
 
     Tool calls are `function_call`, their results `observation`, tools a JSON text; media are marks
@@ -36,56 +43,56 @@ class LLaMAFactory(Export):
     rewrites: ClassVar[Mapping[str, str]] = REWRITES
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The prompt as a conversation, one message for each answer, tools and media.
+        """Return the prompt as a conversation, one message for each answer, tools and media.
 
         Raises:
             CurateError: an answer holds more than one message, which the form cannot hold.
         """
         self.check(pairs)
         answers = (pl.col(side).list.first() for side in TURNS[1:])
-        columns = _columns(pairs, TURNS, self).with_columns(answers)
+        columns = _sharegpt_columns(pairs, TURNS, self).with_columns(answers)
         return columns.rename({"prompt": "conversations"}).hstack(
-            pairs.select("pair_id", *carried(pairs, self))
+            pairs.select("pair_id", *extra_output_columns(pairs, self))
         )
 
-    def files(self, advice: Advice) -> dict[str, Any]:
-        """dataset_info.json, which names the shards `curated`, and llamafactory.yaml."""
+    def files(self, advice: TrainerHints) -> dict[str, Any]:
+        """Return dataset_info.json, which names the shards `curated`, and llamafactory.yaml."""
         columns = {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"}
         settings: dict[str, Any] = {"stage": "dpo", "pref_loss": "sigmoid"}
         if advice.epsilon is not None:
             settings["dpo_label_smoothing"] = advice.epsilon
-        return _files(self, advice, {"ranking": True, "columns": columns}, settings)
+        return _dataset_files(self, advice, {"ranking": True, "columns": columns}, settings)
 
 
-class LLaMAFactoryKTO(TRLUnpaired):
+class LLaMAFactoryKTOExport(TRLUnpairedExport):
     """Each answer a row: `conversations` that end with it, `kto_tag` (true: the chosen one)."""
 
     name = "llamafactory_kto"
     summary = "LLaMA-Factory KTO (ShareGPT with kto_tag) with dataset_info.json"
     reserved = ("conversations", "kto_tag", "completion", "label")
     single = True
-    holds = LLaMAFactory.holds
+    holds = LLaMAFactoryExport.holds
     rewrites: ClassVar[Mapping[str, str]] = REWRITES
 
-    def files(self, advice: Advice) -> dict[str, Any]:
-        """dataset_info.json, which names the shards `curated`, and llamafactory.yaml."""
+    def files(self, advice: TrainerHints) -> dict[str, Any]:
+        """Return dataset_info.json, which names the shards `curated`, and llamafactory.yaml."""
         columns = {"messages": "conversations", "kto_tag": "kto_tag"}
-        return _files(self, advice, {"columns": columns}, {"stage": "kto"})
+        return _dataset_files(self, advice, {"columns": columns}, {"stage": "kto"})
 
     def _written(self, rows: pl.DataFrame) -> pl.DataFrame:
         turns = ("prompt", "completion")
-        columns = _columns(rows, turns, self)
+        columns = _sharegpt_columns(rows, turns, self)
         talk = pl.concat_list(turns).alias("conversations")
         return columns.select(
             talk,
             *(name for name in columns.columns if name not in turns),
             rows["label"].alias("kto_tag"),
-            *(rows[name] for name in self.others(rows)),
+            *(rows[name] for name in self.further_columns(rows)),
         )
 
 
-def _columns(rows: pl.DataFrame, turns: Sequence[str], form: Export) -> pl.DataFrame:
-    """Turns as messages of ShareGPT, then media and tools."""
+def _sharegpt_columns(rows: pl.DataFrame, turns: Sequence[str], form: Export) -> pl.DataFrame:
+    """Return turns as messages of ShareGPT, then media and tools."""
     if not form.parts:
         message = pl.struct(
             pl.element().struct.field("role").replace(_SPEAKERS).alias("from"),
@@ -93,48 +100,63 @@ def _columns(rows: pl.DataFrame, turns: Sequence[str], form: Export) -> pl.DataF
         )
         return rows.select(pl.col(c).list.eval(message) for c in turns)
     media = media_columns(form.parts)
-    made = [_row(row, turns, media) for row in rows.select(*turns, *media).iter_rows(named=True)]
-    columns = [pl.Series(c, [r[c] for r in made], dtype=pl.List(_MESSAGE)) for c in turns]
-    columns += [as_media(pl.Series(c, [r[c] for r in made], dtype=MEDIA), form) for c in media]
+    converted = [
+        _sharegpt_row(row, turns, media)
+        for row in rows.select(*turns, *media).iter_rows(named=True)
+    ]
+    columns = [pl.Series(c, [r[c] for r in converted], dtype=pl.List(_MESSAGE)) for c in turns]
+    columns += [
+        media_fields(pl.Series(c, [r[c] for r in converted], dtype=MEDIA), form) for c in media
+    ]
     if TOOLS in form.parts:
         columns.append(rows[TOOLS].fill_null(""))
     return pl.DataFrame(columns)
 
 
-def _files(
-    form: Export, advice: Advice, kind: Mapping[str, Any], settings: Mapping[str, Any]
+def _dataset_files(
+    form: Export, advice: TrainerHints, kind: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The description of the data, and settings that read it."""
+    """Return the description of the data, and settings that read it."""
     media = {c: c for c in media_columns(form.parts)}
     tools = {TOOLS: TOOLS} if TOOLS in form.parts else {}
-    entry = {"file_name": advice.kept, "formatting": "sharegpt", **kind}
+    entry = {"file_name": advice.train_path, "formatting": "sharegpt", **kind}
     entry["columns"] = {**kind["columns"], **media, **tools}
-    others = {f"curated_{n}": entry | {"file_name": p} for n, p in advice.others.items()}
+    split_entries = {
+        f"curated_{n}": entry | {"file_name": p} for n, p in advice.other_splits.items()
+    }
     reading: dict[str, Any] = {"dataset_dir": ".", "dataset": "curated"}
-    if others:
-        reading["eval_dataset"] = next(iter(others))
+    if split_entries:
+        reading["eval_dataset"] = next(iter(split_entries))
     return {
-        "dataset_info.json": {"curated": entry} | others,
+        "dataset_info.json": {"curated": entry} | split_entries,
         "llamafactory.yaml": {**settings, **reading},
     }
 
 
-def _row(row: Mapping[str, Any], turns: Sequence[str], media: Sequence[str]) -> dict[str, Any]:
-    """Messages and media of one row."""
-    shown = Media({c: row[c] or () for c in media})
-    made = {side: list(_spoken([said(m, shown) for m in row[side]])) for side in turns}
+def _sharegpt_row(
+    row: Mapping[str, Any], turns: Sequence[str], media: Sequence[str]
+) -> dict[str, Any]:
+    """Return messages and media of one row."""
+    turn_media = TurnMedia({c: row[c] or () for c in media})
+    row_turns = {
+        side: list(_sharegpt_turns([render_turn(m, turn_media) for m in row[side]]))
+        for side in turns
+    }
     bare = "".join(
-        MARKS[kind] for kind, c in MEDIA_COLUMNS.items() if c in media for _ in shown.rest(c)
+        PLACEHOLDERS[kind]
+        for kind, c in MEDIA_COLUMNS.items()
+        if c in media
+        for _ in turn_media.unshown(c)
     )
     if bare:  # LLaMA-Factory wants a mark for each medium
-        first = next((m for m in made["prompt"] if m["from"] == "human"), None)
+        first = next((m for m in row_turns["prompt"] if m["from"] == "human"), None)
         if first is not None:
             first["value"] = bare + first["value"]
-    return made | {c: shown.of(c) for c in media}
+    return row_turns | {c: turn_media.all_media(c) for c in media}
 
 
-def _spoken(turns: Sequence[Said]) -> Iterator[dict[str, str]]:
-    """The messages; results that follow each other are one observation."""
+def _sharegpt_turns(turns: Sequence[RenderedTurn]) -> Iterator[dict[str, str]]:
+    """Yield the messages; consecutive tool results become one observation."""
     results: list[str] = []
     for turn in turns:
         if turn.role == "tool":

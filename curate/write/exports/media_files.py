@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import polars as pl
 
-from curate.data.media_bytes import UnreadMediumError, medium_bytes, medium_path
-from curate.data.row_parts import MEDIA, MEDIA_PARTS, is_url
+from curate.data.attachments import MEDIA, MEDIA_COLUMNS, is_url
+from curate.data.media_bytes import UnreadMediumError, read_medium, resolve_medium_path
 
 MediaCarrier = Literal["paths", "embed"]
 """What shards hold of a medium that the data name by a path."""
@@ -19,7 +19,7 @@ _ROWS_EMBEDDED = 32
 
 
 @dataclass
-class MediaFiles:
+class MediaFileWriter:
     """Finds the files of media, and counts them.
 
     Attributes:
@@ -35,17 +35,17 @@ class MediaFiles:
     paths: int = 0
     urls: int = 0
     lost: int = 0
-    _known: dict[str, str | None] = field(default_factory=dict)
+    _path_by_medium: dict[str, str | None] = field(default_factory=dict)
 
     def slices(self, rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        """The rows, few at a time where their files are read."""
-        media = [c for c in MEDIA_PARTS if c in rows.columns and rows[c].null_count() < len(rows)]
+        """Yield the rows, in small slices if media files are read."""
+        media = [c for c in MEDIA_COLUMNS if c in rows.columns and rows[c].null_count() < len(rows)]
         if self.carrier == "embed" and media:
             return rows.iter_slices(_ROWS_EMBEDDED)
         return iter([rows])
 
     def resolve(self, media: pl.Series) -> pl.Series:
-        """A column of `MEDIA` as the shards hold it."""
+        """Return a column of `MEDIA` as the shards hold it."""
         if not media.list.eval(pl.element().struct.field("path").is_not_null()).list.any().any():
             return media
         resolved = [
@@ -62,7 +62,7 @@ class MediaFiles:
             return medium
         if self.carrier == "embed":
             try:
-                return {"path": Path(path).name, "bytes": medium_bytes(medium, self.folders)}
+                return {"path": Path(path).name, "bytes": read_medium(medium, self.folders)}
             except UnreadMediumError:
                 self.lost += 1
                 return medium
@@ -72,24 +72,24 @@ class MediaFiles:
         return medium if absolute is None else {"path": absolute, "bytes": None}
 
     def _absolute(self, path: str) -> str | None:
-        if path not in self._known:
+        if path not in self._path_by_medium:
             try:
-                self._known[path] = str(medium_path(path, self.folders))
+                self._path_by_medium[path] = str(resolve_medium_path(path, self.folders))
             except UnreadMediumError:
-                self._known[path] = None
-        return self._known[path]
+                self._path_by_medium[path] = None
+        return self._path_by_medium[path]
 
     def notes(self) -> list[str]:
-        """What the shards hold of the media, where they do not hold the files themselves."""
-        found = []
+        """Return notes on media that the shards do not embed."""
+        notes = []
         if self.paths:
-            found.append(
+            notes.append(
                 f"{self.paths:,} media are stored as local paths; media: embed embeds the files in "
                 "the shards"
             )
         if self.lost:
-            found.append(
+            notes.append(
                 f"{self.lost:,} media files are missing: their paths are kept, and a trainer may "
                 "not find them"
             )
-        return found
+        return notes

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from curate.data.attachments import TOOLS
 from curate.data.json_text import to_json
-from curate.data.message_parts import BESIDE_CALLS, CALL_IDS, NAMES, TEXTS, TOOL_CALLS
-from curate.data.row_parts import TOOLS
+from curate.data.messages import CALL_IDS, NAMES, TEXT_BESIDE_CALLS, TEXTS, TOOL_CALLS
 from curate.errors import CurateError
-from curate.write.exports.base import Export, carried
-from curate.write.exports.fields import Message, messages
+from curate.write.exports.base import Export, extra_output_columns
+from curate.write.exports.fields import Message, messages_column
 from curate.write.exports.json_values import json_column
 
 _ANSWERING = ["assistant", "tool"]
@@ -20,7 +20,7 @@ _KEYS = ("role", "content", "name", "tool_calls", "tool_call_id", "function_call
 """Of a message, as the services document it."""
 
 
-class OpenAIDPO(Export):
+class OpenAIDPOExport(Export):
     """`input` with messages and tools, `preferred_output` and `non_preferred_output`.
 
     The arguments of tool calls are JSON texts, as the services document them. Nothing else: the
@@ -31,30 +31,34 @@ class OpenAIDPO(Export):
     name = "openai_dpo"
     summary = "DPO of OpenAI, Together and Fireworks (Azure: azure_dpo); use file_type: jsonl"
     reserved = ("input", "preferred_output", "non_preferred_output")
-    holds = frozenset({TOOL_CALLS, BESIDE_CALLS, CALL_IDS, NAMES, TEXTS, TOOLS})
+    holds = frozenset({TOOL_CALLS, TEXT_BESIDE_CALLS, CALL_IDS, NAMES, TEXTS, TOOLS})
     rewrites: ClassVar[Mapping[str, str]] = {TOOL_CALLS: "arguments written as JSON texts"}
     single = True
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The prompt as input, a list of one message for each answer.
+        """Return the prompt as input, a list of one message for each answer.
 
         Raises:
             CurateError: an answer holds more than one message, which the form cannot hold.
         """
         self.check(pairs)
-        asked = [messages(pairs, "prompt", self, _documented).alias("messages")]
+        input_column = [
+            messages_column(pairs, "prompt", self, _documented_message).alias("messages")
+        ]
         if TOOLS in self.parts:
             # No tools are an empty list: the services refuse a null.
-            asked.append(json_column(TOOLS, pairs[TOOLS].fill_null("[]").to_list()))
+            input_column.append(json_column(TOOLS, pairs[TOOLS].fill_null("[]").to_list()))
         return pairs.select(
-            pl.struct([pl.lit(series) for series in asked]).alias("input"),
-            messages(pairs, "chosen", self, _documented).alias("preferred_output"),
-            messages(pairs, "rejected", self, _documented).alias("non_preferred_output"),
-            *carried(pairs, self),
+            pl.struct([pl.lit(series) for series in input_column]).alias("input"),
+            messages_column(pairs, "chosen", self, _documented_message).alias("preferred_output"),
+            messages_column(pairs, "rejected", self, _documented_message).alias(
+                "non_preferred_output"
+            ),
+            *extra_output_columns(pairs, self),
         )
 
 
-class AzureDPO(OpenAIDPO):
+class AzureDPOExport(OpenAIDPOExport):
     """The same for Azure, which takes answers of several messages: calls of tools and results."""
 
     name = "azure_dpo"
@@ -73,37 +77,37 @@ class AzureDPO(OpenAIDPO):
             & pl.col(side).list.eval(role == "assistant").list.any()
             for side in ("chosen", "rejected")
         ]
-        others = pairs.filter(~pl.all_horizontal(fits))
-        if len(others):
+        unsupported = pairs.filter(~pl.all_horizontal(fits))
+        if len(unsupported):
             raise CurateError(
                 f"the format '{self.name}' cannot represent these answers",
-                where=f"pair {others['pair_id'][0]}",
-                found=f"{len(others):,} of {len(pairs):,} pairs with other roles in an answer",
+                where=f"pair {unsupported['pair_id'][0]}",
+                found=f"{len(unsupported):,} of {len(pairs):,} pairs with other roles in an answer",
                 expected="messages of assistant and tool, with at least one of the assistant",
                 fix="drop such pairs, or use another output.format",
             )
 
 
-def _documented(message: Message) -> Message:
-    """The message with the documented keys alone, and the arguments of its calls as JSON texts."""
-    found = {key: message[key] for key in _KEYS if key in message}
-    if isinstance(found.get("tool_calls"), list):
-        found["tool_calls"] = [_call(call) for call in found["tool_calls"]]
-    if isinstance(found.get("function_call"), dict):
-        found["function_call"] = _function(found["function_call"])
-    return found
+def _documented_message(message: Message) -> Message:
+    """Return the message with only documented keys, and call arguments as JSON."""
+    documented = {key: message[key] for key in _KEYS if key in message}
+    if isinstance(documented.get("tool_calls"), list):
+        documented["tool_calls"] = [_documented_call(call) for call in documented["tool_calls"]]
+    if isinstance(documented.get("function_call"), dict):
+        documented["function_call"] = _documented_function(documented["function_call"])
+    return documented
 
 
-def _call(call: Any) -> Any:
-    """A call as the services document it: {id, type, function: {name, arguments}}."""
+def _documented_call(call: Any) -> Any:
+    """Return a call as the services document it: {id, type, function: {name, arguments}}."""
     if not isinstance(call, dict):
         return call
     identity = {"id": call["id"]} if call.get("id") is not None else {}
     function = call.get("function", {k: v for k, v in call.items() if k not in ("id", "type")})
-    return {**identity, "type": "function", "function": _function(function)}
+    return {**identity, "type": "function", "function": _documented_function(function)}
 
 
-def _function(function: Any) -> Any:
+def _documented_function(function: Any) -> Any:
     if not isinstance(function, dict):
         return function
     arguments = function.get("arguments", function.get("parameters", {}))

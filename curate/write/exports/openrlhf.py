@@ -6,20 +6,20 @@ from typing import Any
 
 import polars as pl
 
-from curate.data.found_parts import TURNS
-from curate.data.message_parts import MESSAGE_PARTS
+from curate.data.content_kinds import TURNS
+from curate.data.messages import MESSAGE_CONTENT_KINDS
 from curate.write.exports.base import (
-    Advice,
     Export,
-    KeptCounts,
-    carried,
-    lacking_strength,
-    margin,
+    PairCounts,
+    TrainerHints,
+    extra_output_columns,
+    margin_column,
+    missing_strength_warning,
 )
-from curate.write.exports.fields import messages
+from curate.write.exports.fields import messages_column
 
 
-class OpenRLHF(Export):
+class OpenRLHFExport(Export):
     """`prompt`, `chosen`, `rejected` as messages, and the strength as `margin`, null without one.
 
     For `train_rm` and `train_dpo` (0.11: `--data.prompt_key prompt --data.apply_chat_template`;
@@ -30,17 +30,17 @@ class OpenRLHF(Export):
     smooths = True
     summary = "OpenRLHF (train_rm, train_dpo): prompt, chosen, rejected as messages, margin"
     reserved = ("margin",)
-    holds = frozenset(MESSAGE_PARTS)
+    holds = frozenset(MESSAGE_CONTENT_KINDS)
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The three message columns, margin and id."""
-        texts = [messages(pairs, column, self) for column in TURNS]
-        return pairs.select(*texts, margin(), "pair_id", *carried(pairs, self))
+        """Return the three message columns, margin and id."""
+        texts = [messages_column(pairs, column, self) for column in TURNS]
+        return pairs.select(*texts, margin_column(), "pair_id", *extra_output_columns(pairs, self))
 
-    def files(self, advice: Advice) -> dict[str, Any]:
-        """The arguments of the command line, by name."""
+    def files(self, advice: TrainerHints) -> dict[str, Any]:
+        """Return the arguments of the command line, by name."""
         arguments: dict[str, Any] = {
-            "data.dataset": advice.kept,
+            "data.dataset": advice.train_path,
             "data.prompt_key": "prompt",
             "data.chosen_key": "chosen",
             "data.rejected_key": "rejected",
@@ -53,6 +53,6 @@ class OpenRLHF(Export):
             arguments["model.label_smoothing"] = advice.epsilon
         return {"openrlhf.yaml": arguments}
 
-    def warnings(self, kept: KeptCounts) -> list[str]:
-        """Ties, and pairs without a strength among others with one."""
-        return super().warnings(kept) + lacking_strength(kept)
+    def warnings(self, counts: PairCounts) -> list[str]:
+        """Warn of ties, and of pairs without a strength among others with one."""
+        return super().warnings(counts) + missing_strength_warning(counts)

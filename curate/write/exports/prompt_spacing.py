@@ -60,7 +60,7 @@ class PromptSpacing:
     sizes: set[int] = field(default_factory=set)
 
     def order(self, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """The rows of all frames, some thousands of them waiting at a time.
+        """Yield the rows of all frames, some thousands of them waiting at a time.
 
         Args:
             frames: with the column `prompt`, messages of the pair table.
@@ -69,12 +69,12 @@ class PromptSpacing:
         waiting: pl.DataFrame | None = None
         for frame in map(_with_key, frames):
             waiting = frame if waiting is None else pl.concat([waiting, frame])
-            reserve = _reserve(waiting)
+            reserve = _reserve_rows(waiting)
             if len(waiting) >= 2 * reserve:
                 keys = waiting[_KEY].to_numpy()
-                index = _draw(keys, len(keys) - reserve, past, len(keys) > _MOST)
+                index = _draw_order(keys, len(keys) - reserve, past, len(keys) > _MOST)
                 yield waiting[index].drop(_KEY)
-                waiting = waiting[_others(index, len(keys))]
+                waiting = waiting[_unused_rows(index, len(keys))]
                 past = self._note(past, keys[index], False)
         if waiting is not None:
             keys = waiting[_KEY].to_numpy()
@@ -84,17 +84,17 @@ class PromptSpacing:
 
     @property
     def sizes_text(self) -> str:
-        """The sizes of batches with such rows, in words."""
+        """Return the sizes of batches with such rows, in words."""
         if ALL in self.sizes or len(self.sizes) > _SIZES_SHOWN:
             return f"many sizes up to {MOST_IN_BATCH}"
         return " or ".join(map(str, sorted(self.sizes)))
 
     def _note(self, past: _Past, keys: NDArray[np.uint64], is_last: bool) -> _Past:
-        """Count what was drawn; returns what is past from now on."""
+        """Count the drawn rows, and return the past from now on."""
         meetings, order = _Meetings.of(past, len(keys), is_last), past.then(keys)
         self.rows += len(keys)
         self.clashes += meetings.clashes(order)
-        self.sizes.update(meetings.size[meetings.own(order)].tolist())
+        self.sizes.update(meetings.size[meetings.is_same_prompt(order)].tolist())
         return past.after(keys)
 
 
@@ -112,15 +112,15 @@ class _Past:
 
     @property
     def first(self) -> int:
-        """Place of the first of `prompts` among all rows."""
+        """Return the position of the first of `prompts` among all rows."""
         return self.count - len(self.prompts)
 
     def then(self, keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        """The last keys before, and new ones."""
+        """Return the last keys before, and new ones."""
         return np.concatenate([self.prompts, keys])
 
     def after(self, keys: NDArray[np.uint64]) -> _Past:
-        """What is past once rows of these keys are drawn."""
+        """Return the past after rows with these keys are drawn."""
         return _Past(self.count + len(keys), self.then(keys)[-_WAIT:])
 
 
@@ -142,18 +142,18 @@ class _Meetings:
 
     @classmethod
     def of(cls, past: _Past, count: int, is_last: bool) -> _Meetings:
-        """The meetings of `count` rows, among each other and with those before."""
+        """Return the meetings of `count` rows, among each other and with those before."""
         first, end = past.count, past.count + count
         sizes = range(2, MOST_IN_BATCH + 1)
         places = np.arange(max(first, 1), end)
         # Neighbours meet in nearly all sizes.
-        found = [(places, places - 1, ALL)]
+        shifted = [(places, places - 1, ALL)]
         for size in sizes:
             ends = np.arange(first + (-first - 1) % size, end, size)
             if is_last and count and end % size > 1:
                 ends = np.append(ends, end - 1)
-            found.append((ends - ends % size, ends, size))
-        receiver, giver, size_of = zip(*found, strict=True)
+            shifted.append((ends - ends % size, ends, size))
+        receiver, giver, size_of = zip(*shifted, strict=True)
         all_sizes = np.repeat(size_of, [len(rows) for rows in giver])
         common = sum(size & -size for size in sizes)
         weights = np.where(all_sizes == ALL, common, all_sizes & -all_sizes)
@@ -164,63 +164,63 @@ class _Meetings:
             weights,
         )
 
-    def own(self, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Which meetings are of rows of one prompt, (meetings,)."""
+    def is_same_prompt(self, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Return which meetings are between rows of one prompt, (meetings,)."""
         same: NDArray[np.bool_] = keys[self.receiver] == keys[self.giver]
         return same
 
     def cost(self, keys: NDArray[np.uint64]) -> int:
-        """The weight of all meetings of one prompt with itself."""
-        return int(self.weight[self.own(keys)].sum())
+        """Return the weight of all meetings of one prompt with itself."""
+        return int(self.weight[self.is_same_prompt(keys)].sum())
 
     def clashes(self, keys: NDArray[np.uint64]) -> int:
-        """Rows that get an answer to their own prompt in batches of some size."""
-        return len(np.unique(self.receiver[self.own(keys)]))
+        """Return rows that get an answer to their own prompt in batches of some size."""
+        return len(np.unique(self.receiver[self.is_same_prompt(keys)]))
 
 
 def _with_key(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with a hash of their prompt; two that share one by chance are merely kept apart."""
+    """Return the rows with a hash of their prompt; a collision only spaces them."""
     return rows.with_columns(messages_key("prompt").hash().alias(_KEY))
 
 
-def _reserve(rows: pl.DataFrame) -> int:
-    """Rows that wait for the end, up to twice as many meanwhile: fewer where they hold media."""
+def _reserve_rows(rows: pl.DataFrame) -> int:
+    """Return the number of rows to hold back, fewer if they hold media."""
     fitting = len(rows) * _BYTES // max(int(rows.estimated_size()), 1)
     return max(2 * _WAIT, min(_RESERVE, fitting))
 
 
-def _others(index: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    left = np.ones(count, dtype=bool)
-    left[index] = False
-    return np.flatnonzero(left)
+def _unused_rows(index: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    is_unused = np.ones(count, dtype=bool)
+    is_unused[index] = False
+    return np.flatnonzero(is_unused)
 
 
 def _draw_all(keys: NDArray[np.uint64], past: _Past) -> NDArray[np.int64]:
-    """All rows, by the longest wait that the prompts allow; then some are exchanged."""
+    """Return all rows, by the longest wait that the prompts allow; then some are exchanged."""
     meetings = _Meetings.of(past, len(keys), True)
-    index, least = _draw(keys, len(keys), past, True), 0
+    index, least = _draw_order(keys, len(keys), past, True), 0
     for shift in range(1, _WAIT.bit_length()):
         least = meetings.cost(past.then(keys[index]))
         if not least:
             return index
-        other = _draw(keys, len(keys), past, True, _WAIT >> shift)
+        other = _draw_order(keys, len(keys), past, True, _WAIT >> shift)
         if meetings.cost(past.then(keys[other])) < least:
             index = other
-    return _exchanged(index, keys, past, meetings)
+    return _exchange_rows(index, keys, past, meetings)
 
 
-def _exchanged(
+def _exchange_rows(
     index: NDArray[np.int64], keys: NDArray[np.uint64], past: _Past, meetings: _Meetings
 ) -> NDArray[np.int64]:
-    """The rows with some exchanged for others, as long as that costs no more."""
+    """Return the rows with some exchanged for others, as long as that costs no more."""
     order, start = past.then(keys[index]), len(past.prompts)
     index, least = index.copy(), meetings.cost(order)
     rng = np.random.default_rng(0)
     for _ in range(_SWAPS):
-        own = np.flatnonzero(meetings.own(order))
-        if not len(own):
+        meeting_rows = np.flatnonzero(meetings.is_same_prompt(order))
+        if not len(meeting_rows):
             break
-        clash = own[rng.integers(len(own))]
+        clash = meeting_rows[rng.integers(len(meeting_rows))]
         row = max(meetings.receiver[clash] if rng.random() < 0.5 else meetings.giver[clash], start)
         both = [row, start + rng.integers(len(index))]
         order[both] = order[both[::-1]]
@@ -234,7 +234,7 @@ def _exchanged(
     return index
 
 
-def _draw(
+def _draw_order(
     keys: NDArray[np.uint64], count: int, past: _Past, forced: bool, wait: int = _WAIT
 ) -> NDArray[np.int64]:
     """Draw rows: of the prompts that have waited, those with most rows left.
@@ -252,9 +252,9 @@ def _draw(
     index = _draw_blocks(keys, count, past, wait)
     if not forced or len(index) == count:
         return index
-    left = _others(index, len(keys))
-    queue = _Queue(keys[left], past.after(keys[index]), wait)
-    return np.concatenate([index, left[queue.draw(count - len(index))]])
+    unused = _unused_rows(index, len(keys))
+    queue = _Queue(keys[unused], past.after(keys[index]), wait)
+    return np.concatenate([index, unused[queue.draw(count - len(index))]])
 
 
 def _draw_blocks(keys: NDArray[np.uint64], count: int, past: _Past, wait: int) -> NDArray[np.int64]:
@@ -269,7 +269,7 @@ def _draw_blocks(keys: NDArray[np.uint64], count: int, past: _Past, wait: int) -
     for place, prompt in enumerate(recent):
         if prompt < len(distinct) and distinct[prompt] == past.prompts[place]:
             until[prompt] = past.first + place + wait
-    drawn: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    blocks: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
     place, end = past.count, past.count + count
     while place < end:
         ready = np.flatnonzero((rows_left > 0) & (until <= place))
@@ -280,12 +280,12 @@ def _draw_blocks(keys: NDArray[np.uint64], count: int, past: _Past, wait: int) -
         value = first[ready] - rows_left[ready] * len(keys)
         best = np.argpartition(value, size - 1)[:size]
         chosen = ready[best[np.argsort(value[best])]]
-        drawn.append(order[following[chosen]])
+        blocks.append(order[following[chosen]])
         following[chosen] += 1
         rows_left[chosen] -= 1
         until[chosen] = place + np.arange(size) + wait
         place += size
-    return np.concatenate(drawn)
+    return np.concatenate(blocks)
 
 
 class _Queue:
@@ -317,7 +317,7 @@ class _Queue:
         self._ready: list[tuple[int, int, int]] = []
 
     def draw(self, count: int) -> list[int]:
-        """Numbers of the next rows."""
+        """Return numbers of the next rows."""
         return [self._next() for _ in range(count)]
 
     def _next(self) -> int:
@@ -335,7 +335,9 @@ class _Queue:
         return row
 
     def _near(self, place: int) -> set[int]:
-        """Keys of rows before `place` that meet the row there in batches that do not end early."""
+        """Return keys of rows before `place` that meet the row there in batches that do not end
+        early.
+        """
         sizes = (size for size in range(2, MOST_IN_BATCH + 1) if (place + 1) % size == 0)
         places = [place - self._first - size + 1 for size in sizes] + [place - self._first - 1]
         return {self._past[p] for p in places if p >= 0}
@@ -345,11 +347,11 @@ class _Queue:
         passed = []
         while self._ready and self._keys[self._ready[0][2]] in near:
             passed.append(heapq.heappop(self._ready))
-        found = heapq.heappop(self._ready)[2] if self._ready else None
+        next_prompt = heapq.heappop(self._ready)[2] if self._ready else None
         for entry in passed:
             heapq.heappush(self._ready, entry)
-        if found is not None:
-            return found
+        if next_prompt is not None:
+            return next_prompt
         for position, (_, prompt) in enumerate(self._waiting):
             if self._keys[prompt] not in near:
                 del self._waiting[position]

@@ -6,36 +6,36 @@ from collections.abc import Iterable
 from functools import cache
 
 from curate.errors import CurateError, suggestion
-from curate.steps.discovery import named_classes
+from curate.steps.discovery import find_classes
 from curate.write.exports.base import Export
-from curate.write.exports.parts import held_by
+from curate.write.exports.content_support import supported_content
 
 _FOLDER = "curate.write.exports"
 
 
 @cache
-def _exports() -> dict[str, type[Export]]:
-    return named_classes(_FOLDER, Export)  # type: ignore[type-abstract]
+def _export_classes() -> dict[str, type[Export]]:
+    return find_classes(_FOLDER, Export)  # type: ignore[type-abstract]
 
 
 def export_names() -> dict[str, str]:
-    """Name and one-line summary of every export."""
-    return {name: cls.summary for name, cls in _exports().items()}
+    """Return name and one-line summary of every export."""
+    return {name: cls.summary for name, cls in _export_classes().items()}
 
 
-def forms_holding(parts: Iterable[str], file_type: str) -> list[str]:
-    """The exports that have a place for all of these parts."""
-    wanted = set(parts)
+def exports_supporting(parts: Iterable[str], file_type: str) -> list[str]:
+    """Return the exports that support all of this content."""
+    content = set(parts)
     return [
         name
-        for name, cls in sorted(_exports().items())
-        if wanted <= held_by(cls(), file_type) and (cls.general or cls.needs & wanted)
+        for name, cls in sorted(_export_classes().items())
+        if content <= supported_content(cls(), file_type) and (cls.general or cls.needs & content)
     ]
 
 
 def get_export(name: str, where: str = "output.format") -> Export:
-    """The export called `name`; raises CurateError with the nearest name if there is none."""
-    if name not in _exports():
-        fix = suggestion(name, _exports())
+    """Return the export `name`; raise CurateError with the closest name if there is none."""
+    if name not in _export_classes():
+        fix = suggestion(name, _export_classes())
         raise CurateError("unknown export format", where=where, found=repr(name), fix=fix)
-    return _exports()[name]()
+    return _export_classes()[name]()

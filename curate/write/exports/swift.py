@@ -7,26 +7,33 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from curate.data.found_parts import FILE_BYTES, TURNS
-from curate.data.message_parts import BESIDE_CALLS, TOOL_CALLS
-from curate.data.row_parts import MEDIA, REJECTED_MEDIA, TOOLS
+from curate.data.attachments import MEDIA, REJECTED_MEDIA, TOOLS
+from curate.data.content_kinds import FILE_BYTES, TURNS
+from curate.data.messages import TEXT_BESIDE_CALLS, TOOL_CALLS
 from curate.errors import CurateError
 from curate.write.exports.base import (
-    Advice,
     Export,
-    KeptCounts,
-    carried,
-    lacking_strength,
-    margin,
+    PairCounts,
+    TrainerHints,
+    extra_output_columns,
+    margin_column,
+    missing_strength_warning,
 )
-from curate.write.exports.fields import as_media
-from curate.write.exports.tagged import MEDIA_COLUMNS, REWRITES, Media, Said, media_columns, said
-from curate.write.exports.trl import TRLUnpaired
+from curate.write.exports.fields import media_fields
+from curate.write.exports.placeholder_text import (
+    MEDIA_COLUMNS,
+    REWRITES,
+    RenderedTurn,
+    TurnMedia,
+    media_columns,
+    render_turn,
+)
+from curate.write.exports.trl import TRLUnpairedExport
 
 _MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 
 
-class Swift(Export):
+class SwiftExport(Export):
     """`messages` (the prompt and the chosen answer) and `rejected_messages`, whole conversations.
 
     Tool calls are messages of the role `tool_call`, their results of `tool_response`, tools a JSON
@@ -45,36 +52,38 @@ class Swift(Export):
     )
     rewrites: ClassVar[Mapping[str, str]] = {
         **REWRITES,
-        BESIDE_CALLS: "written as an assistant's message before the call",
+        TEXT_BESIDE_CALLS: "written as an assistant's message before the call",
     }
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Both conversations, their tools and media, and `margin`, null without a strength."""
+        """Return both conversations with tools and media, and `margin` (or null)."""
         talks = {"messages": "chosen", "rejected_messages": "rejected"}
-        rest = pairs.select(margin(), "pair_id", *carried(pairs, self))
-        return _columns(pairs, talks, self).hstack(rest)
+        remaining_columns = pairs.select(
+            margin_column(), "pair_id", *extra_output_columns(pairs, self)
+        )
+        return _swift_columns(pairs, talks, self).hstack(remaining_columns)
 
-    def files(self, advice: Advice) -> dict[str, Any]:
-        """The arguments of `swift rlhf` that read the shards."""
-        arguments = {"rlhf_type": "dpo"} | _reading(advice)
+    def files(self, advice: TrainerHints) -> dict[str, Any]:
+        """Return the arguments of `swift rlhf` that read the shards."""
+        arguments = {"rlhf_type": "dpo"} | _dataset_settings(advice)
         if advice.epsilon is not None:
             arguments["label_smoothing"] = advice.epsilon
         return {"swift.yaml": arguments}
 
-    def warnings(self, kept: KeptCounts) -> list[str]:
-        """Ties, and pairs without a strength among others with one."""
-        return super().warnings(kept) + lacking_strength(kept)
+    def warnings(self, counts: PairCounts) -> list[str]:
+        """Warn of ties, and of pairs without a strength among others with one."""
+        return super().warnings(counts) + missing_strength_warning(counts)
 
 
-class SwiftKTO(TRLUnpaired):
+class SwiftKTOExport(TRLUnpairedExport):
     """Each answer a row: `messages` that end with it, `label` (true: the chosen one)."""
 
     name = "swift_kto"
     summary = "ms-swift KTO: messages, label, tools, images"
     reserved = ("messages", "completion", "label")
     single = True
-    holds = Swift.holds.difference(REJECTED_MEDIA.values())
-    rewrites: ClassVar[Mapping[str, str]] = Swift.rewrites
+    holds = SwiftExport.holds.difference(REJECTED_MEDIA.values())
+    rewrites: ClassVar[Mapping[str, str]] = SwiftExport.rewrites
 
     def check(self, pairs: pl.DataFrame) -> None:
         """Make sure that answers are one message and end with a text: for KTO ms-swift exchanges
@@ -98,70 +107,80 @@ class SwiftKTO(TRLUnpaired):
                 fix="drop such pairs, or use another output.format",
             )
 
-    def files(self, advice: Advice) -> dict[str, Any]:
-        """The arguments of `swift rlhf` that read the shards."""
-        return {"swift.yaml": {"rlhf_type": "kto"} | _reading(advice)}
+    def files(self, advice: TrainerHints) -> dict[str, Any]:
+        """Return the arguments of `swift rlhf` that read the shards."""
+        return {"swift.yaml": {"rlhf_type": "kto"} | _dataset_settings(advice)}
 
     def _written(self, rows: pl.DataFrame) -> pl.DataFrame:
-        columns = _columns(rows, {"messages": "completion"}, self)
-        return columns.hstack(rows.select("label", *self.others(rows)))
+        columns = _swift_columns(rows, {"messages": "completion"}, self)
+        return columns.hstack(rows.select("label", *self.further_columns(rows)))
 
 
-def _reading(advice: Advice) -> dict[str, Any]:
-    """The arguments that name the data."""
+def _dataset_settings(advice: TrainerHints) -> dict[str, Any]:
+    """Return the arguments that name the data."""
     held_out = {} if advice.held_out is None else {"val_dataset": [advice.held_out]}
-    return {"dataset": [advice.kept], **held_out}
+    return {"dataset": [advice.train_path], **held_out}
 
 
-def _columns(rows: pl.DataFrame, talks: Mapping[str, str], form: Export) -> pl.DataFrame:
-    """Conversations, by the column of the answer that each ends with, their media and tools.
+def _swift_columns(rows: pl.DataFrame, talks: Mapping[str, str], form: Export) -> pl.DataFrame:
+    """Return the conversations with their media and tools.
 
     ms-swift reads the rejected conversation apart: beside `rejected_messages` it wants the media
     and tools of that one again, and trains on it without any where there are none.
     """
     media = media_columns(form.parts)
-    given = [*media, *(c for c in REJECTED_MEDIA.values() if c in form.parts)]
-    made = [
-        _row(row, talks, media)
-        for row in rows.select("prompt", *talks.values(), *given).iter_rows(named=True)
+    media_inputs = [*media, *(c for c in REJECTED_MEDIA.values() if c in form.parts)]
+    converted = [
+        _swift_row(row, talks, media)
+        for row in rows.select("prompt", *talks.values(), *media_inputs).iter_rows(named=True)
     ]
-    found = [pl.Series(c, [r[c] for r in made], dtype=_MESSAGES) for c in talks]
+    columns = [pl.Series(c, [r[c] for r in converted], dtype=_MESSAGES) for c in talks]
     for talk in talks:
-        for column in (_prefix(talk) + c for c in media):
-            found.append(as_media(pl.Series(column, [r[column] for r in made], dtype=MEDIA), form))
+        for column in (_column_prefix(talk) + c for c in media):
+            columns.append(
+                media_fields(pl.Series(column, [r[column] for r in converted], dtype=MEDIA), form)
+            )
         if TOOLS in form.parts:
-            found.append(rows[TOOLS].alias(_prefix(talk) + TOOLS))
-    return pl.DataFrame(found)
+            columns.append(rows[TOOLS].alias(_column_prefix(talk) + TOOLS))
+    return pl.DataFrame(columns)
 
 
-def _prefix(talk: str) -> str:
-    """What stands before the names of media and tools of a conversation."""
+def _column_prefix(talk: str) -> str:
+    """Return the column prefix of a conversation's media and tools."""
     return talk.removesuffix("messages")
 
 
-def _row(row: Mapping[str, Any], talks: Mapping[str, str], media: Sequence[str]) -> dict[str, Any]:
-    """Messages and media of one row."""
-    found: dict[str, Any] = {}
+def _swift_row(
+    row: Mapping[str, Any], talks: Mapping[str, str], media: Sequence[str]
+) -> dict[str, Any]:
+    """Return messages and media of one row."""
+    converted: dict[str, Any] = {}
     for talk, side in talks.items():
-        shown = Media({c: row.get(_prefix(talk) + c) or row[c] or () for c in media})
-        found[talk] = _messages(row["prompt"], shown) + _messages(row[side], shown)
-        found |= {_prefix(talk) + c: shown.of(c) for c in media}
-    return found
+        turn_media = TurnMedia(
+            {c: row.get(_column_prefix(talk) + c) or row[c] or () for c in media}
+        )
+        converted[talk] = _swift_messages(row["prompt"], turn_media) + _swift_messages(
+            row[side], turn_media
+        )
+        converted |= {_column_prefix(talk) + c: turn_media.all_media(c) for c in media}
+    return converted
 
 
 def _ends_with_text(message: Mapping[str, Any]) -> bool:
-    """Whether the last that ms-swift makes of a message is the assistant's text."""
+    """Return whether ms-swift's last message for it is the assistant's text."""
     if message["more"] is None:
         return bool(message["role"] == "assistant")
-    return _messages([message], Media({}))[-1]["role"] == "assistant"
+    return _swift_messages([message], TurnMedia({}))[-1]["role"] == "assistant"
 
 
-def _messages(turns: Sequence[Mapping[str, Any]], shown: Media) -> list[dict[str, str]]:
-    return [message for turn in turns for message in _spoken(said(turn, shown))]
+def _swift_messages(
+    turns: Sequence[Mapping[str, Any]], turn_media: TurnMedia
+) -> list[dict[str, str]]:
+    return [message for turn in turns for message in _swift_turns(render_turn(turn, turn_media))]
 
 
-def _spoken(turn: Said) -> Iterator[dict[str, str]]:
-    """A message of the pair table as those of ms-swift."""
+def _swift_turns(turn: RenderedTurn) -> Iterator[dict[str, str]]:
+    """Yield a message of the pair table as those of ms-swift."""
     if turn.role == "tool":
         yield {"role": "tool_response", "content": turn.text}
         return

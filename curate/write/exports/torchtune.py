@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from curate.data.message_parts import TEXTS
-from curate.write.exports.base import Advice, Export, carried
-from curate.write.exports.trl import turns
+from curate.data.messages import TEXTS
+from curate.write.exports.base import Export, TrainerHints, extra_output_columns
+from curate.write.exports.trl import turn_columns
 
 
-class Torchtune(Export):
+class TorchtuneExport(Export):
     """`chosen` and `rejected` as whole conversations, the prompt's messages first."""
 
     name = "torchtune"
@@ -23,11 +23,13 @@ class Torchtune(Export):
     rewrites: ClassVar[Mapping[str, str]] = {TEXTS: "joined into one text"}
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Both conversations and the id."""
-        return pairs.select(*turns(pairs, self), "pair_id", *carried(pairs, self))
+        """Return both conversations and the id."""
+        return pairs.select(
+            *turn_columns(pairs, self), "pair_id", *extra_output_columns(pairs, self)
+        )
 
-    def files(self, advice: Advice) -> dict[str, Any]:
-        """The part of torchtune's configuration that reads the shards."""
+    def files(self, advice: TrainerHints) -> dict[str, Any]:
+        """Return the part of torchtune's configuration that reads the shards."""
         entry = {
             "_component_": "torchtune.datasets.preference_dataset",
             "source": advice.loader,

@@ -7,51 +7,57 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from curate.data.found_parts import FILE_BYTES, TURNS
+from curate.data.attachments import ARGUMENTS, ATTACHMENTS, DOCUMENTS, TOOLS, attachment_keys
+from curate.data.content_kinds import FILE_BYTES, TURNS
 from curate.data.hashes import hash_halves
-from curate.data.key_counts import Halves, KeyCounts
-from curate.data.message_parts import BESIDE_CALLS, MESSAGE_PARTS, REASONING, TEXTS, TOOL_CALLS
-from curate.data.row_parts import ARGUMENTS, DOCUMENTS, ROW_PARTS, TOOLS, row_part_keys
+from curate.data.key_counts import KeyCounts, KeyHalves
+from curate.data.messages import (
+    MESSAGE_CONTENT_KINDS,
+    REASONING,
+    TEXT_BESIDE_CALLS,
+    TEXTS,
+    TOOL_CALLS,
+)
 from curate.data.table import messages_key, messages_text
 from curate.write.exports.base import (
     DRAW,
-    Advice,
     Carrier,
     Export,
-    KeptCounts,
-    and_weight,
-    carried,
-    lacking_strength,
-    margin,
-    without_speakers,
+    PairCounts,
+    TrainerHints,
+    extra_output_columns,
+    margin_column,
+    missing_speakers_warning,
+    missing_strength_warning,
+    weight_columns,
 )
-from curate.write.exports.fields import messages, row_fields
+from curate.write.exports.fields import attachment_fields, messages_column
 from curate.write.exports.prompt_spacing import PromptSpacing
 
-_HOLDS = frozenset({*MESSAGE_PARTS, TOOLS, ARGUMENTS, DOCUMENTS})
+_HOLDS = frozenset({*MESSAGE_CONTENT_KINDS, TOOLS, ARGUMENTS, DOCUMENTS})
 _SEES = _HOLDS | {"images", FILE_BYTES}
 _CARRIERS: tuple[Carrier, ...] = ("rows", "column", "none")
 """TRL's own trainers read no weights, those of `curate.trl` do."""
 
 
-def dpo_advice(advice: Advice) -> dict[str, Any]:
-    """Settings of DPOConfig: rDPO (2403.00409) where a known share of labels is wrong, else DPO."""
+def dpo_settings(advice: TrainerHints) -> dict[str, Any]:
+    """Return settings of DPOConfig: rDPO (2403.00409) if the noise rate is known, else DPO."""
     settings: dict[str, Any] = {"loss_type": "sigmoid", "label_smoothing": 0.0}
     if advice.epsilon is not None:
         settings = {"loss_type": "robust", "label_smoothing": advice.epsilon}
     return {"dpo_config.yaml": settings}
 
 
-def turns(pairs: pl.DataFrame, form: Export) -> list[pl.Series]:
-    """The columns of messages: prompt and answers, or two conversations."""
-    columns = [messages(pairs, column, form) for column in TURNS]
+def turn_columns(pairs: pl.DataFrame, form: Export) -> list[pl.Series]:
+    """Return the columns of messages: prompt and answers, or two conversations."""
+    columns = [messages_column(pairs, column, form) for column in TURNS]
     if form.prompt == "explicit":
         return columns
     prompt, *answers = columns
     return [pl.select(pl.concat_list(prompt, a).alias(a.name)).to_series() for a in answers]
 
 
-class TRLConversational(Export):
+class TRLConversationalExport(Export):
     """`prompt`, `chosen`, `rejected` as messages for DPOTrainer and RewardTrainer; `pair_id`.
 
     With an implicit prompt `chosen` and `rejected` are whole conversations, and there is no
@@ -66,17 +72,17 @@ class TRLConversational(Export):
     carriers = _CARRIERS
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The message columns, the id that leads back to the scores, and weights if any."""
-        texts = turns(pairs, self)
-        rest = ("pair_id", *and_weight(pairs), *carried(pairs, self))
-        return pairs.select(*texts, *row_fields(pairs, self), *rest)
+        """Return the message columns, the id that leads back to the scores, and weights if any."""
+        texts = turn_columns(pairs, self)
+        remaining_columns = ("pair_id", *weight_columns(pairs), *extra_output_columns(pairs, self))
+        return pairs.select(*texts, *attachment_fields(pairs, self), *remaining_columns)
 
-    def files(self, advice: Advice) -> dict[str, Any]:
-        """Settings for DPOConfig."""
-        return dpo_advice(advice)
+    def files(self, advice: TrainerHints) -> dict[str, Any]:
+        """Return settings for DPOConfig."""
+        return dpo_settings(advice)
 
 
-class TRLStandard(Export):
+class TRLStandardExport(Export):
     """`prompt`, `chosen`, `rejected` as texts; turns are marked where there is more than one."""
 
     name = "trl_text"
@@ -86,25 +92,27 @@ class TRLStandard(Export):
     rewrites: ClassVar[Mapping[str, str]] = {
         TEXTS: "joined into one text",
         TOOL_CALLS: "written into the text as <tool_call>",
-        BESIDE_CALLS: "written into the text before the calls",
+        TEXT_BESIDE_CALLS: "written into the text before the calls",
         REASONING: "written into the text as <think>",
     }
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The three texts, the id, and weights if any."""
+        """Return the three texts, the id, and weights if any."""
         texts = [messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected")]
-        return pairs.select(*texts, "pair_id", *and_weight(pairs), *carried(pairs, self))
+        return pairs.select(
+            *texts, "pair_id", *weight_columns(pairs), *extra_output_columns(pairs, self)
+        )
 
-    def warnings(self, kept: KeptCounts) -> list[str]:
-        """As all do, and speakers that become marks in a text."""
-        return super().warnings(kept) + without_speakers(kept, self.name)
+    def warnings(self, counts: PairCounts) -> list[str]:
+        """Also warn of speakers that become plain text."""
+        return super().warnings(counts) + missing_speakers_warning(counts, self.name)
 
-    def files(self, advice: Advice) -> dict[str, Any]:
-        """Settings for DPOConfig."""
-        return dpo_advice(advice)
+    def files(self, advice: TrainerHints) -> dict[str, Any]:
+        """Return settings for DPOConfig."""
+        return dpo_settings(advice)
 
 
-class TRLReward(Export):
+class TRLRewardExport(Export):
     """TRL's reward type: the conversational columns and `margin`, the strength of each pair.
 
     Pairs without a strength get the margin 0, which is no margin in the loss.
@@ -119,18 +127,18 @@ class TRLReward(Export):
     carriers = _CARRIERS
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Messages, margin, id, and weights if any."""
-        texts = turns(pairs, self)
-        fields = row_fields(pairs, self)
-        rest = ("pair_id", *and_weight(pairs), *carried(pairs, self))
-        return pairs.select(*texts, *fields, margin(0.0), *rest)
+        """Return messages, margin, id, and weights if any."""
+        texts = turn_columns(pairs, self)
+        fields = attachment_fields(pairs, self)
+        remaining_columns = ("pair_id", *weight_columns(pairs), *extra_output_columns(pairs, self))
+        return pairs.select(*texts, *fields, margin_column(0.0), *remaining_columns)
 
-    def warnings(self, kept: KeptCounts) -> list[str]:
-        """Ties, and pairs without a strength among others with one."""
-        return super().warnings(kept) + lacking_strength(kept)
+    def warnings(self, counts: PairCounts) -> list[str]:
+        """Warn of ties, and of pairs without a strength among others with one."""
+        return super().warnings(counts) + missing_strength_warning(counts)
 
 
-class TRLUnpaired(Export):
+class TRLUnpairedExport(Export):
     """TRL's unpaired type for KTOTrainer: each answer a row, `label` true for the chosen one.
 
     An answer that occurs in several pairs with the same label is written once, with the carried
@@ -149,11 +157,11 @@ class TRLUnpaired(Export):
         self._spacing = PromptSpacing()
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Two rows a pair, repeats left out."""
+        """Return two rows a pair, without repeats."""
         return pl.concat(self.stream(iter([pairs])))
 
     def stream(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """The same of one part after another; what an earlier one held is left out too.
+        """Yield two rows a pair, batch by batch, without rows of earlier batches.
 
         Raises:
             CurateError: see `check`.
@@ -161,47 +169,47 @@ class TRLUnpaired(Export):
         ordered = self._spacing.order(self._fresh(parts))
         return (self._written(rows) for part in ordered for rows in self.media.slices(part))
 
-    def warnings(self, kept: KeptCounts) -> list[str]:
-        """As all do, and rows that could not be kept apart."""
+    def warnings(self, counts: PairCounts) -> list[str]:
+        """Also warn of equal rows that could not be separated."""
         clashes, rows = self._spacing.clashes, self._spacing.rows
         if not clashes:
-            return super().warnings(kept)
-        told = (
+            return super().warnings(counts)
+        repeated = (
             f"{clashes:,} of {rows:,} rows are next to an answer to the same prompt in batches of "
             f"{self._spacing.sizes_text}, because there are too few prompts: KTO's estimate of "
             "the KL divergence is biased there; the loss apo_zero_unpaired does not need it"
         )
-        return [*super().warnings(kept), told]
+        return [*super().warnings(counts), repeated]
 
     def _fresh(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """The rows of pairs, without those that an earlier part held."""
-        seen = KeyCounts()
+        """Yield the rows of pairs, without those of earlier batches."""
+        answer_counts = KeyCounts()
         for pairs in parts:
             self.check(pairs)
             rows = self._rows(pairs)
-            yield rows.filter(pl.Series(seen.before(_answer_keys(rows)) == 0))
+            yield rows.filter(pl.Series(answer_counts.before(_answer_keys(rows)) == 0))
 
     def _written(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows in the form's columns."""
+        """Return the rows in the form's columns."""
         return rows.select(
-            messages(rows, "prompt", self),
-            messages(rows, "completion", self),
-            *row_fields(rows, self),
+            messages_column(rows, "prompt", self),
+            messages_column(rows, "completion", self),
+            *attachment_fields(rows, self),
             "label",
-            *self.others(rows),
+            *self.further_columns(rows),
         )
 
-    def others(self, rows: pl.DataFrame) -> list[str]:
-        """Columns of the rows that the shards carry besides the form's."""
-        names = ("prompt", "completion", "label", *ROW_PARTS, DRAW)
+    def further_columns(self, rows: pl.DataFrame) -> list[str]:
+        """Return the further columns of the shards' rows."""
+        names = ("prompt", "completion", "label", *ATTACHMENTS, DRAW)
         return [name for name in rows.columns if name not in names]
 
     def _rows(self, pairs: pl.DataFrame) -> pl.DataFrame:
         sides = [
             pairs.select(
                 "prompt",
-                *ROW_PARTS,
-                *carried(pairs, self),
+                *ATTACHMENTS,
+                *extra_output_columns(pairs, self),
                 *([DRAW] if DRAW in pairs.columns else []),
                 completion=pl.col(side),
                 label=pl.lit(label),
@@ -214,12 +222,12 @@ class TRLUnpaired(Export):
         return rows.sort("_order").drop("_order")
 
 
-def _answer_keys(rows: pl.DataFrame) -> Halves:
-    """A hash of prompt, answer, label, the parts of each row and its draw, (rows, 2)."""
+def _answer_keys(rows: pl.DataFrame) -> KeyHalves:
+    """Return a hash of prompt, answer, label, the parts of each row and its draw, (rows, 2)."""
     label = pl.col("label").cast(pl.String)
     draw = pl.col(DRAW).struct
     copy = [draw.field("number").cast(pl.String), pl.lit("/"), draw.field("copy").cast(pl.String)]
-    parts = row_part_keys(rows)
+    parts = attachment_keys(rows)
     text = pl.concat_str(
         messages_key("prompt"),
         messages_key("completion"),

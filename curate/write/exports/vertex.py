@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from curate.data.found_parts import TURNS
+from curate.data.content_kinds import TURNS
 from curate.errors import CurateError
-from curate.write.exports.base import Export, carried
+from curate.write.exports.base import Export, extra_output_columns
 
 _Turns = Sequence[Mapping[str, Any]]
 _ROLES = {"user": "user", "assistant": "model"}
@@ -18,7 +18,7 @@ _INSTRUCTION = pl.Struct({"parts": pl.List(pl.Struct({"text": pl.String}))})
 _COMPLETION = pl.Struct({"score": pl.Float64, "completion": _CONTENT})
 
 
-class Vertex(Export):
+class VertexExport(Export):
     """`contents`, `system_instruction` where there is one, and two `completions`, score 1 and 0.
 
     Texts alone: the service takes no tools and no media for preference tuning.
@@ -39,8 +39,8 @@ class Vertex(Export):
         roles = pl.element().struct.field("role")
         prompt = pl.col("prompt").list
         systems = prompt.eval(roles == "system").list.sum()
-        said = pl.concat_list(prompt.slice(systems), "chosen", "rejected")
-        odd = pairs.filter(said.list.eval(~roles.is_in(list(_ROLES))).list.any())
+        spoken_turns = pl.concat_list(prompt.slice(systems), "chosen", "rejected")
+        odd = pairs.filter(spoken_turns.list.eval(~roles.is_in(list(_ROLES))).list.any())
         if len(odd):
             raise CurateError(
                 "the format 'vertex' cannot represent messages of other roles",
@@ -51,34 +51,34 @@ class Vertex(Export):
             )
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The prompt as contents, both answers as completions.
+        """Return the prompt as contents, both answers as completions.
 
         Raises:
             CurateError: see `check`.
         """
         self.check(pairs)
-        made = [_row(*turns) for turns in pairs.select(*TURNS).rows()]
+        converted = [_vertex_row(*turns) for turns in pairs.select(*TURNS).rows()]
         types = (_INSTRUCTION, pl.List(_CONTENT), pl.List(_COMPLETION))
         columns = zip(self.reserved, types, strict=True)
         return pl.DataFrame(
-            [pl.Series(c, [row[c] for row in made], dtype=kind) for c, kind in columns]
-        ).hstack(pairs.select(carried(pairs, self)).get_columns())
+            [pl.Series(c, [row[c] for row in converted], dtype=kind) for c, kind in columns]
+        ).hstack(pairs.select(extra_output_columns(pairs, self)).get_columns())
 
 
-def _row(prompt: _Turns, chosen: _Turns, rejected: _Turns) -> dict[str, Any]:
-    """One pair; texts of the system before the first turn are the instruction."""
+def _vertex_row(prompt: _Turns, chosen: _Turns, rejected: _Turns) -> dict[str, Any]:
+    """Return one pair; leading system texts become the instruction."""
     first = next((i for i, m in enumerate(prompt) if m["role"] != "system"), len(prompt))
     # The service puts parts together as they stand: two texts would become one word.
     system = "\n\n".join(message["content"] for message in prompt[:first])
     parts = [{"text": system}] if system else []
-    answers = [_content(side[0]) for side in (chosen, rejected)]
+    answers = [_vertex_content(side[0]) for side in (chosen, rejected)]
     return {
         "system_instruction": {"parts": parts} if parts else None,
-        "contents": [_content(message) for message in prompt[first:]],
+        "contents": [_vertex_content(message) for message in prompt[first:]],
         "completions": [{"score": 1.0 - i, "completion": c} for i, c in enumerate(answers)],
     }
 
 
-def _content(message: Mapping[str, Any]) -> dict[str, Any]:
-    """A message in the service's words."""
+def _vertex_content(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a message in the service's format."""
     return {"role": _ROLES[message["role"]], "parts": [{"text": message["content"]}]}

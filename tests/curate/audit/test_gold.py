@@ -14,7 +14,7 @@ from curate import audit, read_pairs
 from curate.audit.gold import Stratum, audit_gold, estimate_gold_rate
 from curate.cli.app import app
 from curate.errors import CurateError
-from curate.people.draw import draw, read_sample
+from curate.people.sampling import draw_sample, read_sample
 from tests.helpers import numbered_pairs, write_jsonl
 
 PAIRS, JUDGED, TRIALS = 4000, 100, 200
@@ -30,7 +30,7 @@ def trial(rate: float, worth: float, sampling: str, seed: int) -> tuple[float, f
     wrong = (rng.random(PAIRS) < rate).astype(float)
     f = predictions(wrong, worth, rng)
     pairs = pl.DataFrame({"pair_id": [str(i) for i in range(PAIRS)], "is_tie": [False] * PAIRS})
-    sample = draw(pairs, pl.Series(f), JUDGED, sampling, 10_000 + seed)  # type: ignore[arg-type]
+    sample = draw_sample(pairs, pl.Series(f), JUDGED, sampling, 10_000 + seed)  # type: ignore[arg-type]
     drawn_ids = sample.filter("drawn")["pair_id"]
     verdicts = pl.DataFrame(
         {"pair_id": drawn_ids, "verdict": ["flip" if wrong[int(i)] else "keep" for i in drawn_ids]}
@@ -74,16 +74,16 @@ def test_a_plain_sample_is_clopper_pearson_where_errors_are_few() -> None:
 def test_strata_are_drawn_by_the_spread_of_their_labels() -> None:
     suspicion = np.linspace(0.0, 0.5, 1000)
     pairs = numbered_pairs(1000)
-    sample = draw(pairs, pl.Series(suspicion), 100, "stratified", 0)
+    sample = draw_sample(pairs, pl.Series(suspicion), 100, "stratified", 0)
     counts = sample.group_by("stratum").agg(pl.col("drawn").sum(), pl.len()).sort("stratum")
     assert counts["len"].to_list() == [200] * 5
     assert counts["drawn"].sum() <= 100
     assert counts["drawn"].is_sorted()
     assert counts["drawn"].min() >= 5  # type: ignore[operator]
     with pytest.raises(CurateError, match="strata need a score"):
-        draw(pairs, None, 100, "stratified", 0)
+        draw_sample(pairs, None, 100, "stratified", 0)
     with pytest.raises(CurateError, match="too small for strata"):
-        draw(pairs, pl.Series(suspicion), 10, "stratified", 0)
+        draw_sample(pairs, pl.Series(suspicion), 10, "stratified", 0)
 
 
 def test_from_a_run_to_a_rate(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def ids_of(count: int) -> pl.DataFrame:
 @pytest.mark.parametrize("count", [1, 5, 9])
 def test_too_few_verdicts_give_no_rate(count: int) -> None:
     pairs = ids_of(1000)
-    sample = draw(pairs, None, 100, "random", 0)
+    sample = draw_sample(pairs, None, 100, "random", 0)
     estimate = audit_gold(
         pairs, np.full(1000, 0.3), verdicts_at(sample, list(range(count))), sample
     )
@@ -175,7 +175,7 @@ def test_too_few_verdicts_give_no_rate(count: int) -> None:
 
 def test_the_first_of_a_draw_are_a_smaller_sample() -> None:
     pairs = ids_of(1000)
-    sample = draw(pairs, None, 100, "random", 0)
+    sample = draw_sample(pairs, None, 100, "random", 0)
     words = [*["flip"] * 5, *["keep"] * 10]
     estimate = audit_gold(
         pairs, np.full(1000, 0.3), verdicts_at(sample, list(range(15)), words), sample
@@ -190,7 +190,7 @@ def test_the_first_of_a_draw_are_a_smaller_sample() -> None:
 
 def test_judged_pairs_that_were_not_drawn_are_counted() -> None:
     pairs = ids_of(1000)
-    sample = draw(pairs, None, 100, "random", 0)
+    sample = draw_sample(pairs, None, 100, "random", 0)
     undrawn_ids = sample.filter(~pl.col("drawn"))["pair_id"][:7]
     more = pl.DataFrame({"pair_id": undrawn_ids, "verdict": "flip", "blind": True})
     verdicts = pl.concat([verdicts_at(sample, list(range(100))), more])
@@ -202,7 +202,7 @@ def test_judged_pairs_that_were_not_drawn_are_counted() -> None:
 @pytest.mark.parametrize("places", [list(range(1, 16)), [*range(14), 99], [3, 7, 50]])
 def test_another_order_gives_no_rate(places: list[int]) -> None:
     pairs = ids_of(1000)
-    sample = draw(pairs, None, 100, "random", 0)
+    sample = draw_sample(pairs, None, 100, "random", 0)
     verdicts = verdicts_at(sample, places)
     estimate = audit_gold(pairs, np.full(1000, 0.3), verdicts, sample, "curate review drawn")
     assert estimate["high"] is None
@@ -212,7 +212,7 @@ def test_another_order_gives_no_rate(places: list[int]) -> None:
 
 def test_pairs_that_were_picked_with_their_labels_in_view_give_no_rate() -> None:
     pairs = ids_of(1000)
-    sample = draw(pairs, None, 100, "random", 0)
+    sample = draw_sample(pairs, None, 100, "random", 0)
     unblinded = verdicts_at(sample, list(range(100))).with_columns(blind=pl.lit(False))
     estimate = audit_gold(pairs, np.full(1000, 0.3), unblinded)
     assert estimate["high"] is None
@@ -234,7 +234,7 @@ def test_the_interval_of_the_first_of_a_draw_holds(first: int, rate: float, samp
         wrong = (rng.random(PAIRS) < rate).astype(float)
         f = predictions(wrong, 0.5, rng)
         pairs = ids_of(PAIRS)
-        sample = draw(pairs, pl.Series(f), 100, sampling, 10_000 + seed)  # type: ignore[arg-type]
+        sample = draw_sample(pairs, pl.Series(f), 100, sampling, 10_000 + seed)  # type: ignore[arg-type]
         drawn_ids = sample.filter("drawn").sort("order")["pair_id"][:first]
         words = ["flip" if wrong[int(i)] else "keep" for i in drawn_ids]
         verdicts = pl.DataFrame({"pair_id": drawn_ids, "verdict": words})
@@ -247,7 +247,7 @@ def test_the_interval_of_the_first_of_a_draw_holds(first: int, rate: float, samp
 
 def test_an_older_draw_without_an_order_is_read_in_one(tmp_path: Path) -> None:
     pairs = ids_of(200)
-    old = draw(pairs, None, 30, "random", 0).drop("order")
+    old = draw_sample(pairs, None, 30, "random", 0).drop("order")
     old.write_parquet(tmp_path / "sample.parquet")
     result = read_sample(tmp_path)
     assert result.filter("drawn")["order"].sort().to_list() == list(range(30))

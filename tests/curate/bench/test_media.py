@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from curate.bench.data import BenchData
-from curate.data.row_parts import MEDIA
+from curate.data.attachments import MEDIA
 from curate.steps.features import Features
 from curate.steps.relabel import flip_labels
 from tests.helpers import numbered_pairs

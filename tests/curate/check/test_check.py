@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from curate import CurateError, Pipeline, read_pairs
-from curate.check.command import check
+from curate.check.command import check_data
 from curate.check.problems import (
     BORDER,
     CUT,
@@ -25,7 +25,7 @@ from curate.check.problems import (
     TIE,
     TURN,
 )
-from curate.check.tokens import Tokens, TrainerTokens
+from curate.check.tokens import ConversationTokens, TrainerTokens
 from curate.check.trainers import TRAINERS
 from curate.cli.app import app
 from curate.models.lm.conversations import distinct_conversations
@@ -58,7 +58,7 @@ def table(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 def hurt(pairs: pl.DataFrame, name: str, most: int = 64) -> dict[str, list[int]]:
     """Rows with each problem."""
-    report = check([pairs], "trl", ModelSpec(name=name), SilentProgress(), most)
+    report = check_data([pairs], "trl", ModelSpec(name=name), SilentProgress(), most)
     at = {i: n for n, i in enumerate(pairs["pair_id"])}
     found = {k: [at[i] for i in ids] for k, ids in report.checked.hurt.items() if ids}
     assert report.checked.pairs == len(pairs)
@@ -109,7 +109,7 @@ def test_what_the_template_refuses(tmp_path: Path) -> None:
     pairs = pairs.with_columns(pl.Series("prompt", prompts, dtype=pairs.schema["prompt"]))
     name = model(tmp_path / "m", STRICT)
     assert hurt(pairs, name) == {REFUSED: [1]}
-    report = check([pairs], "trl", ModelSpec(name=name), SilentProgress())
+    report = check_data([pairs], "trl", ModelSpec(name=name), SilentProgress())
     assert report.checked.reasons == {"no system turn": 1}
     assert not report.clean
 
@@ -136,7 +136,7 @@ def test_token_ids_are_those_of_trl(tmp_path: Path) -> None:
         plain_answer = [{"role": m["role"], "content": m["content"]} for m in answer]
         before = data_utils._tokenize(tokenizer, plain_prompt, add_generation_prompt=True)
         whole = data_utils._tokenize(tokenizer, plain_prompt + plain_answer)
-        assert isinstance(own, Tokens)
+        assert isinstance(own, ConversationTokens)
         assert list(own.prompt) == before["input_ids"]
         assert list(own.both) == whole["input_ids"]
 
@@ -148,12 +148,14 @@ def test_the_tokenizer_itself(tmp_path: Path) -> None:
     tokenizer.pad_token, tokenizer.chat_template = "<eos>", None
     tokenizer.save_pretrained(str(tmp_path / "bare"))
     progress = SilentProgress()
-    found = check([table([plain()])], "trl", ModelSpec(name=str(tmp_path / "no-pad")), progress)
+    found = check_data(
+        [table([plain()])], "trl", ModelSpec(name=str(tmp_path / "no-pad")), progress
+    )
     assert "no padding token" in found.tokenizer[0]
     with pytest.raises(CurateError, match="no chat template"):
-        check([], "trl", ModelSpec(name=str(tmp_path / "bare")), progress)
+        check_data([], "trl", ModelSpec(name=str(tmp_path / "bare")), progress)
     with pytest.raises(CurateError, match="did you mean 'trl'"):
-        check([], "tlr", ModelSpec(name=str(tmp_path / "m")), progress)
+        check_data([], "tlr", ModelSpec(name=str(tmp_path / "m")), progress)
 
 
 def test_the_command_on_a_run_and_its_mending(tmp_path: Path) -> None:
@@ -175,7 +177,7 @@ def test_the_command_on_a_run_and_its_mending(tmp_path: Path) -> None:
     assert done.exit_code == 0, (done.output, done.exception)
     after = RunFiles(fixed)
     assert after.manifest["rows"] == {"in": 10, "kept": 9 - count, "dropped": 1 + count}
-    dropped = pl.concat(after.dropped())
+    dropped = pl.concat(after.dropped_batches())
     assert (
         dropped.filter(drop_step="check")["drop_reason"].to_list()
         == [f"{EMPTY}: {MEANS[EMPTY]}"] * count

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from curate import read_pairs
-from curate.check.command import check
+from curate.check.command import check_data
 from curate.check.problems import ASKED, CUT, EQUAL, LEFT_OUT, LOST, SHAPE
 from curate.steps.context import SilentProgress
 from curate.steps.models import ModelSpec
-from curate.write.export import Target, export
+from curate.write.export import ExportTarget, export_pairs
 from tests import trainers
 from tests.helpers import published, write_jsonl
 from tests.models import tiny_tokenizer
@@ -71,7 +71,9 @@ def model(tmp_path: Path) -> Any:
 
 def trained(trainer: str, rows: list[Any], folder: Path, tokenizer: Any, most: int) -> set[int]:
     """The numbers of the rows that the trainer's own code trains on."""
-    export(str(write_jsonl(folder / "rows.jsonl", rows)), folder / "out", Target(trainer))
+    export_pairs(
+        str(write_jsonl(folder / "rows.jsonl", rows)), folder / "out", ExportTarget(trainer)
+    )
     if trainer == "llamafactory":
         found = trainers.llamafactory_rows(folder / "out", tokenizer, most)
     else:
@@ -87,7 +89,9 @@ def told(trainer: str, folder: Path, most: int) -> dict[str, set[int]]:
         pair: int(turns[-1]["content"].partition(":")[0])
         for pair, turns in pairs.select("pair_id", "prompt").iter_rows()
     }
-    report = check([pairs], trainer, ModelSpec(name=str(folder / "model")), SilentProgress(), most)
+    report = check_data(
+        [pairs], trainer, ModelSpec(name=str(folder / "model")), SilentProgress(), most
+    )
     return {name: {numbers[i] for i in ids} for name, ids in report.checked.hurt.items()}
 
 
@@ -109,7 +113,7 @@ def test_speakers_that_do_not_take_turns(trainer: str, tmp_path: Path, model: An
 def test_llamafactory_cuts_prompts_and_answers(tmp_path: Path, model: Any) -> None:
     most = 60
     source = write_jsonl(tmp_path / "rows.jsonl", LENGTHS)
-    export(str(source), tmp_path / "out", Target("llamafactory"))
+    export_pairs(str(source), tmp_path / "out", ExportTarget("llamafactory"))
     whole = trainers.llamafactory_rows(tmp_path / "out", model, 2048)
     left = trainers.llamafactory_rows(tmp_path / "out", model, most)
     problems = told("llamafactory", tmp_path, most)
@@ -124,7 +128,7 @@ def test_llamafactory_cuts_prompts_and_answers(tmp_path: Path, model: Any) -> No
 
 def test_openrlhf_cuts_answers(tmp_path: Path, model: Any) -> None:
     source = write_jsonl(tmp_path / "rows.jsonl", LENGTHS)
-    export(str(source), tmp_path / "out", Target("openrlhf"))
+    export_pairs(str(source), tmp_path / "out", ExportTarget("openrlhf"))
     whole = trainers.openrlhf_rows(tmp_path / "out", model, 2048)
     left = {r.prompt: r for r in trainers.openrlhf_rows(tmp_path / "out", model, 80)}
     cut = {
@@ -140,7 +144,9 @@ def test_axolotl_loses_answers_that_the_template_trims(tmp_path: Path) -> None:
     trimmed = CHATML.replace("m['content']", "m['content'] | trim")
     tokenizer = chatml_model(tmp_path / "model", trimmed)
     rows = [row(0, asked("q")), row(1, asked("r"), chosen="yes \n")]
-    export(str(write_jsonl(tmp_path / "rows.jsonl", rows)), tmp_path / "out", Target("axolotl"))
+    export_pairs(
+        str(write_jsonl(tmp_path / "rows.jsonl", rows)), tmp_path / "out", ExportTarget("axolotl")
+    )
     # The answer becomes an empty text, which its own filter refuses.
     with pytest.raises(ValueError, match="chosen and rejected keys are required"):
         trainers.axolotl_rows(tmp_path / "out", tokenizer)
@@ -149,7 +155,9 @@ def test_axolotl_loses_answers_that_the_template_trims(tmp_path: Path) -> None:
 
 def test_axolotl_finds_short_answers_in_its_dummy_prompt(tmp_path: Path, model: Any) -> None:
     rows = [row(0, asked("q")), row(1, asked("q"), chosen="dummy"), row(2, asked("q"), chosen="a")]
-    export(str(write_jsonl(tmp_path / "rows.jsonl", rows)), tmp_path / "out", Target("axolotl"))
+    export_pairs(
+        str(write_jsonl(tmp_path / "rows.jsonl", rows)), tmp_path / "out", ExportTarget("axolotl")
+    )
     found = trainers.axolotl_rows(tmp_path / "out", model, shuffle_merged_datasets=False)
     assert ["dummy_message" in one.answers[0] for one in found] == [False, True, True]
     assert told("axolotl", tmp_path, 2048)[LOST] == {1, 2}
@@ -157,7 +165,9 @@ def test_axolotl_finds_short_answers_in_its_dummy_prompt(tmp_path: Path, model: 
 
 def test_axolotl_fails_at_roles_that_it_does_not_know(tmp_path: Path, model: Any) -> None:
     rows = [row(0, asked("q")), row(1, [*published("d", "developer"), *published("q", "user")])]
-    export(str(write_jsonl(tmp_path / "rows.jsonl", rows)), tmp_path / "out", Target("axolotl"))
+    export_pairs(
+        str(write_jsonl(tmp_path / "rows.jsonl", rows)), tmp_path / "out", ExportTarget("axolotl")
+    )
     with pytest.raises(KeyError, match="developer"):
         trainers.axolotl_rows(tmp_path / "out", model)
     assert told("axolotl", tmp_path, 2048)[SHAPE] == {1}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from curate.read.formats import format_names
-from curate.steps.brief import brief, names_in
-from curate.steps.entries import FILTERS, SCORERS, filter_names, own_entry, scorer_names
+from curate.steps.brief import step_names_in, step_summary
+from curate.steps.entries import FILTERS, SCORERS, builtin_entry, filter_names, scorer_names
 from curate.write.exports import export_names
 from tests.helpers import trl_rows, write_jsonl
 
@@ -66,10 +66,10 @@ def test_a_run_without_learned_scorers_imports_nothing_heavy(tmp_path: Path) -> 
 def test_what_is_read_from_sources_is_what_classes_say() -> None:
     for group, names in ((SCORERS, scorer_names()), (FILTERS, filter_names())):
         for name in names:
-            entry = own_entry(group, name)
+            entry = builtin_entry(group, name)
             if entry is None:
                 continue
-            summary, cls = brief(entry), entry.load()
+            summary, cls = step_summary(entry), entry.load()
             assert summary == {"name": cls.name, "purpose": cls.purpose, "summary": cls.summary}
-    assert names_in("curate.read.formats") == sorted(format_names())
-    assert names_in("curate.write.exports") == sorted(export_names())
+    assert step_names_in("curate.read.formats") == sorted(format_names())
+    assert step_names_in("curate.write.exports") == sorted(export_names())

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from curate.data.key_counts import Halves, KeyCounts, halves
+from curate.data.key_counts import KeyCounts, KeyHalves, key_halves
 from curate.data.table import PairIds
 from tests.helpers import numbered_pairs
 
@@ -20,7 +20,7 @@ def test_every_count_is_that_of_a_dictionary(kind: str) -> None:
     most = {"few keys": 5, "many keys": 2**40, "one first half": 300}[kind]
     counts, seen = KeyCounts(), dict[tuple[int, int], int]()
     for _ in range(60):
-        keys: Halves = rng.integers(most, size=(rng.integers(0, 40), 2)).astype(np.uint64)
+        keys: KeyHalves = rng.integers(most, size=(rng.integers(0, 40), 2)).astype(np.uint64)
         if kind == "one first half":
             keys[:, 0] = 7
         expected = []
@@ -43,7 +43,7 @@ def test_a_key_takes_few_bytes() -> None:
 
 def test_halves_of_bytes_differ_where_keys_do() -> None:
     keys = [bytes(16), bytes(15) + b"\x01", b"\x01" + bytes(15)]
-    assert len({tuple(row) for row in halves(b"".join(keys)).tolist()}) == 3
+    assert len({tuple(row) for row in key_halves(b"".join(keys)).tolist()}) == 3
 
 
 def without_ids(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -56,9 +56,9 @@ def test_ids_skip_what_others_have() -> None:
     first, second = pairs["pair_id"]
     bare = without_ids(pairs[[0, 0, 1, 0, 0]])
     ids = PairIds([pl.Series([f"{first}-1", f"{first}-2", f"{first}-5"])])
-    found = ids.give(bare)["pair_id"].to_list()
+    found = ids.fill_missing(bare)["pair_id"].to_list()
     assert found == [first, f"{first}-3", second, f"{first}-4", f"{first}-6"]
-    assert ids.give(bare[:1])["pair_id"].to_list() == [f"{first}-7"]
+    assert ids.fill_missing(bare[:1])["pair_id"].to_list() == [f"{first}-7"]
 
 
 def test_ids_do_not_depend_on_how_pairs_are_cut_into_batches() -> None:
@@ -66,16 +66,16 @@ def test_ids_do_not_depend_on_how_pairs_are_cut_into_batches() -> None:
     rng = random.Random(0)
     rows = [rng.randrange(6) for _ in range(200)]
     bare = without_ids(pairs[rows])
-    whole = PairIds().give(bare)["pair_id"].to_list()
+    whole = PairIds().fill_missing(bare)["pair_id"].to_list()
     assert len(set(whole)) == 200
     for size in (1, 7, 64):
         ids = PairIds()
-        parts = [ids.give(bare[start : start + size]) for start in range(0, 200, size)]
+        parts = [ids.fill_missing(bare[start : start + size]) for start in range(0, 200, size)]
         assert [i for part in parts for i in part["pair_id"]] == whole
 
 
 def test_a_given_id_is_new_once() -> None:
     ids, given = PairIds(), numbered_pairs(4)["pair_id"]
     some = given.gather([0, 1, 0]).extend(given.clear(1))
-    assert ids.new(some).to_list() == [True, True, False, True]
-    assert ids.new(given).to_list() == [False, False, True, True]
+    assert ids.is_new(some).to_list() == [True, True, False, True]
+    assert ids.is_new(given).to_list() == [False, False, True, True]

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 import curate.data.table as module
-from curate.data.table import arrow_schema, fingerprint, messages_key, messages_text, to_arrow
+from curate.data.table import arrow_schema, fingerprint_pairs, messages_key, messages_text, to_arrow
 from tests.helpers import numbered_pairs, pairs_of, swapped, turn
 
 
@@ -50,9 +50,9 @@ def test_arrow_table_has_the_declared_schema() -> None:
 
 def test_fingerprint_sees_a_flip_and_a_tie_but_not_a_copy() -> None:
     pairs = numbered_pairs(4)
-    assert fingerprint(pairs) == fingerprint(pairs.clone())
-    assert fingerprint(pairs) != fingerprint(swapped(pairs))
-    assert fingerprint(pairs) != fingerprint(pairs.with_columns(is_tie=pl.lit(True)))
+    assert fingerprint_pairs(pairs) == fingerprint_pairs(pairs.clone())
+    assert fingerprint_pairs(pairs) != fingerprint_pairs(swapped(pairs))
+    assert fingerprint_pairs(pairs) != fingerprint_pairs(pairs.with_columns(is_tie=pl.lit(True)))
 
 
 def test_messages_key_tells_roles_order_and_borders_apart() -> None:
@@ -81,7 +81,7 @@ def test_rows_come_by_number_in_the_order_asked_for(
 ) -> None:
     monkeypatch.setattr(module, "BATCH_ROWS", 3)
     table = pl.DataFrame({"x": range(8), "text": [[str(c)] for c in range(8)]})
-    found = module.rows_at(table, np.array(rows, dtype=np.int64))
+    found = module.gather_pairs(table, np.array(rows, dtype=np.int64))
     assert found.schema == table.schema
     assert found["x"].to_list() == list(rows)
     assert found["text"].to_list() == [[str(c)] for c in rows]

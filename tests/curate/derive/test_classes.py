@@ -19,7 +19,7 @@ from curate.models.judge.endpoint import EndpointParams
 from curate.models.judge.verdicts import UNREADABLE
 from curate.read.input import InputConfig
 from curate.read.raw_rows import PublishedRows
-from curate.write.export import Target, export
+from curate.write.export import ExportTarget, export_pairs
 from tests.helpers import trl_rows, write_jsonl
 from tests.stub_endpoint import stub_endpoint
 
@@ -87,7 +87,7 @@ def test_the_command_and_the_classifiers_form(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     pairs = read_pairs(str(tmp_path / "made" / "pairs"))
     assert len(pairs) == 7
-    export(str(tmp_path / "made" / "pairs"), tmp_path / "out", Target("classification"))
+    export_pairs(str(tmp_path / "made" / "pairs"), tmp_path / "out", ExportTarget("classification"))
     rows = pl.read_parquet(tmp_path / "out" / "kept")
     assert set(rows["text"]) == {row["text"] for row in ROWS}
     labels = dict(zip(rows["text"], rows["label"], strict=True))
@@ -105,7 +105,7 @@ def test_without_a_judge_or_a_class_there_is_an_error(tmp_path: Path) -> None:
     assert isinstance(done.exception, CurateError)
     plain = write_jsonl(tmp_path / "plain.jsonl", trl_rows(3))
     with pytest.raises(CurateError, match="pairs of texts of one class"):
-        export(str(plain), tmp_path / "out", Target("classification"))
+        export_pairs(str(plain), tmp_path / "out", ExportTarget("classification"))
 
 
 def test_extractive_pairs_go_to_the_same_form(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_extractive_pairs_go_to_the_same_form(tmp_path: Path) -> None:
     ]
     source = write_jsonl(tmp_path / "a.jsonl", rows)
     place = InputConfig(path=str(source), format="annotations")
-    export(place, tmp_path / "out", Target("classification", "jsonl"))
+    export_pairs(place, tmp_path / "out", ExportTarget("classification", "jsonl"))
     lines = (tmp_path / "out" / "kept" / "part-00000.jsonl").read_text().splitlines()
     result = {row["text"]: row for row in map(json.loads, lines)}
     assert result["great"] == {"text": "great", "label": 'p"os', "weight": pytest.approx(4 / 3)}

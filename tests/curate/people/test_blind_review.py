@@ -11,9 +11,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from curate import CurateError
-from curate.data.row_parts import MEDIA
+from curate.data.attachments import MEDIA
 from curate.people.blind_review import BlindReview
-from curate.people.drawn_tasks import DrawnPairs, Source
+from curate.people.drawn_tasks import DrawnPairs, DrawSource
 from curate.people.server import make_app
 from curate.people.verdict_log import VerdictLog
 from curate.steps.relabel import flip_labels
@@ -26,7 +26,7 @@ TOKEN = "secret"
 
 def review_of(pairs: pl.DataFrame, folder: Path, reviewer: str = "ann") -> BlindReview:
     folder.mkdir(exist_ok=True)
-    drawn = DrawnPairs(folder, pairs, Source("prefs.jsonl", False, folders=(folder,)))
+    drawn = DrawnPairs(folder, pairs, DrawSource("prefs.jsonl", False, folders=(folder,)))
     log = VerdictLog(folder, reviewer, blind=True)
     return BlindReview(drawn, log, ("curate audit prefs.jsonl --gold drawn",))
 

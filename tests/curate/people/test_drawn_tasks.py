@@ -15,10 +15,10 @@ from curate import CurateError, Pairs, Pipeline
 from curate.cli.app import app
 from curate.cli.show_review import open_session
 from curate.people.blind_review import BlindReview
-from curate.people.draw import sample_folder
 from curate.people.drawn_tasks import draw_from_data, is_draw, load_draw
-from curate.people.server import Review
-from curate.people.tasks import Choice
+from curate.people.sampling import sample_folder
+from curate.people.server import ReviewSession
+from curate.people.tasks import RoutingChoice
 from curate.people.verdict_log import VerdictLog
 from curate.verdicts.files import read_verdicts
 from tests.helpers import numbered_pairs, write_jsonl
@@ -76,7 +76,7 @@ def test_the_same_seed_draws_the_same_pairs_in_the_same_order(data: Path) -> Non
     pairs = Pairs(numbered_pairs(30))
     draws = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        choice = Choice(10, "pairs", sampling="random", seed=seed)
+        choice = RoutingChoice(10, "pairs", sampling="random", seed=seed)
         draw_from_data(pairs, "p", (), Path(name), choice, False)
         draws.append(load_draw(Path(name)).pairs["pair_id"].to_list())
     assert draws[0] == draws[1]
@@ -119,7 +119,7 @@ def test_a_draw_from_a_run(run: Path) -> None:
         "out", "--gold", "out/verdicts/ann.jsonl", "--sample", "out-drawn",
     ]  # fmt: skip
     opened = open_session(run, None, "ann")
-    assert isinstance(opened.review, Review)
+    assert isinstance(opened.review, ReviewSession)
     assert opened.commands == ("curate apply out --output out-reviewed",)
     assert sample_folder([Path("out-drawn")]) == Path("out-drawn")
     assert sample_folder([alone.review.log.path]) == Path("out-drawn")
@@ -141,7 +141,7 @@ def test_a_draw_of_an_older_version_needs_its_run(run: Path) -> None:
 
 
 def test_a_draw_from_other_data_is_refused_by_count(run: Path, tmp_path: Path) -> None:
-    choice = Choice(10, "pairs", sampling="random")
+    choice = RoutingChoice(10, "pairs", sampling="random")
     draw_from_data(Pairs(numbered_pairs(60)), "p", (), Path("other"), choice, False)
     drawn = set(load_draw(Path("other")).pairs["pair_id"])
     there = len(drawn & set(numbered_pairs(PAIRS)["pair_id"]))
@@ -153,7 +153,7 @@ def test_a_draw_from_other_data_is_refused_by_count(run: Path, tmp_path: Path) -
 def test_verdicts_survive_a_new_draw(tmp_path: Path) -> None:
     folder = tmp_path / "drawn"
     for seed in (0, 1):
-        choice = Choice(5, "pairs", sampling="random", seed=seed)
+        choice = RoutingChoice(5, "pairs", sampling="random", seed=seed)
         draw_from_data(Pairs(numbered_pairs(30)), "p", (), folder, choice, seed > 0)
         log = VerdictLog(folder, "ann", blind=True)
         log.add(load_draw(folder).pairs["pair_id"][0], "keep")
@@ -171,7 +171,7 @@ DAMAGE: dict[str, Any] = {
 @pytest.mark.parametrize(("name", "content"), [(n, c) for n in DAMAGE for c in DAMAGE[n]])
 def test_a_damaged_draw_is_the_users_mistake(name: str, content: bytes, tmp_path: Path) -> None:
     folder = tmp_path / "drawn"
-    choice = Choice(5, "pairs", sampling="random")
+    choice = RoutingChoice(5, "pairs", sampling="random")
     draw_from_data(Pairs(numbered_pairs(9)), "p", (), folder, choice, False)
     assert is_draw(folder)
     (folder / name).write_bytes(content)
@@ -183,7 +183,7 @@ def test_a_damaged_draw_is_the_users_mistake(name: str, content: bytes, tmp_path
 @pytest.mark.parametrize("name", ["sample.parquet", "drawn.parquet"])
 def test_a_table_without_its_columns_is_damaged(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "drawn"
-    choice = Choice(5, "pairs", sampling="random")
+    choice = RoutingChoice(5, "pairs", sampling="random")
     draw_from_data(Pairs(numbered_pairs(9)), "p", (), folder, choice, False)
     pl.DataFrame({"pair_id": ["x"], "drawn": ["maybe"]}).write_parquet(folder / name)
     with pytest.raises(CurateError):

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.cli.app import app
+from curate.data.attachments import MEDIA
 from curate.data.file_margins import file_margin
-from curate.data.row_parts import MEDIA
-from curate.people.merge import merge, merge_files
-from curate.people.route import Choice, route
+from curate.people.merge import merge_files, merge_verdicts
+from curate.people.route import RoutingChoice, route_pairs
 from curate.steps.context import SilentProgress
 from curate.steps.relabel import flip_labels
 from curate.verdicts.files import read_verdicts
@@ -41,8 +41,8 @@ def run(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def choice(tool: str = "pairs", **other: Any) -> Choice:
-    return Choice(**{"budget": 5, "tool": tool, "by": ["lengths.chosen"], **other})
+def choice(tool: str = "pairs", **other: Any) -> RoutingChoice:
+    return RoutingChoice(**{"budget": 5, "tool": tool, "by": ["lengths.chosen"], **other})
 
 
 def answered(tasks: list[dict[str, Any]], tool: str, wanted: list[str]) -> Any:
@@ -70,7 +70,7 @@ WANTED = ["keep", "flip", "tie", "drop", "keep"]
 
 @pytest.mark.parametrize("tool", TASKS)
 def test_there_and_back(tool: str, run: Path, tmp_path: Path) -> None:
-    found = route(run, tmp_path / "tasks", choice(tool))
+    found = route_pairs(run, tmp_path / "tasks", choice(tool))
     text = (tmp_path / "tasks" / TASKS[tool]).read_text()
     tasks = [json.loads(t) for t in text.splitlines()] if tool == "pairs" else json.loads(text)
     assert len(tasks) == len(found.pairs) == 5
@@ -92,7 +92,7 @@ def test_there_and_back(tool: str, run: Path, tmp_path: Path) -> None:
 
 
 def test_tasks_show_both_orders_and_neither_label_nor_score(run: Path, tmp_path: Path) -> None:
-    route(run, tmp_path / "t", choice("label_studio", budget=6))
+    route_pairs(run, tmp_path / "t", choice("label_studio", budget=6))
     tasks = json.loads((tmp_path / "t" / "tasks.json").read_text())
     assert {task["data"]["order"] for task in tasks} == {"straight", "crossed"}
     for task in tasks:
@@ -106,11 +106,11 @@ def test_tasks_show_both_orders_and_neither_label_nor_score(run: Path, tmp_path:
 
 
 def test_one_pair_a_prompt_within_the_budget(run: Path, tmp_path: Path) -> None:
-    found = route(run, tmp_path / "a", choice(budget=50))
+    found = route_pairs(run, tmp_path / "a", choice(budget=50))
     assert len(found.pairs) == 6
-    more = route(run, tmp_path / "b", choice(budget=50, per_prompt=2))
+    more = route_pairs(run, tmp_path / "b", choice(budget=50, per_prompt=2))
     assert len(more.pairs) == 12
-    kept = route(run, tmp_path / "c", choice(budget=50, per_prompt=2, include_dropped=False))
+    kept = route_pairs(run, tmp_path / "c", choice(budget=50, per_prompt=2, include_dropped=False))
     assert len(kept.pairs) == 8
     priority = more.pairs["priority"].to_list()
     assert priority == sorted(priority, reverse=True)
@@ -118,7 +118,7 @@ def test_one_pair_a_prompt_within_the_budget(run: Path, tmp_path: Path) -> None:
 
 def test_gains_decide_where_they_are_given(run: Path, tmp_path: Path) -> None:
     wanted = {"longer_words=low": 1.0}
-    found = route(run, tmp_path / "a", choice(budget=3, by=[], coefficients=wanted))
+    found = route_pairs(run, tmp_path / "a", choice(budget=3, by=[], coefficients=wanted))
     assert found.columns == []
     assert found.pairs["gain"].to_list() == [1.0] * 3
     assert found.pairs["longer_words"].max() < 6
@@ -126,9 +126,9 @@ def test_gains_decide_where_they_are_given(run: Path, tmp_path: Path) -> None:
 
 def test_nothing_to_go_by(run: Path, tmp_path: Path) -> None:
     with pytest.raises(CurateError, match="there is no score to choose pairs for review"):
-        route(run, tmp_path / "a", choice(by=[]))
+        route_pairs(run, tmp_path / "a", choice(by=[]))
     with pytest.raises(CurateError, match="unknown tool"):
-        route(run, tmp_path / "a", choice("paper"))
+        route_pairs(run, tmp_path / "a", choice("paper"))
     assert not (tmp_path / "a").exists()
 
 
@@ -165,7 +165,7 @@ def test_wrong_verdicts_say_where(tmp_path: Path) -> None:
         read_verdicts([tmp_path / "n.json"])
     good = write_jsonl(tmp_path / "g.jsonl", [{"pair_id": "x", "verdict": "keep"}])
     with pytest.raises(CurateError, match="1 of 1 verdicts on pairs that are not there"):
-        merge(numbered_pairs(2), read_verdicts([good]))
+        merge_verdicts(numbered_pairs(2), read_verdicts([good]))
 
 
 def test_a_cancelled_annotation_counts_for_nothing(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_vote_for_the_other_image_takes_its_image() -> None:
     )
     schema = ["pair_id", "reviewer", "verdict"]
     verdicts = pl.DataFrame([(pairs["pair_id"][0], "eve", "flip")], schema=schema, orient="row")
-    made = merge(pairs, verdicts).frame[1]
+    made = merge_verdicts(pairs, verdicts).frame[1]
     assert made["images"][0][0]["path"] == "b.png"
     assert made["rejected_images"][0][0]["path"] == "a.png"
 
@@ -238,7 +238,7 @@ def test_scores_of_the_file_side_with_the_same_answer_after_a_vote() -> None:
     pairs = pairs_of(rows)
     flipped = pairs.with_columns(flip_labels(pairs, pl.Series([True, False])))
     votes = [{"pair_id": i, "reviewer": "ann", "verdict": "flip"} for i in flipped["pair_id"]]
-    frame = merge(flipped, pl.DataFrame(votes)).frame
+    frame = merge_verdicts(flipped, pl.DataFrame(votes)).frame
     first_answer = frame["chosen"].list.first().struct.field("content") == "a"
     gaps = file_margin("score_gap", frame, ("score_chosen", "score_rejected"))
     expected = [-2.0, 2.0, -2.0, 2.0]

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from curate import CurateError, Pairs, Pipeline
 from curate.cli.app import app
 from curate.people.apply import apply_verdicts, verdict_files
-from curate.people.queue import Queue
-from curate.people.server import Review, make_app
+from curate.people.queue import ReviewQueue
+from curate.people.server import ReviewSession, make_app
 from curate.people.verdict_log import VerdictLog
 from curate.report.run_view import load_view
 from curate.steps.context import SilentProgress
@@ -76,7 +76,7 @@ def test_names_that_are_no_file(name: str, tmp_path: Path) -> None:
 
 
 def test_the_queue_sorts_filters_and_finds(run: Path) -> None:
-    queue = Queue(load_view(run))
+    queue = ReviewQueue(load_view(run))
     queue.arrange("lengths.chosen", True, "kept", "")
     lengths = [queue.pair(at)["scores"]["lengths.chosen"] for at in range(len(queue))]
     assert lengths == [6, 5, 4, 3, 2, 1]
@@ -89,7 +89,7 @@ def test_the_queue_sorts_filters_and_finds(run: Path) -> None:
 
 
 def client_of(run: Path, token: str = "secret") -> TestClient:
-    return TestClient(make_app(Review(load_view(run), VerdictLog(run, "ann")), token))
+    return TestClient(make_app(ReviewSession(load_view(run), VerdictLog(run, "ann")), token))
 
 
 def test_nothing_without_the_token(run: Path) -> None:

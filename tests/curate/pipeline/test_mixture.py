@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from curate import CurateError, Pipeline
 from curate.cli.app import app
-from curate.data.sources import shared_between_sources
+from curate.data.sources import count_shared_between_sources
 from curate.pipeline.config import SourceConfig
 from curate.pipeline.mixture import _draw_rows, _target_shares
 from curate.pipeline.run import Pipeline as Run
@@ -194,7 +194,7 @@ def test_repeats_contradictions_and_leaks_across_sources(tmp_path: Path) -> None
     assert len(result.dropped) == 1
     ids = [*result.kept["pair_id"], *result.dropped["pair_id"]]
     assert len(set(ids)) == 9
-    shared = shared_between_sources(
+    shared = count_shared_between_sources(
         pl.concat([result.kept, result.dropped.select(result.kept.columns)])
     )
     assert shared == {
@@ -202,7 +202,7 @@ def test_repeats_contradictions_and_leaks_across_sources(tmp_path: Path) -> None
         "answers_in_several_sources": 1,
         "contradicted_across_sources": 1,
     }
-    assert shared_between_sources(numbered_pairs(3)) == {}
+    assert count_shared_between_sources(numbered_pairs(3)) == {}
 
 
 def test_a_subset_that_rows_name_is_kept_in_extra(tmp_path: Path) -> None:

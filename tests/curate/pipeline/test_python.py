@@ -58,7 +58,7 @@ def test_results_show_themselves_and_escape() -> None:
     html = result._repr_html_()
     assert "3 of 3 pairs are kept" in html
     assert "<td>l</td>" in html
-    from curate.data.html import table_html
+    from curate.data.notebook_html import table_html
 
     assert "<script>" not in table_html("<script>", ["<script>"], [["<script>"]])
 

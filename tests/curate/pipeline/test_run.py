@@ -12,7 +12,7 @@ import pytest
 
 from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.sample import default_pipeline
-from curate.write.exports.base import KeptCounts
+from curate.write.exports.base import PairCounts
 from tests.helpers import PANDALM_SAMPLE, numbered_pairs, pairs_of, trl_rows, write_jsonl
 
 CHEAP: dict[str, Any] = {
@@ -129,7 +129,7 @@ def test_a_filter_that_drops_everything_warns_and_writes_a_valid_output(tmp_path
 def test_ties_among_the_kept_are_warned_of() -> None:
     result = Pipeline({}).run(Pairs(pairs_of(ROWS)))
     assert result.warnings == []
-    export, kept_pairs = Pipeline({}).plan.export, KeptCounts()
+    export, kept_pairs = Pipeline({}).plan.export, PairCounts()
     kept_pairs.add(result.kept)
     assert "1 of 5 kept pairs are ties" in export.warnings(kept_pairs)[0]
 

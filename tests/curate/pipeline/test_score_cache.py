@@ -16,7 +16,7 @@ from curate.cli.app import app
 from curate.data.hashes import row_keys
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.score_cache import ScoreCache
-from curate.store.prune import held, prune
+from curate.store.prune import list_entries, prune_store
 from curate.store.store import Store
 from tests.helpers import numbered_pairs, swapped
 
@@ -131,14 +131,14 @@ def test_pruning_by_age_and_size(tmp_path: Path) -> None:
     log = entry(tmp_path, "rows/c.sqlite-wal", 100, days=0)
     other = entry(tmp_path, "notes.txt", 10, days=99)
     store = Store(tmp_path)
-    assert [e.size for e in held(store)] == [1000, 600, 600]
-    removed, remaining = prune(store, 30, None)
+    assert [e.size for e in list_entries(store)] == [1000, 600, 600]
+    removed, remaining = prune_store(store, 30, None)
     assert [e.path for e in removed] == [old]
     assert len(remaining) == 2
-    prune(store, None, 700)
+    prune_store(store, None, 700)
     assert not young.exists()
     assert newest.exists()
-    prune(store, None, 0)
+    prune_store(store, None, 0)
     assert not log.exists()
     assert other.exists()
 

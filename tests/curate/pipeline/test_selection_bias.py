@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from curate.data.pair_rows import PairRows
+from curate.data.row_selection import RowSelection
 from curate.pipeline.run import Pipeline
 from curate.pipeline.selection_bias import SelectionBias, TrainingColumns, selection_bias
 from curate.read.pairs import Pairs
@@ -70,15 +70,15 @@ def test_filters_that_read_no_score_are_not_watched() -> None:
 def test_sources_that_grow_or_shrink_are_told() -> None:
     frame = pairs(60, 60).frame
     frame = frame.with_columns(source=pl.Series(["a"] * 60 + ["b"] * 60))
-    before = PairRows.whole(frame)
+    before = RowSelection.from_table(frame)
     bias = selection_bias(before, before.where(np.arange(120) < 80))
     assert bias.to_json()["source"] == {"a": [0.5, 0.75], "b": [0.5, 0.25]}
     assert bias.acts_on == 40
 
 
 def weighed(column: str) -> SelectionBias:
-    before = PairRows.whole(pairs(60, 60).frame)
-    after = before.adding(pl.DataFrame({"w": [1.0] * 60 + [0.25] * 60}))
+    before = RowSelection.from_table(pairs(60, 60).frame)
+    after = before.with_columns(pl.DataFrame({"w": [1.0] * 60 + [0.25] * 60}))
     return selection_bias(before, after, TrainingColumns(**{column: "w"}))
 
 
@@ -97,9 +97,9 @@ def test_a_soft_label_counts_on_both_sides() -> None:
     assert bias.acts_on == 60
 
 
-def with_posterior(longer: int, shorter: int, right: list[float]) -> PairRows:
+def with_posterior(longer: int, shorter: int, right: list[float]) -> RowSelection:
     frame = pairs(longer, shorter).frame.with_columns(pl.Series("s.posterior", right))
-    return PairRows.whole(frame)
+    return RowSelection.from_table(frame)
 
 
 def test_the_posterior_says_what_is_expected_and_who_pays() -> None:
@@ -128,7 +128,7 @@ def test_a_posterior_of_the_label_as_read_is_turned_with_labels_flipped_before()
         chosen=pl.when(flips).then("rejected").otherwise("chosen"),
         rejected=pl.when(flips).then("chosen").otherwise("rejected"),
     ).select("chosen", "rejected")
-    after_flip = before.adding(flipped)
+    after_flip = before.with_columns(flipped)
     plain = selection_bias(before, before, None, "s.posterior").longer.expected
     turned = selection_bias(after_flip, after_flip, None, "s.posterior").longer.expected
     assert plain is not None

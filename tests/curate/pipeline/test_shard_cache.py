@@ -64,7 +64,7 @@ def test_whatever_shards_depend_on_is_written_anew(data: Path, change: str) -> N
     same = [path for path, number in again.items() if first.get(path) == number]
     assert not same
     kept_texts = [
-        text for frame in RunFiles(data.parent / "out").kept() for text in frame["pair_id"]
+        text for frame in RunFiles(data.parent / "out").kept_batches() for text in frame["pair_id"]
     ]
     assert len(kept_texts) == (8 - 5 if change == "filter" else 8 - 3)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from curate.data.message_parts import whole
+from curate.data.messages import decode_message
 from tests.helpers import read_rows
 
 CALL = {"type": "tool_use", "id": "t1", "name": "add", "input": {"a": 1, "b": None}}
@@ -42,11 +42,11 @@ def test_a_call_and_its_result_are_those_of_the_pair_table(tmp_path: Path) -> No
     # A scorer sees the call and the result as it sees those of other APIs.
     call = '<tool_call>\n{"name":"add","arguments":{"a":1,"b":null}}\n</tool_call>'
     assert [turn["content"] for turn in answer] == [f"I add.\n{call}", "3", "3"]
-    published = whole(answer[0])
+    published = decode_message(answer[0])
     assert published["content"] == "I add."
     function = published["tool_calls"][0]["function"]
     assert json.loads(function["arguments"]) == {"a": 1, "b": None}
-    assert published["tool_calls"][0]["id"] == whole(answer[1])["tool_call_id"] == "t1"
+    assert published["tool_calls"][0]["id"] == decode_message(answer[1])["tool_call_id"] == "t1"
 
 
 def test_two_answers_that_differ_in_a_call_alone_are_not_equal(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_results_come_before_what_the_user_says_beside_them(tmp_path: Path) -> N
         ("tool", "4"),
         ("user", "Sum?"),
     ]
-    assert whole(prompt[1])["is_error"] is True
+    assert decode_message(prompt[1])["is_error"] is True
 
 
 def test_several_parts_beside_a_call_stay_parts(tmp_path: Path) -> None:
@@ -98,4 +98,4 @@ def test_parquet_says_the_same_as_json_lines(tmp_path: Path) -> None:
 def test_a_part_without_a_name_stays_as_it_is(tmp_path: Path) -> None:
     part = {"type": "tool_use", "input": {}}
     answer = _read(tmp_path, _row({"role": "assistant", "content": [part]}))["chosen"]
-    assert whole(answer[0])["content"] == [part]
+    assert decode_message(answer[0])["content"] == [part]

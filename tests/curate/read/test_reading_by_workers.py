@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from curate import CurateError
 from curate.read import convert_blocks
 from curate.read.pairs import Pairs, collect_pairs, stream_pairs
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 from tests.conftest import DATA
 from tests.workers import PickledWorkers
 
@@ -21,7 +21,7 @@ ROW = {"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "Seven."}
 
 
 def read(path: Path, workers: PickledWorkers | None, **options: Any) -> Pairs:
-    return collect_pairs(stream_pairs(str(path), workers=workers, **options), Workspace())
+    return collect_pairs(stream_pairs(str(path), workers=workers, **options), ScratchSpace())
 
 
 def assert_the_same(path: Path, calls: int, **options: Any) -> Pairs:

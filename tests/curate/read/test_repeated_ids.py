@@ -18,7 +18,7 @@ from curate.read import repeated_ids
 from curate.read.pairs import Pairs, collect_pairs, read_pairs, stream_pairs
 from curate.read.row_content import extra_keys
 from curate.steps.context import SilentProgress
-from curate.store.workspace import Workspace, mapped
+from curate.store.scratch import ScratchSpace, memory_map_frame
 from tests.helpers import write_jsonl
 from tests.workers import PickledWorkers
 
@@ -168,7 +168,7 @@ def test_rows_keep_their_ids_when_they_move_to_other_files_and_workers(tmp_path:
     path = write_files(tmp_path / "data", [rows[:10], rows[10:40], rows[40:]])
     workers = PickledWorkers()
     parts = stream_pairs(path, format="columns", columns=COLUMNS, workers=workers)
-    assert ids_by_name(collect_pairs(parts, Workspace())) == expected
+    assert ids_by_name(collect_pairs(parts, ScratchSpace())) == expected
     assert workers.calls == 3
     assert ids_by_name(read_rows(path)) == expected
 
@@ -179,16 +179,16 @@ def test_tables_in_files_hold_the_same_ids(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(repeated_ids, "BATCH_ROWS", 7)
     places: dict[str, Path] = {}
     parts = stream_pairs(path, format="columns", columns=COLUMNS)
-    pairs = collect_pairs(parts, Workspace(tmp_path / "work"), places)
+    pairs = collect_pairs(parts, ScratchSpace(tmp_path / "work"), places)
     assert pairs.frame.equals(read_rows(path).frame)
-    assert mapped(places["frame"]).equals(pairs.frame)
+    assert memory_map_frame(places["frame"]).equals(pairs.frame)
     assert len(list((tmp_path / "work").glob("*pairs*"))) == 1
 
 
 def test_rows_of_distinct_contents_are_left_as_they_are(tmp_path: Path) -> None:
     path = write_files(tmp_path / "data", [[{**row, "p": row[NAME]} for row in ROWS]])
     parts = list(stream_pairs(path, format="columns", columns=COLUMNS))
-    frame = collect_pairs(iter(parts), Workspace()).frame
+    frame = collect_pairs(iter(parts), ScratchSpace()).frame
     assert frame.equals(pl.concat(part.frame for part in parts))
 
 
@@ -206,7 +206,7 @@ def test_rows_of_a_mixture_keep_their_ids(share: float, tmp_path: Path) -> None:
             write(path, source_rows)
             settings = {"path": str(path), "format": "columns", "columns": COLUMNS}
             sources.append(SourceConfig.model_validate({"name": name, "share": share, **settings}))
-        pairs, _ = read_mixture(sources, 0, SilentProgress(), Workspace())
+        pairs, _ = read_mixture(sources, 0, SilentProgress(), ScratchSpace())
         names = pl.col("extra").str.json_path_match(f"$.{NAME}")
         ids = pairs.frame.select("source", names, "pair_id")
         assert ids["pair_id"].n_unique() == len(ids) == (60 + 30) * share

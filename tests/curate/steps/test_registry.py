@@ -10,7 +10,7 @@ import pytest
 from curate import CurateError
 from curate.steps import registry
 from curate.steps.entries import filter_names, scorer_names
-from curate.steps.registry import build, scorer_class
+from curate.steps.registry import build_step, scorer_class
 
 
 def test_every_file_of_the_two_folders_is_registered() -> None:
@@ -33,8 +33,8 @@ def test_a_folder_that_shadows_ours_is_named(
 
 def test_a_plugin_that_is_no_scorer(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = EntryPoint("odd", "pathlib:Path", "curate.scorers")
-    monkeypatch.setattr(registry, "entries_of", lambda group: {"odd": entry})
-    monkeypatch.setattr(registry, "all_entries", lambda group: {"odd": [entry]})
+    monkeypatch.setattr(registry, "entry_point_by_name", lambda group: {"odd": entry})
+    monkeypatch.setattr(registry, "entry_points_by_name", lambda group: {"odd": [entry]})
     with pytest.raises(CurateError, match="is no scorer"):
         scorer_class("odd")
 
@@ -43,7 +43,7 @@ def test_a_plugin_from_another_package_is_used_like_our_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     entry = EntryPoint("words", "tests.curate.plugin:Words", "curate.scorers")
-    monkeypatch.setattr(registry, "entries_of", lambda group: {"words": entry})
-    monkeypatch.setattr(registry, "all_entries", lambda group: {"words": [entry]})
-    scorer = build(scorer_class("words"), {}, "scorers.0")
+    monkeypatch.setattr(registry, "entry_point_by_name", lambda group: {"words": entry})
+    monkeypatch.setattr(registry, "entry_points_by_name", lambda group: {"words": [entry]})
+    scorer = build_step(scorer_class("words"), {}, "scorers.0")
     assert scorer.columns()[0].name == "count"

@@ -10,7 +10,7 @@ from threading import Barrier
 import pytest
 
 from curate.store.rows import RowStore, row_key
-from curate.store.trouble import Troubles
+from curate.store.warnings import StoreWarnings
 
 
 def test_what_was_put_is_found_and_never_changes(tmp_path: Path) -> None:
@@ -41,41 +41,44 @@ def test_several_writers(tmp_path: Path) -> None:
 def test_runs_that_open_a_new_store_at_once_all_keep_their_values(tmp_path: Path) -> None:
     # SQLite does not wait where a file's journal changes: one of 30 such starts lost a store.
     for number in range(60):
-        path, troubles = tmp_path / f"{number}.sqlite", Troubles()
+        path, store_warnings = tmp_path / f"{number}.sqlite", StoreWarnings()
         together = Barrier(6)
 
         def start(
-            worker: int, path: Path = path, told: Troubles = troubles, at: Barrier = together
+            worker: int,
+            path: Path = path,
+            told: StoreWarnings = store_warnings,
+            at: Barrier = together,
         ) -> None:
             at.wait()
             RowStore(path, told).put([row_key(str(worker))], [b"v"])
 
         with ThreadPoolExecutor(6) as pool:
             list(pool.map(start, range(6)))
-        assert not troubles.texts()
+        assert not store_warnings.texts()
         assert len(RowStore(path).get([row_key(str(w)) for w in range(6)])) == 6
 
 
 def test_a_file_that_is_no_store_is_told_once_and_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "rows.sqlite").write_text("not a database, but long enough to look like one " * 20)
-    troubles = Troubles()
-    store = RowStore(tmp_path / "rows.sqlite", troubles)
+    store_warnings = StoreWarnings()
+    store = RowStore(tmp_path / "rows.sqlite", store_warnings)
     store.put([b"a"], [b"b"])
     assert store.get([b"a"]) == {}
-    assert len(troubles.texts()) == 1
-    assert "cannot be used" in troubles.texts()[0]
+    assert len(store_warnings.texts()) == 1
+    assert "cannot be used" in store_warnings.texts()[0]
 
 
 def test_a_changed_value_counts_for_nothing_and_is_kept_anew(tmp_path: Path) -> None:
-    path, troubles = tmp_path / "rows.sqlite", Troubles()
+    path, store_warnings = tmp_path / "rows.sqlite", StoreWarnings()
     RowStore(path).put([b"a", b"b"], [b"0.25", b"0.5"])
     with sqlite3.connect(path) as connection:
         (value,) = connection.execute("SELECT value FROM checked WHERE key = ?", (b"a",)).fetchone()
         changed = value[:-1] + bytes([value[-1] ^ 1])
         connection.execute("UPDATE checked SET value = ? WHERE key = ?", (changed, b"a"))
-    store = RowStore(path, troubles)
+    store = RowStore(path, store_warnings)
     assert store.get([b"a", b"b"]) == {b"b": b"0.5"}
-    assert "damaged cache entries" in troubles.texts()[0]
+    assert "damaged cache entries" in store_warnings.texts()[0]
     store.put([b"a"], [b"0.25"])
     assert store.get([b"a"]) == {b"a": b"0.25"}
 
@@ -88,14 +91,14 @@ def test_a_locked_or_damaged_database_stops_nothing(
     RowStore(path).put([b"a"], [b"1"])
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    store = RowStore(path, troubles := Troubles())
+    store = RowStore(path, store_warnings := StoreWarnings())
     store.put([b"b"], [b"2"])
     store.get([b"a"])
     other.close()
-    assert len(troubles.texts()) == 1
+    assert len(store_warnings.texts()) == 1
     data = bytearray(path.read_bytes())
     data[100:4000] = b"\xff" * 3900
     path.write_bytes(bytes(data))
-    damaged = RowStore(path, troubles := Troubles())
+    damaged = RowStore(path, store_warnings := StoreWarnings())
     assert damaged.get([b"a"]) == {}
-    assert troubles.texts()
+    assert store_warnings.texts()

@@ -12,8 +12,8 @@ import pytest
 from curate import Pipeline
 from curate.data.hashes import KEY_BYTES
 from curate.store.store import Store
-from curate.store.trouble import Troubles
 from curate.store.vectors import VectorStore
+from curate.store.warnings import StoreWarnings
 from tests.curate.write.test_run_folder import mounted
 from tests.helpers import trl_rows, write_jsonl
 
@@ -47,7 +47,7 @@ def test_a_changed_table_or_array_counts_for_nothing(at: float, tmp_path: Path) 
     flip(tmp_path / "hidden" / "a.array", at)
     assert store.open_table("scores/a") is None
     assert store.get_array("hidden/a") is None
-    assert len(store.troubles.texts()) == 1
+    assert len(store.store_warnings.texts()) == 1
 
 
 @pytest.mark.parametrize("cut", [0, 1, 15, 16, 17, 500])
@@ -106,7 +106,10 @@ def damage_a_key(path: Path) -> None:
 def test_a_changed_batch_of_vectors_counts_for_nothing(damage: object, tmp_path: Path) -> None:
     path = fill(tmp_path)
     damage(path)  # type: ignore[operator]
-    store, out = VectorStore(tmp_path, troubles=(told := Troubles())), np.zeros_like(VECTORS)
+    store, out = (
+        VectorStore(tmp_path, store_warnings=(told := StoreWarnings())),
+        np.zeros_like(VECTORS),
+    )
     known = store.find(KEYS, out)
     assert (out[known] == VECTORS[known]).all()
     assert known[200:].all()

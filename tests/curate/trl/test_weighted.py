@@ -14,9 +14,9 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from curate.errors import CurateError
 from curate.trl import WeightedDPOTrainer, WeightedRewardTrainer, two_sided
-from curate.write.as_dataset import as_dataset
+from curate.write.as_dataset import to_dataset
 from curate.write.exports import get_export
-from curate.write.weighing import weighing_of
+from curate.write.weighing import resolve_weighing
 from tests.helpers import numbered_pairs
 from tests.models import tiny_causal, tiny_classifier
 
@@ -51,7 +51,7 @@ def data(form: str = "trl", **columns: Any) -> Any:
     pairs = numbered_pairs(ROWS).with_columns(
         weight=pl.Series(WEIGHTS), label_probability=pl.Series(RIGHT), **columns
     )
-    return as_dataset(pairs, form, weighing=weighing_of(get_export(form), "column"))
+    return to_dataset(pairs, form, weighing=resolve_weighing(get_export(form), "column"))
 
 
 def settings(folder: Path) -> dict[str, Any]:
@@ -225,7 +225,7 @@ def test_what_cannot_be_weighed_is_refused(tmp_path: Path) -> None:
         with pytest.raises(CurateError, match="cannot be weighed"):
             trainer.compute_loss(trainer.model, batch_of(trainer))
     pairs = numbered_pairs(ROWS).with_columns(label_probability=0.5)
-    rows = as_dataset(pairs, "trl", weighing=weighing_of(get_export("trl"), "column"))
+    rows = to_dataset(pairs, "trl", weighing=resolve_weighing(get_export("trl"), "column"))
     trainer = dpo(tmp_path / "b", rows, robust=True)
     with pytest.raises(CurateError, match="label_probability with robust"):
         trainer.compute_loss(trainer.model, batch_of(trainer))

@@ -15,7 +15,7 @@ from curate import CurateError, Pipeline, score
 from curate.cli.app import app
 from curate.people.verdict_log import VerdictLog
 from curate.steps.relabel import flip_labels
-from curate.verdicts.gold import as_gold, judged_pairs
+from curate.verdicts.gold import judged_pairs, to_gold_config
 from curate.verdicts.tools import TOOLS
 from tests.helpers import numbered_pairs, pairs_of
 
@@ -68,7 +68,7 @@ def gold_of(kind: str, frame: pl.DataFrame, folder: Path) -> Any:
 
 @pytest.mark.parametrize("kind", ["review", "run", "verdicts", "label_studio", "argilla"])
 def test_verdicts_of_each_tool_say_which_labels_are_right(kind: str, tmp_path: Path) -> None:
-    gold = as_gold(gold_of(kind, pairs(), tmp_path))
+    gold = to_gold_config(gold_of(kind, pairs(), tmp_path))
     assert gold is not None
     found = judged_pairs(gold, pairs())
     assert found.labels.tolist() == EXPECTED
@@ -80,7 +80,7 @@ def test_verdicts_of_each_tool_say_which_labels_are_right(kind: str, tmp_path: P
 def test_verdicts_are_turned_where_the_label_was_flipped_since(kind: str, tmp_path: Path) -> None:
     flips = pl.Series([True, True, False, False, False, False])
     before = pairs().with_columns(flip_labels(pairs(), flips))
-    gold = as_gold(gold_of(kind, before, tmp_path))
+    gold = to_gold_config(gold_of(kind, before, tmp_path))
     assert gold is not None
     found = judged_pairs(gold, pairs())
     assert found.labels.tolist() == [-1, 1, 0, 0, 1, 0]
@@ -99,7 +99,7 @@ def test_verdicts_are_turned_where_the_label_was_flipped_since(kind: str, tmp_pa
     ],
 )
 def test_a_column_of_the_data_holds_judgements(values: list[Any]) -> None:
-    found = judged_pairs(as_gold("extra.expert.label"), with_column(values))  # type: ignore[arg-type]
+    found = judged_pairs(to_gold_config("extra.expert.label"), with_column(values))  # type: ignore[arg-type]
     assert found.labels.tolist() == EXPECTED[: len(values)]
 
 
@@ -119,7 +119,7 @@ def with_column(values: list[Any]) -> pl.DataFrame:
 def test_a_judgement_of_a_label_that_was_flipped_since_is_turned() -> None:
     frame = with_column(["right", "right"])
     flipped = frame.with_columns(flip_labels(frame, pl.Series([True, False])))
-    assert judged_pairs(as_gold("extra.expert.label"), flipped).labels.tolist() == [-1, 1]  # type: ignore[arg-type]
+    assert judged_pairs(to_gold_config("extra.expert.label"), flipped).labels.tolist() == [-1, 1]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,12 @@ def test_a_judgement_of_a_label_that_was_flipped_since_is_turned() -> None:
 )
 def test_a_column_that_is_no_judgement_is_refused(values: list[Any], problem: str) -> None:
     with pytest.raises(CurateError, match=problem):
-        judged_pairs(as_gold("extra.expert.label"), with_column(values))  # type: ignore[arg-type]
+        judged_pairs(to_gold_config("extra.expert.label"), with_column(values))  # type: ignore[arg-type]
 
 
 def test_verdicts_on_other_pairs_are_counted_and_refused_where_none_fits(tmp_path: Path) -> None:
     path = log_file(pairs(), tmp_path)
-    gold = as_gold([path])
+    gold = to_gold_config([path])
     assert gold is not None
     found = judged_pairs(gold, pairs()[1:])
     assert found.labels.tolist() == EXPECTED[1:]
@@ -158,7 +158,7 @@ def test_the_majority_of_several_reviewers_counts(tmp_path: Path) -> None:
     ]
     path = tmp_path / "v.jsonl"
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
-    assert judged_pairs(as_gold(path), frame).labels.tolist() == [-1, 0, 0, 0, 0, 0]  # type: ignore[arg-type]
+    assert judged_pairs(to_gold_config(path), frame).labels.tolist() == [-1, 0, 0, 0, 0, 0]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", [{"column": "expert"}, {"verdicts": []}, 3, {"columns": "x"}])
@@ -166,7 +166,7 @@ def test_a_wrong_value_of_gold_is_refused(value: Any) -> None:
     with pytest.raises(CurateError, match=r"wrong value|unknown key"):
         Pipeline({"gold": value})
     with pytest.raises(CurateError, match="wrong value"):
-        as_gold(value)
+        to_gold_config(value)
 
 
 def data_file(folder: Path) -> Path:

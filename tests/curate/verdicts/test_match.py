@@ -11,15 +11,15 @@ import polars as pl
 import pytest
 
 from curate import CurateError, Pairs, Pipeline
-from curate.data.row_parts import MEDIA
+from curate.data.attachments import MEDIA
 from curate.people.apply import apply_verdicts, verdict_files
-from curate.people.merge import merge
+from curate.people.merge import merge_verdicts
 from curate.people.verdict_log import VerdictLog
 from curate.steps.context import SilentProgress
 from curate.steps.relabel import flip_labels
 from curate.verdicts.answers import answer_hashes
 from curate.verdicts.files import SCHEMA, read_verdicts
-from curate.verdicts.match import judged_labels, match_verdicts
+from curate.verdicts.match import label_verdicts, match_verdicts
 from curate.verdicts.tools import TOOLS
 from curate.write.run_files import RunFiles
 from tests.helpers import numbered_pairs, pairs_of, write_jsonl
@@ -104,7 +104,7 @@ def test_unknown_and_changed_pairs_are_counted_and_refused() -> None:
     assert "1 of 5 verdicts on unknown pairs" in error.value.text()
     assert "1 of 5 verdicts on pairs whose answers changed" in error.value.text()
     with pytest.raises(CurateError, match="do not belong to these pairs"):
-        merge(changed, judged)
+        merge_verdicts(changed, judged)
 
 
 def test_a_file_of_an_older_version_works_with_a_warning(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_judged_labels_are_those_of_most_reviewers() -> None:
             ("eve", ["flip", "skip", "skip", "tie", "skip"]),
         )
     ]
-    labels = judged_labels(pairs, pl.concat(frames))
+    labels = label_verdicts(pairs, pl.concat(frames))
     assert labels.dtype == "int8"
     assert labels.tolist() == [1, -1, 0, 0, 0]
 

@@ -11,8 +11,8 @@ from huggingface_hub import DatasetCard
 
 from curate import Pairs, Pipeline
 from curate.data.table import MESSAGES
-from curate.write.card import _size
-from curate.write.export import Target, export
+from curate.write.card import _size_category
+from curate.write.export import ExportTarget, export_pairs
 from tests.curate.write.exports.round_trips import text_forms
 from tests.curate.write.exports.test_axolotl import CALLS
 from tests.helpers import numbered_pairs, turn, write_jsonl
@@ -89,7 +89,7 @@ def test_languages_are_those_that_a_scorer_finds(tmp_path: Path) -> None:
     Pipeline({"scorers": [{"type": "language"}]}).run(Pairs(pairs), output=tmp_path / "run")
     card = DatasetCard.load(tmp_path / "run" / "README.md").data.to_dict()
     assert card["language"] == ["de"]
-    export(tmp_path / "run", tmp_path / "out", Target("axolotl"))
+    export_pairs(tmp_path / "run", tmp_path / "out", ExportTarget("axolotl"))
     card = DatasetCard.load(tmp_path / "out" / "README.md").data.to_dict()
     assert card["language"] == ["de"]
 
@@ -98,4 +98,4 @@ def test_languages_are_those_that_a_scorer_finds(tmp_path: Path) -> None:
     ("rows", "name"), [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (10**7, "10M<n<100M")]
 )
 def test_the_classes_of_sizes_are_the_hubs(rows: int, name: str) -> None:
-    assert _size(rows) == name
+    assert _size_category(rows) == name

@@ -16,15 +16,15 @@ from typer.testing import CliRunner
 
 from curate import Context, CurateError, Filter, FilterResult, Pairs, Pipeline, keep_all, read_pairs
 from curate.cli.app import app
-from curate.data.pair_rows import PairRows
+from curate.data.row_selection import RowSelection
 from curate.steps.contracts import Column, Parameters
-from curate.write.as_dataset import as_dataset
-from curate.write.drawn_rows import DrawnRows, Written, weigh
-from curate.write.export import Target, export
+from curate.write.as_dataset import to_dataset
+from curate.write.drawn_rows import DrawnRows, WeighedRows, weigh_pairs
+from curate.write.export import ExportTarget, export_pairs
 from curate.write.exports import export_names, get_export
 from curate.write.run_files import RunFiles
 from curate.write.shards import write_shards
-from curate.write.weighing import Weighing, weighing_of
+from curate.write.weighing import Weighing, resolve_weighing
 from curate.write.worker_shards import shards_by_workers
 from tests.helpers import numbered_pairs, trl_rows, write_jsonl
 from tests.workers import PickledWorkers
@@ -118,7 +118,7 @@ def test_a_run_writes_rows_and_accounts_for_each_pair(tmp_path: Path) -> None:
 def test_all_pairs_stay_in_the_run_with_their_weights(tmp_path: Path) -> None:
     for form in ("llamafactory", "pairs"):
         run(tmp_path / form, {"format": form, "weights": "rows"})
-        kept = pl.concat(list(RunFiles(tmp_path / form).kept()))
+        kept = pl.concat(list(RunFiles(tmp_path / form).kept_batches()))
         assert len(kept) == COUNT
         np.testing.assert_allclose(kept["weight"], 2 * LIKELY)
         np.testing.assert_allclose(kept["label_probability"], LIKELY)
@@ -176,7 +176,7 @@ def test_no_form_drops_weights_in_silence(form: str) -> None:
     else:
         assert export_form.carriers[0] == "rows"
         with pytest.raises(CurateError, match="no trainer reads weights"):
-            weighing_of(export_form, "column")
+            resolve_weighing(export_form, "column")
 
 
 def test_a_column_that_nothing_reads_is_refused_before_anything_is_read() -> None:
@@ -224,7 +224,7 @@ def test_a_later_export_has_the_rows_of_a_run(
     output = {"soft_labels": "sampled", "copies": 2, "splits": splits}
     run(tmp_path / "first", output | {"format": "trl_text"})
     run(tmp_path / "second", output | {"format": form, "weights": "rows"})
-    found = export(tmp_path / "first", tmp_path / "out", Target(form, weights="rows"))
+    found = export_pairs(tmp_path / "first", tmp_path / "out", ExportTarget(form, weights="rows"))
     assert found.weights is not None
     assert found.pairs == COUNT
     for name in splits or [""]:
@@ -243,7 +243,7 @@ def test_rows_do_not_depend_on_the_order_of_the_input(tmp_path: Path) -> None:
     order = np.random.default_rng(1).permutation(COUNT)
     keys = []
     for some in (pairs, pairs[order]):
-        rows = as_dataset(some, "trl_text", weighing=Weighing(seed=4)).to_list()
+        rows = to_dataset(some, "trl_text", weighing=Weighing(seed=4)).to_list()
         keys.append(Counter((row["pair_id"], row["chosen"]) for row in rows))
     assert keys[0] == keys[1]
 
@@ -251,12 +251,14 @@ def test_rows_do_not_depend_on_the_order_of_the_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize("file_type", ["parquet", "jsonl"])
 def test_workers_write_the_same_shards(file_type: str, tmp_path: Path) -> None:
     form = get_export("pairs")
-    rows, counts = weigh(PairRows.whole(weighted()), Weighing("rows", copies=2, seed=5))
+    rows, counts = weigh_pairs(
+        RowSelection.from_table(weighted()), Weighing("rows", copies=2, seed=5)
+    )
     assert counts is not None
     there = shards_by_workers(
         rows, form.convert, tmp_path / "there", file_type, 25, PickledWorkers(), lambda _: None
     )
-    here = write_shards(form.stream(rows.parts()), tmp_path / "here", file_type, 25)
+    here = write_shards(form.stream(rows.iter_batches()), tmp_path / "here", file_type, 25)
     assert sum(shard["rows"] for shard in here) == counts.rows
     assert [shard["rows"] for shard in there] == [shard["rows"] for shard in here]
     read = pl.read_parquet if file_type == "parquet" else pl.read_ndjson
@@ -266,23 +268,23 @@ def test_workers_write_the_same_shards(file_type: str, tmp_path: Path) -> None:
 
 def test_kto_writes_an_answer_once_in_each_copy() -> None:
     pairs = numbered_pairs(4).with_columns(weight=pl.Series([0.0, 1.0, 2.0, 3.0]))
-    rows = as_dataset(pairs, "trl_kto").to_list()
+    rows = to_dataset(pairs, "trl_kto").to_list()
     answers = Counter(row["completion"][0]["content"] for row in rows)
     assert answers == {f"{k} {i}": i for k in ("good", "evil") for i in (1, 2, 3)}
 
 
 def test_weights_of_nothing_and_wrong_ones() -> None:
     pairs = numbered_pairs(3)
-    rows, counts = weigh(PairRows.whole(pairs.with_columns(weight=0.0)), Weighing())
+    rows, counts = weigh_pairs(RowSelection.from_table(pairs.with_columns(weight=0.0)), Weighing())
     assert counts is not None
     assert (len(rows), counts.undrawn) == (0, 3)
     assert counts.warnings == ["no row is written: all weights are nearly 0"]
-    assert len(as_dataset(pairs.with_columns(weight=0.0))) == 0
-    rows, counts = weigh(PairRows.whole(pairs), Weighing())
+    assert len(to_dataset(pairs.with_columns(weight=0.0))) == 0
+    rows, counts = weigh_pairs(RowSelection.from_table(pairs), Weighing())
     assert counts is None
     # A pair that nobody could judge trains as it is.
     unknown = pairs.with_columns(pl.lit(None, dtype=pl.Float64).alias("weight"))
-    assert len(as_dataset(unknown)) == 3
+    assert len(to_dataset(unknown)) == 3
     for column, value in (
         ("weight", -1.0),
         ("weight", float("nan")),
@@ -292,17 +294,17 @@ def test_weights_of_nothing_and_wrong_ones() -> None:
         ("label_probability", float("nan")),
     ):
         with pytest.raises(CurateError, match=f"impossible {column}"):
-            as_dataset(pairs.with_columns(pl.lit(value).alias(column)))
+            to_dataset(pairs.with_columns(pl.lit(value).alias(column)))
 
 
 def test_pieces_of_rows_are_the_rows() -> None:
-    written = Written.of({"": PairRows.whole(weighted(30))}, Weighing(copies=2))
+    written = WeighedRows.of({"": RowSelection.from_table(weighted(30))}, Weighing(copies=2))
     rows = written.all_rows
     assert isinstance(rows, DrawnRows)
-    every = pl.concat(rows.parts())
+    every = pl.concat(rows.iter_batches())
     assert len(every) == len(rows) == len(written)
     for first, end in ((0, 7), (5, 40), (len(rows) - 3, len(rows)), (4, 4)):
-        assert_frame_equal(pl.concat(rows.between(first, end).parts()), every[first:end])
+        assert_frame_equal(pl.concat(rows.row_range(first, end).iter_batches()), every[first:end])
 
 
 def test_soft_labels_are_not_smoothed_as_well(tmp_path: Path) -> None:
@@ -340,7 +342,7 @@ def test_card_and_console_show_how_weights_were_written(
 
 
 def test_shards_of_other_rows_are_a_bug() -> None:
-    written = Written.of({"": PairRows.whole(weighted(30))}, Weighing())
+    written = WeighedRows.of({"": RowSelection.from_table(weighted(30))}, Weighing())
     written.check(get_export("trl"), [{"rows": len(written)}])
     with pytest.raises(RuntimeError, match="rows were to be written"):
         written.check(get_export("trl"), [{"rows": len(written) - 1}])
@@ -357,7 +359,7 @@ def test_what_people_say_is_a_certain_label(tmp_path: Path) -> None:
     apply_verdicts(
         tmp_path / "run", [verdicts], tmp_path / "out", False, SilentProgress(), ignore_unknown=True
     )
-    kept = pl.concat(list(RunFiles(tmp_path / "out").kept()))
+    kept = pl.concat(list(RunFiles(tmp_path / "out").kept_batches()))
     assert kept["label_probability"][:3].to_list() == [1.0, 1.0, pytest.approx(LIKELY[2])]
     assert kept["chosen"].list.first().struct.field("content")[0] == "evil 0"
 
@@ -368,11 +370,11 @@ def test_rows_as_published_lose_weights_with_a_warning(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "data.jsonl", trl_rows(10))
     config = {"input": {"path": str(data)}, "filters": [{"type": "weigher"}], "store": None}
     Pipeline(config).run(output=tmp_path / "run")
-    found = export_source(tmp_path / "run", tmp_path / "out", Target())
+    found = export_source(tmp_path / "run", tmp_path / "out", ExportTarget())
     assert found.warnings == (
         "weight and label_probability of the pairs are lost: rows as published carry none",
     )
     with pytest.raises(CurateError, match="cannot have weights"):
-        export_source(tmp_path / "run", tmp_path / "no", Target(weights="rows"))
-    asked = export_source(tmp_path / "run", tmp_path / "yes", Target(weights="none"))
+        export_source(tmp_path / "run", tmp_path / "no", ExportTarget(weights="rows"))
+    asked = export_source(tmp_path / "run", tmp_path / "yes", ExportTarget(weights="none"))
     assert asked.warnings == ()

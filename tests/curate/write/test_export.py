@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.cli.app import app
 from curate.read.input import InputConfig
-from curate.write.export import Target, export
-from curate.write.exports import Advice, get_export
-from curate.write.push import push
+from curate.write.export import ExportTarget, export_pairs
+from curate.write.exports import TrainerHints, get_export
+from curate.write.push import push_folder
 from curate.write.run_files import RunFiles
 from tests.curate.write.exports.round_trips import text_forms
 from tests.helpers import numbered_pairs, trl_rows, write_jsonl
@@ -34,7 +34,7 @@ def run_of(tmp_path: Path, config: dict[str, Any] | None = None, count: int = 6)
 def test_a_later_export_is_the_same_as_one_at_the_end_of_the_run(name: str, tmp_path: Path) -> None:
     filters = [{"type": "sample", "rows": 4}]
     later = run_of(tmp_path, {"filters": filters})
-    found = export(later, tmp_path / "out", Target(name))
+    found = export_pairs(later, tmp_path / "out", ExportTarget(name))
     assert found.pairs == 4
     config = {"filters": filters, "output": {"format": name}, "store": None}
     Pipeline(config).run(read_pairs(str(tmp_path / "data.jsonl")), output=tmp_path / "at-end")
@@ -50,14 +50,16 @@ def test_every_kept_pair_is_in_the_run_whatever_the_form(tmp_path: Path) -> None
         config = {"output": {"format": form}, "filters": [{"type": "sample", "rows": 3}]}
         Pipeline(config | {"store": None}).run(pairs, output=tmp_path / form)
         run = RunFiles(tmp_path / form)
-        kept = pl.concat(list(run.kept()))
+        kept = pl.concat(list(run.kept_batches()))
         assert (len(kept), kept["annotator"].unique().to_list()) == (3, ["me"])
         assert run.all_pairs()["pair_id"].to_list() == pairs.frame["pair_id"].to_list()
 
 
 def test_data_is_exported_in_batches_with_shards_of_the_wanted_size(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "data.jsonl", trl_rows(9000))
-    found = export(path, tmp_path / "out", Target("trl_text", "jsonl", rows_per_shard=4000))
+    found = export_pairs(
+        path, tmp_path / "out", ExportTarget("trl_text", "jsonl", rows_per_shard=4000)
+    )
     assert [shard["rows"] for shard in found.shards] == [4000, 4000, 1000]
     rows = [
         json.loads(line)
@@ -71,7 +73,7 @@ def test_data_is_exported_in_batches_with_shards_of_the_wanted_size(tmp_path: Pa
 
 def test_a_saved_dataset_dict_with_a_card(tmp_path: Path) -> None:
     run = run_of(tmp_path)
-    found = export(run, tmp_path / "out", Target("trl", "dataset", license="mit"))
+    found = export_pairs(run, tmp_path / "out", ExportTarget("trl", "dataset", license="mit"))
     loaded = datasets.load_from_disk(str(tmp_path / "out" / "kept"))
     assert loaded["train"].num_rows == 6
     assert loaded["train"][0]["chosen"] == [{"role": "assistant", "content": "good answer 0"}]
@@ -88,7 +90,7 @@ def test_the_run_folder_loads_by_its_card(tmp_path: Path) -> None:
 
 def test_the_card_says_how_the_set_was_made_and_names_no_folder(tmp_path: Path) -> None:
     run = run_of(tmp_path, {"filters": [{"type": "ties"}, {"type": "sample", "rows": 4}]})
-    export(run, tmp_path / "out", Target("trl", license="cc-by-4.0"))
+    export_pairs(run, tmp_path / "out", ExportTarget("trl", license="cc-by-4.0"))
     card = (tmp_path / "out" / "README.md").read_text()
     front = yaml.safe_load(card.split("---")[1])
     assert front["license"] == "cc-by-4.0"
@@ -100,24 +102,24 @@ def test_the_card_says_how_the_set_was_made_and_names_no_folder(tmp_path: Path) 
 
 
 def test_wrong_labels_that_are_left_become_advice_for_the_trainer(tmp_path: Path) -> None:
-    advice = Advice(0.12345)
+    advice = TrainerHints(0.12345)
     assert get_export("trl").files(advice)["dpo_config.yaml"] == {
         "loss_type": "robust",
         "label_smoothing": 0.1235,
     }
     assert get_export("llamafactory").files(advice)["llamafactory.yaml"]["pref_loss"] == "sigmoid"
     assert get_export("axolotl").files(advice)["axolotl.yaml"]["dpo_label_smoothing"] == 0.1235
-    assert get_export("trl").files(Advice())["dpo_config.yaml"]["loss_type"] == "sigmoid"
+    assert get_export("trl").files(TrainerHints())["dpo_config.yaml"]["loss_type"] == "sigmoid"
 
 
 def test_an_export_is_not_overwritten_unasked_and_a_run_never(tmp_path: Path) -> None:
     run = run_of(tmp_path)
-    export(run, tmp_path / "out", Target())
+    export_pairs(run, tmp_path / "out", ExportTarget())
     with pytest.raises(CurateError, match="finished run"):
-        export(run, tmp_path / "out", Target())
-    export(run, tmp_path / "out", Target("torchtune"), overwrite=True)
+        export_pairs(run, tmp_path / "out", ExportTarget())
+    export_pairs(run, tmp_path / "out", ExportTarget("torchtune"), overwrite=True)
     with pytest.raises(CurateError, match="files that curate did not write"):
-        export(run, run, Target(), overwrite=True)
+        export_pairs(run, run, ExportTarget(), overwrite=True)
     assert RunFiles(run).rows_kept == 6
 
 
@@ -126,7 +128,7 @@ def test_warnings_of_many_batches_are_told_once(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "data.jsonl", rows)
     mapping = {"prompt": "prompt", "first": "first", "second": "second", "label": "label"}
     place = InputConfig.model_validate({"path": str(path), "columns": mapping})
-    found = export(place, tmp_path / "out", Target())
+    found = export_pairs(place, tmp_path / "out", ExportTarget())
     assert len(found.warnings) == 1
     assert "are ties" in found.warnings[0]
 
@@ -134,7 +136,7 @@ def test_warnings_of_many_batches_are_told_once(tmp_path: Path) -> None:
 def test_malformed_rows_stop_an_export_and_leave_nothing(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "data.jsonl", [*trl_rows(3), "{oops"])
     with pytest.raises(CurateError, match="row 4: not valid JSON"):
-        export(path, tmp_path / "out", Target())
+        export_pairs(path, tmp_path / "out", ExportTarget())
     assert not (tmp_path / "out").exists()
 
 
@@ -175,10 +177,10 @@ def test_push_sends_shards_and_card(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
     run = run_of(tmp_path)
-    dry = push(run, "me/set", Target(license="mit"), dry_run=True)
+    dry = push_folder(run, "me/set", ExportTarget(license="mit"), dry_run=True)
     assert dry.url is None
     assert "license: mit" in dry.card
-    sent = push(run, "me/set", Target(license="mit"), private=False)
+    sent = push_folder(run, "me/set", ExportTarget(license="mit"), private=False)
     assert sent.url == "https://hub/datasets/me/set/commit/1"
     (repo, made), (_, upload) = Hub.calls
     assert (repo, made["private"], made["repo_type"]) == ("me/set", False, "dataset")
@@ -191,10 +193,10 @@ def test_push_without_a_network_or_a_name_says_what_to_do(
 ) -> None:
     run = run_of(tmp_path)
     with pytest.raises(CurateError, match="expected: owner/name"):
-        push(run, "set", Target())
+        push_folder(run, "set", ExportTarget())
     monkeypatch.setattr("huggingface_hub.HfApi.create_repo", _refuse)
     with pytest.raises(CurateError, match="check the name, the network and the login"):
-        push(run, "me/set", Target())
+        push_folder(run, "me/set", ExportTarget())
     with pytest.raises(CurateError, match="not a finished run"):
         RunFiles(tmp_path / "nowhere")
 

@@ -11,8 +11,8 @@ from datasets import load_dataset
 
 from curate import CurateError, Pipeline
 from curate.write import push as push_module
-from curate.write.export import Target, export
-from curate.write.push import push
+from curate.write.export import ExportTarget, export_pairs
+from curate.write.push import push_folder
 from tests.helpers import published, write_jsonl
 from tests.pictures import picture
 
@@ -44,7 +44,7 @@ def loaded(folder: Path, cache: Path) -> Any:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_paths_open_from_everywhere_and_are_told(form: str, data: Path, tmp_path: Path) -> None:
-    found = export(str(data), tmp_path / "out", Target(form))
+    found = export_pairs(str(data), tmp_path / "out", ExportTarget(form))
     paths = {row["images"][0] for row in loaded(tmp_path / "out", tmp_path)}
     assert paths == {str(data.with_name("red.png")), "gone.png"}
     assert any("media are stored as local paths" in warning for warning in found.warnings)
@@ -53,7 +53,7 @@ def test_paths_open_from_everywhere_and_are_told(form: str, data: Path, tmp_path
 
 @pytest.mark.parametrize("form", FORMS)
 def test_files_are_embedded_as_the_hub_has_images(form: str, data: Path, tmp_path: Path) -> None:
-    found = export(str(data), tmp_path / "out", Target(form, media="embed"))
+    found = export_pairs(str(data), tmp_path / "out", ExportTarget(form, media="embed"))
     shard = pl.read_parquet(tmp_path / "out" / "kept")
     media = shard["images"].list.first()
     known = media.filter(media.struct.field("bytes").is_not_null())
@@ -73,11 +73,15 @@ def test_a_run_embeds_them_too(data: Path, tmp_path: Path) -> None:
     assert [image.size for row in rows for image in row["images"]] == [(64, 64)] * 2
 
 
-@pytest.mark.parametrize("target", [Target("trl", "jsonl"), Target("axolotl"), Target("trl_text")])
-def test_what_cannot_hold_files_is_refused(target: Target, data: Path, tmp_path: Path) -> None:
-    wanted = Target(target.format, target.file_type, media="embed", allow_loss=True)
+@pytest.mark.parametrize(
+    "target", [ExportTarget("trl", "jsonl"), ExportTarget("axolotl"), ExportTarget("trl_text")]
+)
+def test_what_cannot_hold_files_is_refused(
+    target: ExportTarget, data: Path, tmp_path: Path
+) -> None:
+    wanted = ExportTarget(target.format, target.file_type, media="embed", allow_loss=True)
     with pytest.raises(CurateError, match="cannot embed media files"):
-        export(str(data), tmp_path / "out", wanted)
+        export_pairs(str(data), tmp_path / "out", wanted)
     output = {"format": target.format, "file_type": target.file_type, "media": "embed"}
     with pytest.raises(CurateError, match="cannot embed media files"):
         Pipeline({"input": {"path": str(data)}, "output": output})
@@ -93,14 +97,14 @@ def uploads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
         found.append((rows.to_list() if "images" not in rows.features else rows, folder))
         return "url"
 
-    monkeypatch.setattr(push_module, "_upload", upload)
+    monkeypatch.setattr(push_module, "_upload_folder", upload)
     return found
 
 
 def test_push_always_embeds(data: Path, tmp_path: Path, uploads: list[Any]) -> None:
     config = {"input": {"path": str(data), "limit": 2}}
     Pipeline(config).run(output=tmp_path / "run")
-    push(tmp_path / "run", "me/set", Target())
+    push_folder(tmp_path / "run", "me/set", ExportTarget())
     ((rows, _),) = uploads
     assert [image.size for row in rows for image in row["images"]] == [(64, 64)] * 2
 
@@ -108,24 +112,24 @@ def test_push_always_embeds(data: Path, tmp_path: Path, uploads: list[Any]) -> N
 def test_an_export_is_pushed_as_it_is(tmp_path: Path, uploads: list[Any]) -> None:
     rows = [{"prompt": "p", "chosen": "a", "rejected": "b"}]
     source = str(write_jsonl(tmp_path / "rows.jsonl", rows))
-    export(source, tmp_path / "out", Target("axolotl"))
-    found = push(tmp_path / "out", "me/set", Target())
+    export_pairs(source, tmp_path / "out", ExportTarget("axolotl"))
+    found = push_folder(tmp_path / "out", "me/set", ExportTarget())
     assert [name for name, _ in found.files] == [
         *("README.md", "axolotl.yaml", "kept/part-00000.parquet")
     ]
     assert uploads[0][1] == tmp_path / "out"
-    push(tmp_path / "out", "me/set", Target("axolotl"))
+    push_folder(tmp_path / "out", "me/set", ExportTarget("axolotl"))
     for settings in ({"format": "trl_kto"}, {"license": "mit"}, {"copies": 2}):
         with pytest.raises(CurateError, match="an export is uploaded unchanged"):
-            push(tmp_path / "out", "me/set", Target(**settings))
+            push_folder(tmp_path / "out", "me/set", ExportTarget(**settings))
     (tmp_path / "out" / "axolotl.yaml").write_text("rl: orpo")
     with pytest.raises(CurateError, match="checksum mismatch"):
-        push(tmp_path / "out", "me/set", Target())
+        push_folder(tmp_path / "out", "me/set", ExportTarget())
 
 
 def test_an_export_that_names_paths_is_not_pushed(data: Path, tmp_path: Path) -> None:
-    export(str(data), tmp_path / "out", Target())
+    export_pairs(str(data), tmp_path / "out", ExportTarget())
     with pytest.raises(CurateError, match="refers to media by local paths"):
-        push(tmp_path / "out", "me/set", Target(), dry_run=True)
-    export(str(data), tmp_path / "embedded", Target(media="embed"))
-    assert push(tmp_path / "embedded", "me/set", Target(), dry_run=True).url is None
+        push_folder(tmp_path / "out", "me/set", ExportTarget(), dry_run=True)
+    export_pairs(str(data), tmp_path / "embedded", ExportTarget(media="embed"))
+    assert push_folder(tmp_path / "embedded", "me/set", ExportTarget(), dry_run=True).url is None

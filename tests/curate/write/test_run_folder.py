@@ -18,12 +18,12 @@ import pytest
 from curate import CurateError
 from curate.write.contents import FILES, GENERATOR_TAG
 from curate.write.manifest import check_rows
-from curate.write.run_folder import check_free, staged
+from curate.write.run_folder import atomic_folder, check_free
 from tests.helpers import trl_rows, write_jsonl
 
 
 def finish(folder: Path, text: str, overwrite: bool = False, **files: str) -> None:
-    with staged(folder, overwrite) as stage:
+    with atomic_folder(folder, overwrite) as stage:
         for name, content in files.items():
             (stage / name).write_text(content)
         (stage / "manifest.json").write_text(json.dumps({"text": text}))
@@ -63,7 +63,7 @@ def test_an_error_leaves_the_old_run_and_no_trace(tmp_path: Path) -> None:
     finish(out, "one")
 
     def fail() -> None:
-        with staged(out, overwrite=True) as stage:
+        with atomic_folder(out, overwrite=True) as stage:
             (stage / "half").write_text("x")
             raise KeyboardInterrupt
 
@@ -104,7 +104,7 @@ def test_only_our_own_files_are_removed_and_verdicts_stay(tmp_path: Path) -> Non
 
 def test_what_people_changed_or_put_among_the_shards_goes_beside(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with staged(out, overwrite=False) as stage:
+    with atomic_folder(out, overwrite=False) as stage:
         (stage / "kept").mkdir()
         (stage / "kept" / "a.jsonl").write_text("written")
         (stage / "kept" / "b.jsonl").write_text("written")
@@ -155,7 +155,7 @@ def test_a_run_that_finished_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     for overwrite in (False, True):
         # The second round overwrites the run of the first: that was asked for, the third was not.
         stack = ExitStack()
-        stage = stack.enter_context(staged(out, overwrite))
+        stage = stack.enter_context(atomic_folder(out, overwrite))
         (stage / "manifest.json").write_text('{"text": "slow"}')
         finish(out, f"fast {overwrite}", overwrite)
         with pytest.raises(CurateError, match="finished run") as caught:
@@ -169,7 +169,7 @@ def test_a_run_that_finished_meanwhile_is_not_replaced(tmp_path: Path) -> None:
 def test_files_that_appeared_meanwhile_are_not_replaced(tmp_path: Path) -> None:
     out = tmp_path / "out"
     stack = ExitStack()
-    stage = stack.enter_context(staged(out, overwrite=True))
+    stage = stack.enter_context(atomic_folder(out, overwrite=True))
     (stage / "manifest.json").write_text('{"text": "slow"}')
     out.mkdir()
     (out / "thesis.tex").write_text("x")
@@ -183,8 +183,8 @@ def test_files_that_appeared_meanwhile_are_not_replaced(tmp_path: Path) -> None:
 def test_processes_that_finish_together_lose_nothing(tmp_path: Path) -> None:
     code = (
         "import sys, time, json, pathlib\n"
-        "from curate.write.run_folder import staged\n"
-        "with staged(pathlib.Path(sys.argv[1]), False) as stage:\n"
+        "from curate.write.run_folder import atomic_folder\n"
+        "with atomic_folder(pathlib.Path(sys.argv[1]), False) as stage:\n"
         "    (stage / 'manifest.json').write_text(json.dumps({'text': sys.argv[2]}))\n"
         "    while time.time() < float(sys.argv[3]): pass\n"
     )

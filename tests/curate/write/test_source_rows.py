@@ -15,7 +15,7 @@ from curate import CurateError, Pairs, Pipeline
 from curate.pipeline import write_run
 from curate.read import pairs
 from curate.write import source_rows
-from curate.write.export import Target
+from curate.write.export import ExportTarget
 from curate.write.source_rows import export_source
 from tests.helpers import numbered_pairs, trl_rows, turn, write_jsonl
 
@@ -25,7 +25,7 @@ def there_and_back(
 ) -> pl.DataFrame | list[dict[str, Any]]:
     config = {"input": {"path": str(path), **input_}, "filters": filters, "store": None}
     Pipeline(config).run(output=tmp_path / "run", overwrite=True)
-    export_source(tmp_path / "run", tmp_path / "back", Target(), overwrite=True)
+    export_source(tmp_path / "run", tmp_path / "back", ExportTarget(), overwrite=True)
     (file,) = (tmp_path / "back" / "kept").iterdir()
     if file.suffix == ".jsonl":
         return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
@@ -140,7 +140,7 @@ def test_a_format_with_several_labels_a_row_refuses_flips(tmp_path: Path) -> Non
 def test_pairs_from_memory_have_no_source(tmp_path: Path) -> None:
     Pipeline({"store": None}).run(Pairs(numbered_pairs(2)), output=tmp_path / "run")
     with pytest.raises(CurateError, match="has no source files"):
-        export_source(tmp_path / "run", tmp_path / "back", Target())
+        export_source(tmp_path / "run", tmp_path / "back", ExportTarget())
 
 
 def test_a_changed_input_is_noticed(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_changed_input_is_noticed(tmp_path: Path) -> None:
     Pipeline({"input": {"path": str(path)}, "store": None}).run(output=tmp_path / "run")
     write_jsonl(path, trl_rows(2))
     with pytest.raises(CurateError, match="has changed since the run"):
-        export_source(tmp_path / "run", tmp_path / "back", Target())
+        export_source(tmp_path / "run", tmp_path / "back", ExportTarget())
 
 
 @pytest.mark.parametrize("change", ["reversed", "other", "shorter", "relabelled", "gone"])
@@ -166,7 +166,7 @@ def test_another_input_is_refused(change: str, tmp_path: Path) -> None:
     }
     write_jsonl(path, others.get(change, []))
     with pytest.raises(CurateError, match="has changed since the run"):
-        export_source(tmp_path / "run", tmp_path / "back", Target())
+        export_source(tmp_path / "run", tmp_path / "back", ExportTarget())
     assert not (tmp_path / "back").exists()
 
 
@@ -184,7 +184,7 @@ def test_rows_of_one_content_go_back_to_their_rows(
         filters = [{"type": "sample", "rows": 15}]
         config = {"input": {"path": str(path)}, "filters": filters, "store": None}
         result = Pipeline(config).run(output=tmp_path / "run")
-    export_source(tmp_path / "run", tmp_path / "back", Target())
+    export_source(tmp_path / "run", tmp_path / "back", ExportTarget())
     (file,) = (tmp_path / "back" / "kept").iterdir()
     back = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     notes = {json.loads(extra)["note"] for extra in result.kept["extra"]}
@@ -194,7 +194,7 @@ def test_rows_of_one_content_go_back_to_their_rows(
         rows = rows[::-1]  # which rows of one text moved alone do not show
     write_jsonl(path, [*rows[5:10], *rows[:5], *rows[10:]])
     with pytest.raises(CurateError, match="has changed since the run"):
-        export_source(tmp_path / "run", tmp_path / "again", Target())
+        export_source(tmp_path / "run", tmp_path / "again", ExportTarget())
 
 
 def test_no_text_is_written_to_compare_fingerprints(
@@ -212,6 +212,6 @@ def test_no_text_is_written_to_compare_fingerprints(
             super().cleanup()
 
     monkeypatch.setattr(source_rows, "TemporaryDirectory", Kept)
-    export_source(tmp_path / "run", tmp_path / "back", Target())
+    export_source(tmp_path / "run", tmp_path / "back", ExportTarget())
     assert written
     assert not any(text.encode() in content for content in written)

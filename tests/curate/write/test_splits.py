@@ -106,7 +106,7 @@ def test_a_run_with_splits(tmp_path: Path, form: str, kind: str) -> None:
         "test": {"pairs": 32, "prompts": 16},
     }
     kept = RunFiles(tmp_path / "run")
-    table = pl.concat(kept.kept())
+    table = pl.concat(kept.kept_batches())
     splits = kept.splits()
     assert splits is not None
     assert splits["pair_id"].to_list() == table["pair_id"].to_list()

@@ -10,11 +10,11 @@ import pytest
 from polars.testing import assert_frame_equal
 from pyarrow import parquet
 
-from curate.data.pair_rows import PairRows
+from curate.data.row_selection import RowSelection
 from curate.write import worker_shards
 from curate.write.exports import get_export
 from curate.write.shards import write_shards
-from curate.write.worker_shards import as_it_is, shards_by_workers
+from curate.write.worker_shards import identity, shards_by_workers
 from tests.helpers import numbered_pairs
 from tests.workers import PickledWorkers
 
@@ -33,14 +33,14 @@ def test_the_same_rows_in_the_same_shards(
 ) -> None:
     monkeypatch.setattr(worker_shards, "BATCH_ROWS", piece)
     export, told = get_export(form), []
-    rows = PairRows.whole(numbered_pairs(70)).where(np.arange(70) % 7 * 10 + 10 <= count)
+    rows = RowSelection.from_table(numbered_pairs(70)).where(np.arange(70) % 7 * 10 + 10 <= count)
     own = pl.DataFrame({"weight": np.linspace(0.0, 1.0, len(rows))})
-    rows = rows.adding(own) if form == "pairs" else rows
+    rows = rows.with_columns(own) if form == "pairs" else rows
     workers = PickledWorkers()
     found = shards_by_workers(
         rows, export.convert, tmp_path / "there", file_type, 20, workers, told.append
     )
-    parts = export.stream(rows.parts(rows.columns))
+    parts = export.stream(rows.iter_batches(rows.columns))
     expected = write_shards(parts, tmp_path / "here", file_type, 20)
     assert [shard["rows"] for shard in found] == [shard["rows"] for shard in expected]
     assert [Path(shard["path"]).name for shard in found] == [
@@ -61,8 +61,8 @@ def test_the_same_rows_in_the_same_shards(
 
 def test_a_pair_table_is_read_back_as_it_is(tmp_path: Path) -> None:
     pairs = numbered_pairs(30)
-    rows = PairRows.whole(pairs).between(5, 25)
+    rows = RowSelection.from_table(pairs).row_range(5, 25)
     workers = PickledWorkers()
-    shards_by_workers(rows, as_it_is, tmp_path / "p", "parquet", 8, workers, lambda _: None)
+    shards_by_workers(rows, identity, tmp_path / "p", "parquet", 8, workers, lambda _: None)
     found = pl.concat([pl.read_parquet(p) for p in sorted((tmp_path / "p").iterdir())])
     assert_frame_equal(found, pairs[5:25])

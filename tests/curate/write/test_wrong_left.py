@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from curate import Pipeline
-from curate.write.manifest import smoothing, wrong_left
+from curate.write.manifest import label_smoothing, remaining_noise
 from tests.conftest import DATA
 
 MEAN = 0.05
@@ -28,25 +28,25 @@ def noise(rate: float | None, low: float = 0.0, high: float = 0.3) -> dict[str, 
 
 
 def test_a_posterior_of_the_users_own_is_believed() -> None:
-    assert wrong_left(steps(None)) == (0.031, None)
-    assert smoothing({"steps": steps(None)}) == 0.031
+    assert remaining_noise(steps(None)) == (0.031, None)
+    assert label_smoothing({"steps": steps(None)}) == 0.031
 
 
 def test_where_labels_do_not_determine_the_rate_the_fit_does_not_either() -> None:
-    share, reason = wrong_left(steps(noise(None))) or (0.0, None)
+    share, reason = remaining_noise(steps(noise(None))) or (0.0, None)
     assert share == 0.031
     assert reason == "the labels do not determine it: as told"
-    assert smoothing({"steps": steps(noise(None))}) is None
+    assert label_smoothing({"steps": steps(noise(None))}) is None
 
 
 def test_posteriors_must_agree_with_what_votes_tell() -> None:
-    assert smoothing({"steps": steps(noise(0.05, 0.03, 0.08))}) == 0.031
-    _, reason = wrong_left(steps(noise(0.2, 0.17, 0.23))) or (0.0, None)
+    assert label_smoothing({"steps": steps(noise(0.05, 0.03, 0.08))}) == 0.031
+    _, reason = remaining_noise(steps(noise(0.2, 0.17, 0.23))) or (0.0, None)
     assert reason == "by its posteriors 5.0% of all labels are wrong, but as told"
 
 
 def test_no_filter_by_a_posterior_leaves_nothing_to_tell() -> None:
-    assert wrong_left(steps(noise(None))[:1]) is None
+    assert remaining_noise(steps(noise(None))[:1]) is None
 
 
 def test_a_run_says_why_it_writes_none(tmp_path: Path) -> None:

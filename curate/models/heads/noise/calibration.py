@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit
 
-from curate.data.table import batches
+from curate.data.table import batch_slices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +71,7 @@ def fit_scale(margins: NDArray[np.float64]) -> float:
 def scaled_log_loss(scale: float, margins: NDArray[np.float64]) -> float:
     """Return the mean -log sigma(scale m), in nats."""
     # In blocks that stay in the cache: a fit asks some thirty times.
-    blocks = (margins[rows] for rows in batches(len(margins), _BLOCK))
+    blocks = (margins[rows] for rows in batch_slices(len(margins), _BLOCK))
     return -sum(float(log_expit(scale * block).sum()) for block in blocks) / len(margins)
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from curate.data.extra_column import SLOT_KEY, extra_value
 from curate.data.hashes import select_in_batches
-from curate.data.table import dense_numbers, messages_text
+from curate.data.json_fields import SLOT_KEY, extra_value
+from curate.data.table import dense_ranks, messages_text
 from curate.models.heads.folds import group_folds
 from curate.models.heads.noise.pair_agreement import PairAgreement
 
@@ -159,7 +159,7 @@ def _candidate_rules(pairs: pl.DataFrame) -> Iterator[_CandidateRule]:
     source = pairs["source"].fill_null("(none)")
     if source.n_unique() > 1:
         names = tuple(source.unique().sort())
-        yield _CandidateRule("source", "length", dense_numbers(source), length, names)
+        yield _CandidateRule("source", "length", dense_ranks(source), length, names)
 
 
 def _author_sides(pairs: pl.DataFrame) -> Iterator[_CandidateRule]:
@@ -169,7 +169,7 @@ def _author_sides(pairs: pl.DataFrame) -> Iterator[_CandidateRule]:
         differ = (names["chosen"] != names["rejected"]).to_numpy()
         first = (names["chosen"] < names["rejected"]).to_numpy()
         both = [pl.min_horizontal("chosen", "rejected"), pl.max_horizontal("chosen", "rejected")]
-        cell = dense_numbers(names.select(pl.concat_str(both, separator="\x1f"))["chosen"])
+        cell = dense_ranks(names.select(pl.concat_str(both, separator="\x1f"))["chosen"])
         side = np.where(differ, np.where(first, 1.0, -1.0), 0.0)
         yield _CandidateRule("author", f"the answer's author ({label})", cell, side)
 

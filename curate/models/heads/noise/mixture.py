@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from curate.data.table import batches
+from curate.data.table import batch_slices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,7 +98,7 @@ def _negative_log_likelihood(
     scale, eta = np.exp(point[0]), point[1]
     total, gradient = 0.0, np.zeros(2)
     # In blocks that stay in the processor's cache: each evaluation needs several numbers a label.
-    for rows in batches(len(margins), _BLOCK):
+    for rows in batch_slices(len(margins), _BLOCK):
         scaled = scale * margins[rows]
         p = expit(scaled)
         f = np.maximum(eta * p + (1.0 - eta) * (1.0 - p), _TINY)
@@ -152,7 +152,7 @@ def fit_annotators(
     rounds, change = 0, np.inf
     while change > tolerance and rounds < max_rounds:
         right = np.zeros(len(votes))
-        for rows in batches(len(p), _BLOCK):
+        for rows in batch_slices(len(p), _BLOCK):
             names = annotator[rows]
             weight = label_posterior_given_reliability(p[rows], eta[names])
             right += np.bincount(names, weight, minlength=len(votes))

@@ -19,7 +19,7 @@ from curate.models.heads.noise.label_rules import LabelRule, find_label_rule, ru
 from curate.models.heads.noise.learnability import LearnabilityTest, assess_learnability
 from curate.models.heads.posterior.rate_interval import rate_interval
 from curate.steps.posterior import MEAN_FACT, NOISE_FACT
-from curate.store.row_blocks import some_of
+from curate.store.array_blocks import select_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,8 +113,8 @@ def estimate_noise_rate_of_pairs(
     learnability: LearnabilityTest | None = None,
 ) -> NoiseEstimate:
     """Return `estimate_noise_rate` of the voting pairs of a run, by (pairs,) held-out margins."""
-    groups, keys = some_of(context.prompt_groups(pairs), voting), context.vote_keys(pairs)
-    margins = some_of(margins, voting)
+    groups, keys = select_rows(context.prompt_groups(pairs), voting), context.vote_keys(pairs)
+    margins = select_rows(margins, voting)
     return estimate_noise_rate(
         margins, pairs, groups, keys, voting, averaged, reviewed, learnability
     )
@@ -194,7 +194,7 @@ def noise_bound_from_margins(
         return NoiseEstimate(None, None, None, reason, "no estimate: heads learn nothing")
     if rule := rule_of_heads(learnability.agreement):
         return not_estimable(rule)
-    high = disagreement_bound(some_of(margins, np.isfinite(margins)))
+    high = disagreement_bound(select_rows(margins, np.isfinite(margins)))
     bound = f"at most {high:.0%}, {BOUND_ASSUMPTION} (95 %, disagreement with held-out heads)"
     interval = None if averaged is None else rate_interval(averaged, high)
     if interval is None:

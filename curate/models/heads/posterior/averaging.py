@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import expit, log_expit, logsumexp
 
-from curate.data.table import batches
+from curate.data.table import batch_slices
 from curate.models.heads.posterior.axes import (
     HEADS,
     RateAxis,
@@ -99,7 +99,7 @@ class AveragedPosterior:
     def label_right(self, labels: Observations) -> NDArray[np.float64]:
         """P(label is right), (labels,); 1 or 0 where a person judged it."""
         right = np.empty(len(labels))
-        for rows in batches(len(labels), _BLOCK):
+        for rows in batch_slices(len(labels), _BLOCK):
             right[rows] = self._average(labels.take(rows))
         return np.where(labels.judged != 0, labels.judged > 0, right)
 

@@ -12,7 +12,7 @@ from curate.models.heads.out_of_fold import vote_mask
 from curate.models.heads.posterior.label_posterior import LabelPosterior
 from curate.models.heads.posterior.source_accuracy import source_accuracy
 from curate.steps.context import Context
-from curate.store.row_blocks import some_of
+from curate.store.array_blocks import select_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +35,7 @@ def record_posterior(
     """
     voting, held_out, averaged = vote_mask(pairs, context), posterior.held_out, posterior.averaged
     facts = context.facts
-    facts["calibration"] = calibrate(some_of(held_out.margin, voting)).facts()
+    facts["calibration"] = calibrate(select_rows(held_out.margin, voting)).facts()
     facts["strengths"] = held_out.strengths
     facts["pairs_with_other_votes"] = int((posterior.observations.count > 1).sum())
     facts["judged_pairs"] = int((posterior.judged != 0).sum())

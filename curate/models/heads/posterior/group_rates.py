@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit, log_expit
 
-from curate.data.table import batches
+from curate.data.table import batch_slices
 from curate.models.heads.posterior.averaging import AveragedPosterior
 from curate.models.heads.posterior.observations import Observations
 
@@ -45,7 +45,7 @@ class GroupRates:
             judged: (labels,) verdicts.
         """
         right, vote = np.empty(len(logits)), _vote_odds()
-        for rows in batches(len(logits), _BLOCK):
+        for rows in batch_slices(len(logits), _BLOCK):
             by_rate = expit(logits[rows, None] + vote)
             right[rows] = (self.mass[group[rows]] * by_rate).sum(axis=1)
         return np.where(judged != 0, judged > 0, right)
@@ -84,7 +84,7 @@ def group_rates(
     groups, vote = int(group.max(initial=-1)) + 1, _vote_odds()
     prior = common_rate * np.log(_RATES) + (1.0 - common_rate) * np.log1p(-_RATES)
     total = np.tile(prior_labels * prior, (groups, 1))
-    for rows in batches(len(logits), _BLOCK):
+    for rows in batch_slices(len(logits), _BLOCK):
         p, verdict = expit(logits[rows])[:, None], judged[rows][:, None]
         unjudged = np.log(_RATES + (1.0 - 2.0 * _RATES) * p)
         logs = np.where(verdict != 0, log_expit(verdict * vote), unjudged)

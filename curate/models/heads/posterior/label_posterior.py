@@ -95,7 +95,7 @@ def label_posterior(
         within: traits by which pairs are compared with their like alone.
     """
     key = ("label posterior", style, within, context.evidence.digest())
-    return context.shared(key, lambda: _posterior(pairs, context, style, within))
+    return context.cached(key, lambda: _posterior(pairs, context, style, within))
 
 
 def _posterior(
@@ -126,7 +126,7 @@ def _posterior(
     evidence_scale = averaged.mean("evidence")
 
     def store(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return context.workspace.kept("label posterior", values)
+        return context.scratch.persist_array("label posterior", values)
 
     return LabelPosterior(
         right=store(right),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curate.data.table import batches
+from curate.data.table import batch_slices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -111,7 +111,7 @@ def _binned(labels: Observations) -> Observations:
     """Counts of labels in bins, and the weighted means of each bin."""
     edges = [_shift_edges(shift) for shift in (labels.shift_right, labels.shift_wrong)]
     blocks = []
-    for rows in batches(len(labels), _BLOCK):
+    for rows in batch_slices(len(labels), _BLOCK):
         block = labels.take(rows)
         values = [block.weight * getattr(block, name) for name in _AVERAGED]
         blocks.append(_sum_by_code(_codes(block, edges), np.stack([*values, block.weight])))

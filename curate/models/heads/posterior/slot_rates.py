@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from curate.data.table import batches
+from curate.data.table import batch_slices
 from curate.models.heads.posterior.axes import normalised
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def slot_rates(logits: NDArray[np.float64], first: NDArray[np.bool_]) -> SlotRat
     total += log_prior[:, None] + log_prior
     total -= 0.5 * (np.log(_SCALES)[:, None, None] / _SCALE_SPREAD) ** 2
     for k, scale in enumerate(_SCALES):
-        for rows in batches(len(logits), _BLOCK):
+        for rows in batch_slices(len(logits), _BLOCK):
             for winner in (True, False):
                 some = logits[rows][first[rows] == winner]
                 p = expit(scale * some)[:, None]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.data.extra_column import SLOT_KEY, extra_value
 from curate.data.hashes import select_in_batches
+from curate.data.json_fields import SLOT_KEY, extra_value
 from curate.data.table import messages_text
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import polars as pl
 
-from curate.data.table import BATCH_ROWS, batches, messages_text
+from curate.data.table import BATCH_ROWS, batch_slices, messages_text
 from curate.models.heads.prompt_order import PromptOrder
 from curate.models.heads.ridge.evidence import (
     FeatureReader,
@@ -98,7 +98,7 @@ def block_table(pairs: pl.DataFrame, features: Features) -> NDArray[np.float32]:
     """Return all blocks of all pairs side by side, (pairs, d), for heads of another kind."""
     blocks = _scaled_blocks(pairs, features, np.arange(len(pairs)), styled=True)
     out = np.empty((len(pairs), sum(blocks.widths())), dtype=np.float32)
-    for rows in batches(len(pairs), BATCH_ROWS):
+    for rows in batch_slices(len(pairs), BATCH_ROWS):
         out[rows] = blocks(rows)
     return out
 
@@ -125,7 +125,7 @@ def _raw_features(
         counts = np.hstack([count_differences(pairs), cosine])
         chosen, rejected = (features.style[features.index[s]] for s in ("chosen", "rejected"))
         style = np.hstack([chosen - rejected, cosine])
-        for rows in batches(len(pairs), BATCH_ROWS):
+        for rows in batch_slices(len(pairs), BATCH_ROWS):
             recognised |= recognised_sources(pairs[rows].select(t=messages_text("prompt"))["t"])
 
     def raw(rows: slice) -> RawFeatures:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from curate.data.table import BATCH_ROWS, batches, messages_text
-from curate.data.threads import cores
+from curate.data.process import available_cores
+from curate.data.table import BATCH_ROWS, batch_slices, messages_text
 from curate.models.text.answer_counts import COUNTS, count_expressions, with_prompt_words
 from curate.models.text.style import LENGTH
 
@@ -123,7 +123,7 @@ class PairBlocks:
     def squares(self, count: int) -> NDArray[np.float64]:
         """Return the sum of the squared norms of `count` rows, of each block."""
         total: NDArray[np.float64] = np.zeros(len(self.widths()))
-        for rows in batches(count, BATCH_ROWS):
+        for rows in batch_slices(count, BATCH_ROWS):
             total += [float(np.square(b).sum(dtype=np.float64)) for b in self._blocks(rows)]
         return total
 
@@ -145,8 +145,8 @@ def count_differences(pairs: pl.DataFrame) -> NDArray[np.float32]:
         out[rows] = count_text_differences(pairs[rows].select(texts))
 
     # polars takes one core for steps of one column, as those that find the words.
-    with ThreadPoolExecutor(min(cores(), _MAX_THREADS)) as pool:
-        list(pool.map(count, batches(len(pairs), BATCH_ROWS)))
+    with ThreadPoolExecutor(min(available_cores(), _MAX_THREADS)) as pool:
+        list(pool.map(count, batch_slices(len(pairs), BATCH_ROWS)))
     return out
 
 

@@ -20,7 +20,7 @@ from curate.models.heads.ridge.evidence import Evidence, Ridge
 from curate.models.heads.ridge.length_residual import length_residual_margins
 from curate.models.heads.ridge.sign_flip_test import sign_flip_p_value
 from curate.steps.context import Context
-from curate.store.row_blocks import some_of
+from curate.store.array_blocks import select_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,8 +75,8 @@ def held_out_margins(
     """
     digest = "" if target is None else blake2b(target.tobytes(), digest_size=16).hexdigest()
     key = ("held-out margins", style, digest)
-    ranked = context.shared(key, lambda: _unscaled_margins(pairs, context, style, target))
-    return context.shared(
+    ranked = context.cached(key, lambda: _unscaled_margins(pairs, context, style, target))
+    return context.cached(
         (*key, within), lambda: _scale_to_log_odds(pairs, context, ranked, within)
     )
 
@@ -108,7 +108,9 @@ def _unscaled_margins(
     means = np.mean(strengths, axis=0)
     named = {name: float(f"{v:.3g}") for name, v in zip(BLOCKS, means, strict=False)}
     p_value = sign_flip_p_value(sums.gram, sums.cross, sums.turned, rows.widths)
-    return _UnscaledMargins(context.workspace.kept("margins", total / len(VIEWS)), named, p_value)
+    return _UnscaledMargins(
+        context.scratch.persist_array("margins", total / len(VIEWS)), named, p_value
+    )
 
 
 def _ridge_data(
@@ -125,7 +127,7 @@ def _ridge_data(
 
         return PartitionedRidgeData(pair_partitions(pairs, context), pairs, weights, target, style)
     keys = pairs["pair_id"], context.vote_keys(pairs)["prompt"]
-    order = PromptOrder.of(*keys, context.workspace)
+    order = PromptOrder.of(*keys, context.scratch)
     return LocalRidgeData(pairs, context.features, order, weights, target, style)
 
 
@@ -135,12 +137,12 @@ def _scale_to_log_odds(
     voting, margin = vote_mask(pairs, context), ranked.margin
     if within:
         margin = length_residual_margins(margin, pairs, voting)
-    scale = fit_scale(some_of(margin, voting))
+    scale = fit_scale(select_rows(margin, voting))
     # A ranking stays where the labels tell nothing; its size then says so.
     margin = margin * max(scale, _MIN_SCALE)
-    groups = some_of(context.prompt_groups(pairs), voting)
-    learnability = assess_learnability(some_of(margin, voting), groups, ranked.p_value)
-    margin = context.workspace.kept("held out", margin)
+    groups = select_rows(context.prompt_groups(pairs), voting)
+    learnability = assess_learnability(select_rows(margin, voting), groups, ranked.p_value)
+    margin = context.scratch.persist_array("held out", margin)
     return HeldOutMargins(margin, ranked.strengths, scale, learnability)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curate.data.table import BATCH_ROWS, batches, messages_text
+from curate.data.table import BATCH_ROWS, batch_slices, messages_text
 from curate.models.heads.partitions import TEXTS, PairPartitions, embedded_columns
 from curate.models.heads.ridge.data import leave_prompt_out_margins
 from curate.models.heads.ridge.evidence import (
@@ -77,10 +77,10 @@ class PartitionedRidgeData:
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], set[str]]:
         """Return differences of counts of all pairs, the sums of their squares, sources of the
         prompts."""
-        counts = self._parts.workspace.array("counts", (len(pairs), len(COUNTS)), np.float32)
+        counts = self._parts.scratch.array("counts", (len(pairs), len(COUNTS)), np.float32)
         total, recognised = np.zeros(len(COUNTS)), set[str]()
         # In the order of reading: texts from all over a mapped table are slow to get together.
-        spans = batches(len(pairs), BATCH_ROWS)
+        spans = batch_slices(len(pairs), BATCH_ROWS)
         for rows, batch_counts in zip(
             spans, self._map(_count_table, _text_tables(pairs, spans)), strict=True
         ):

@@ -17,8 +17,8 @@ from curate.models.embed.pair_embeddings import distinct_texts, embed_pairs
 from curate.models.embed.settings import EmbedderConfig
 from curate.models.heads.answer_features import answer_feature_tensors
 from curate.steps.context import SilentProgress
+from curate.store.scratch import ScratchSpace
 from curate.store.store import Store, open_store
-from curate.store.workspace import Workspace
 from tests.helpers import pairs_of
 
 ROWS = [
@@ -140,7 +140,9 @@ def test_a_run_that_is_stopped_has_kept_all_but_the_batch_at_work(
     embedded: list[str] = []
     batches = embedder.batches
     monkeypatch.setattr(embedder, "batches", lambda t: (embedded.extend(t), batches(t))[1])
-    features = embed_pairs(pairs, embedder, store, SilentProgress(), Workspace(tmp_path), "float32")
+    features = embed_pairs(
+        pairs, embedder, store, SilentProgress(), ScratchSpace(tmp_path), "float32"
+    )
     assert len(embedded) == 60 - sum(done)
     plain = embed_pairs(pairs, embedder, None, SilentProgress())
     np.testing.assert_allclose(features.vectors, plain.vectors, atol=1e-5)

@@ -14,7 +14,7 @@ from curate.models.lm.tokens import ConversationEncoder, RenderedConversation
 from curate.read.pairs import read_pairs
 from curate.steps.context import Context
 from curate.steps.models import Inference, ModelSpec
-from curate.write.export import Target, export
+from curate.write.export import ExportTarget, export_pairs
 from tests.helpers import write_jsonl
 from tests.models import tiny_causal, tiny_tokenizer
 
@@ -79,7 +79,7 @@ def trl_ids(tokenizer: Any, row: dict[str, Any], side: str) -> tuple[list[int], 
 def test_token_ids_are_those_of_trl(name: str, kind: str, tmp_path: Path) -> None:
     tokenizer = tiny_tokenizer(tmp_path / "model", template=template(name))
     pairs = read_pairs(str(write_jsonl(tmp_path / "rows.jsonl", ROWS))).frame
-    export(str(tmp_path / "rows.jsonl"), tmp_path / "out", Target("trl", kind))
+    export_pairs(str(tmp_path / "rows.jsonl"), tmp_path / "out", ExportTarget("trl", kind))
     rows = loaded(tmp_path / "out" / "kept", kind)
     encoder, texts = (
         ConversationEncoder(tokenizer, Inference(max_prompt_tokens=9999)),

@@ -11,7 +11,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from curate import CurateError
-from curate.data.row_parts import MEDIA
+from curate.data.attachments import MEDIA
 from curate.data.table import MESSAGES
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig

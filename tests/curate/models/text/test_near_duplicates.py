@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.data import table as pair_table
-from curate.data.row_parts import MEDIA
+from curate.data.attachments import MEDIA
 from curate.models.text.candidates import CandidatePairs, first_near_duplicate
 from curate.models.text.near_duplicates import near_duplicate_of
 from curate.models.text.shingles import (
@@ -20,7 +20,7 @@ from curate.models.text.shingles import (
 )
 from curate.models.text.sketches import MinHashSketches
 from curate.steps.context import SilentProgress
-from curate.store.workspace import Workspace
+from curate.store.scratch import ScratchSpace
 from tests.helpers import pairs_of
 from tests.workers import PickledWorkers
 
@@ -33,13 +33,13 @@ def edited(text: str, word: str = "other") -> str:
 
 
 def table(*texts: str) -> ShingleTable:
-    shingle_table = ShingleTable(Workspace())
+    shingle_table = ShingleTable(ScratchSpace())
     shingle_table.add(pl.Series(texts))
     return shingle_table
 
 
 def sketched(*rows: tuple[str, ...], parts: tuple[str, ...] = ("prompt",)) -> MinHashSketches:
-    sketches = MinHashSketches(parts, len(rows), Workspace())
+    sketches = MinHashSketches(parts, len(rows), ScratchSpace())
     sketches.add(pl.DataFrame(rows, schema=list(parts), orient="row"))
     return sketches
 
@@ -75,7 +75,7 @@ def test_shingles_of_many_texts_equal_those_of_one_at_a_time(rows: list[list[str
 
 
 def test_parts_of_several_batches_are_found_again(tmp_path: Path) -> None:
-    shingle_table = ShingleTable(Workspace(tmp_path))
+    shingle_table = ShingleTable(ScratchSpace(tmp_path))
     shingle_table.add(pl.Series(["a b c d", "x"]))
     shingle_table.add(pl.Series(["a b c d e"]))
     assert len(shingle_table) == 3

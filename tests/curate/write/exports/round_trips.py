@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import polars as pl
 
-from curate.data.row_parts import ROW_PARTS
+from curate.data.attachments import ATTACHMENTS
 from curate.data.table import messages_text
 from curate.errors import CurateError
 from curate.read.pairs import read_pairs
-from curate.write.export import Target, export
+from curate.write.export import ExportTarget, export_pairs
 from curate.write.exports import export_names, get_export
 
 Outcome = Literal["same", "rendered alike", "refused", "lost"]
@@ -39,7 +39,7 @@ def outcome(source: Path, form: str, file_type: str, folder: Path) -> tuple[Outc
     """What became of the pairs of a file in a form, and why."""
     pairs = read_pairs(str(source)).frame
     try:
-        export(str(source), folder, Target(form, file_type))
+        export_pairs(str(source), folder, ExportTarget(form, file_type))
     except CurateError as error:
         return "refused", error.problem + "; found " + str(error.found)
     back = read_pairs(str(folder / "kept")).frame
@@ -52,7 +52,7 @@ def outcome(source: Path, form: str, file_type: str, folder: Path) -> tuple[Outc
 
 def whole(pairs: pl.DataFrame) -> list[dict[str, Any]]:
     """Everything that a pair holds, in one order."""
-    rows = pairs.select(*TURNS, *ROW_PARTS).to_dicts()
+    rows = pairs.select(*TURNS, *ATTACHMENTS).to_dicts()
     return sorted(rows, key=lambda row: str(row["prompt"]))
 
 
@@ -65,7 +65,7 @@ def rendered(pairs: pl.DataFrame, form: str) -> list[Any]:
         turns = {c: [(m["role"], m["content"]) for m in row[c]] for c in TURNS}
         if form.startswith("llamafactory"):  # which wants a mark for each medium, and gets one
             turns = {c: [(r, text.lstrip("<image>\n")) for r, text in t] for c, t in turns.items()}
-        parts = {c: row[c] for c in ROW_PARTS if c != "images"}
+        parts = {c: row[c] for c in ATTACHMENTS if c != "images"}
         rows.append((turns, parts, images(row)))
     return rows
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from curate import CurateError, Pipeline
-from curate.write.export import Target, export
+from curate.write.export import ExportTarget, export_pairs
 from tests.helpers import published, write_jsonl
 from tests.models import tiny_tokenizer
 from tests.trainers import TEMPLATE, axolotl_rows
@@ -39,7 +39,7 @@ def tokenizer(tmp_path: Path) -> Any:
 
 
 def exported(rows: list[dict[str, Any]], folder: Path, form: str = "axolotl") -> Path:
-    export(str(write_jsonl(folder / "rows.jsonl", rows)), folder / "out", Target(form))
+    export_pairs(str(write_jsonl(folder / "rows.jsonl", rows)), folder / "out", ExportTarget(form))
     return folder / "out"
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from curate import CurateError, Pipeline, read_pairs
 from curate.data.table import PAIR_COLUMNS
-from curate.write.export import Target, export
+from curate.write.export import ExportTarget, export_pairs
 from tests.helpers import read_rows, trl_rows, write_jsonl
 from tests.pictures import picture
 
@@ -61,37 +61,38 @@ def test_files_of_the_datas_folder_are_read(tmp_path: Path) -> None:
         (tmp_path / f"{i}.png").write_bytes(picture(seed=i))
     row = {"prompt": "p", "image_path": ["0.png", "1.png"], "human_preference": [0, 1]}
     source = write_jsonl(tmp_path / "train.jsonl", [row])
-    export(str(source), tmp_path / "out", Target("diffusers"))
+    export_pairs(str(source), tmp_path / "out", ExportTarget("diffusers"))
     back = read_pairs(str(tmp_path / "out" / "kept")).frame
     assert back["images"][0][0]["bytes"] == picture(seed=1)
     (tmp_path / "1.png").unlink()
     with pytest.raises(CurateError, match="cannot write an image") as error:
-        export(str(source), tmp_path / "again", Target("diffusers"))
+        export_pairs(str(source), tmp_path / "again", ExportTarget("diffusers"))
     assert "1.png: not found beside the data" in str(error.value)
 
 
 def test_pairs_of_texts_are_refused(tmp_path: Path) -> None:
     source = write_jsonl(tmp_path / "rows.jsonl", trl_rows(2))
     with pytest.raises(CurateError, match="one image each"):
-        export(str(source), tmp_path / "out", Target("diffusers"))
+        export_pairs(str(source), tmp_path / "out", ExportTarget("diffusers"))
 
 
 def test_json_lines_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows(2)), tmp_path / "pairs.parquet")
+    target = ExportTarget("diffusers", "jsonl")
     with pytest.raises(CurateError, match="JSON cannot store"):
-        export(str(tmp_path / "pairs.parquet"), tmp_path / "out", Target("diffusers", "jsonl"))
+        export_pairs(str(tmp_path / "pairs.parquet"), tmp_path / "out", target)
 
 
 def test_an_edited_picture_has_no_place(tmp_path: Path) -> None:
     edited = [row | {"image": {"bytes": picture(seed=9), "path": None}} for row in rows(2)]
     read_rows(tmp_path, edited, "parquet")
     with pytest.raises(CurateError, match="one image each"):
-        export(str(tmp_path / "rows.parquet"), tmp_path / "out", Target("diffusers"))
+        export_pairs(str(tmp_path / "rows.parquet"), tmp_path / "out", ExportTarget("diffusers"))
 
 
 def test_curates_own_table_keeps_media_of_answers(tmp_path: Path) -> None:
     read_rows(tmp_path, rows(3), "parquet")
     source = str(tmp_path / "rows.parquet")
-    export(source, tmp_path / "out", Target("pairs"))
+    export_pairs(source, tmp_path / "out", ExportTarget("pairs"))
     back, own = read_pairs(str(tmp_path / "out" / "kept")).frame, read_pairs(source).frame
     assert back.select(list(PAIR_COLUMNS)).equals(own.select(list(PAIR_COLUMNS)))

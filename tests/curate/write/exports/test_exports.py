@@ -11,8 +11,8 @@ import pytest
 
 from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.data.table import messages_series
-from curate.write.exports import Advice, get_export
-from curate.write.exports.base import KeptCounts, without_smoothing
+from curate.write.exports import TrainerHints, get_export
+from curate.write.exports.base import PairCounts, missing_smoothing_warning
 from tests.curate.write.exports.round_trips import text_forms
 from tests.helpers import numbered_pairs, pairs_of, published, turn
 
@@ -28,7 +28,7 @@ def test_reward_export_has_a_margin_and_warns_of_missing_ones() -> None:
     pairs = pairs_of([{**BASE, "strength": 2.0}, BASE])
     export = get_export("trl_reward")
     assert export.convert(pairs)["margin"].to_list() == [2.0, 0.0]
-    kept = KeptCounts()
+    kept = PairCounts()
     kept.add(pairs[:1])
     assert export.warnings(kept) == []
     # Counted over all batches: none of the two alone lacks a strength that others have.
@@ -45,12 +45,12 @@ def test_speakers_that_become_marks_in_a_text_are_told() -> None:
         ),
         messages_series("chosen", [said["assistant"]] * 3 + [said["assistant"] * 2]),
     )
-    kept = KeptCounts()
+    kept = PairCounts()
     kept.add(pairs)
     (told,) = (w for w in get_export("trl_text").warnings(kept) if "speakers" in w)
     assert told.startswith("3 of 4 kept pairs hold several turns or a text of the system")
     assert not any("speakers" in w for w in get_export("trl").warnings(kept))
-    plain = KeptCounts()
+    plain = PairCounts()
     plain.add(pairs_of([BASE]))
     assert get_export("trl_text").warnings(plain) == []
 
@@ -234,9 +234,9 @@ def test_carried_columns_are_checked_before_the_run(columns: Any, problem: str) 
 
 def test_a_share_of_wrong_labels_that_no_setting_holds_is_told() -> None:
     for name in text_forms():
-        form, advice = get_export(name), Advice(0.125)
-        (told,) = without_smoothing(form, advice) or [""]
-        assert not without_smoothing(form, Advice())
+        form, advice = get_export(name), TrainerHints(0.125)
+        (told,) = missing_smoothing_warning(form, advice) or [""]
+        assert not missing_smoothing_warning(form, TrainerHints())
         written = "0.125" in json.dumps(form.files(advice))
         assert written or name == "pairs" or told.startswith("12.5% of the labels that are left")
         assert not (written and told)

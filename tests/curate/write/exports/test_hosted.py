@@ -11,7 +11,7 @@ import pytest
 
 from curate import CurateError, Pairs
 from curate.data.table import MESSAGES
-from curate.write.export import Target, export
+from curate.write.export import ExportTarget, export_pairs
 from curate.write.shards import write_shards
 from tests.helpers import numbered_pairs, published, turn, write_jsonl
 
@@ -34,7 +34,7 @@ TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "
 def exported(rows: list[dict[str, Any]], form: str, folder: Path, **more: Any) -> list[Any]:
     """The rows of a form's JSON lines."""
     source = write_jsonl(folder / "rows.jsonl", rows)
-    export(str(source), folder / "out", Target(form, "jsonl", **more))
+    export_pairs(str(source), folder / "out", ExportTarget(form, "jsonl", **more))
     lines = (folder / "out" / "kept" / "part-00000.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
 
@@ -117,4 +117,4 @@ def test_vertex_refuses_roles_that_it_does_not_know(
     frame = numbered_pairs(5).with_columns(prompt=pl.lit(prompt, dtype=MESSAGES))
     write_shards([Pairs(frame).frame], tmp_path / "pairs", "parquet", 100)
     with pytest.raises(CurateError, match="other roles"):
-        export(str(tmp_path / "pairs"), tmp_path / "out", Target("vertex", "jsonl"))
+        export_pairs(str(tmp_path / "pairs"), tmp_path / "out", ExportTarget("vertex", "jsonl"))

@@ -9,8 +9,8 @@ import pytest
 from datasets import load_dataset
 
 from curate import CurateError, Pipeline, read_pairs
-from curate.write.as_dataset import as_dataset
-from curate.write.export import Target, export
+from curate.write.as_dataset import to_dataset
+from curate.write.export import ExportTarget, export_pairs
 from tests.curate.write.exports.test_axolotl import CALLS, PLAIN
 from tests.helpers import published, write_jsonl
 
@@ -31,8 +31,8 @@ def rows_of(folder: Path, cache: Path) -> Any:
 def test_trl_finds_the_prompt(form: str, file_type: Any, tmp_path: Path) -> None:
     data = pytest.importorskip("trl.data_utils", reason="needs the extra 'trainers'")
     source = str(write_jsonl(tmp_path / "rows.jsonl", ROWS))
-    export(source, tmp_path / "out", Target(form, file_type, prompt="implicit"))
-    export(source, tmp_path / "explicit", Target(form, "parquet"))
+    export_pairs(source, tmp_path / "out", ExportTarget(form, file_type, prompt="implicit"))
+    export_pairs(source, tmp_path / "explicit", ExportTarget(form, "parquet"))
     found, expected = rows_of(tmp_path / "out", tmp_path), rows_of(tmp_path / "explicit", tmp_path)
     assert "prompt" not in found.column_names
     assert ("margin" in found.column_names) == (form == "trl_reward")
@@ -51,12 +51,12 @@ def test_a_run_writes_it_and_its_pairs_in_memory_too(tmp_path: Path) -> None:
     loaded = rows_of(tmp_path / "out", tmp_path)
     assert loaded[0]["chosen"] == [*PLAIN["prompt"], *PLAIN["chosen"]]
     assert result.kept_dataset(prompt="implicit")[0]["rejected"] == loaded[0]["rejected"]
-    assert as_dataset(result.kept).column_names[:3] == ["prompt", "chosen", "rejected"]
+    assert to_dataset(result.kept).column_names[:3] == ["prompt", "chosen", "rejected"]
 
 
 def test_curate_reads_it_back(tmp_path: Path) -> None:
     source = str(write_jsonl(tmp_path / "rows.jsonl", ROWS))
-    export(source, tmp_path / "out", Target(prompt="implicit"))
+    export_pairs(source, tmp_path / "out", ExportTarget(prompt="implicit"))
     columns = ["prompt", "chosen", "rejected"]
     assert (
         read_pairs(str(tmp_path / "out" / "kept"))
@@ -69,6 +69,6 @@ def test_curate_reads_it_back(tmp_path: Path) -> None:
 def test_other_forms_know_one_prompt(form: str, prompt: Any, tmp_path: Path) -> None:
     source = str(write_jsonl(tmp_path / "rows.jsonl", [PLAIN]))
     with pytest.raises(CurateError, match=f"does not support an {prompt} prompt"):
-        export(source, tmp_path / "out", Target(form, prompt=prompt))
+        export_pairs(source, tmp_path / "out", ExportTarget(form, prompt=prompt))
     with pytest.raises(CurateError, match=f"does not support an {prompt} prompt"):
         Pipeline({"output": {"format": form, "prompt": prompt}})

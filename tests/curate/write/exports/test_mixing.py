@@ -12,8 +12,8 @@ from datasets import Dataset, concatenate_datasets, interleave_datasets, load_da
 
 from curate import Pairs, Pipeline, read_pairs
 from curate.data.table import MESSAGES
-from curate.write.as_dataset import as_dataset
-from curate.write.export import Target, export
+from curate.write.as_dataset import to_dataset
+from curate.write.export import ExportTarget, export_pairs
 from curate.write.exports.json_values import arrow_table
 from tests.curate.write.exports.round_trips import text_forms
 from tests.helpers import numbered_pairs, turn, write_jsonl
@@ -70,9 +70,9 @@ def test_no_shard_has_offsets_of_64_bits(kind: str, tmp_path: Path) -> None:
 
 def test_pairs_in_memory_have_the_same_features(tmp_path: Path) -> None:
     pairs = read_pairs(str(with_everything(tmp_path)))
-    made = as_dataset(pairs.frame)
+    made = to_dataset(pairs.frame)
     assert not [t for f in made.data.schema for t in wide_types(f.type)]
-    export(str(tmp_path / "rows.jsonl"), tmp_path / "out", Target())
+    export_pairs(str(tmp_path / "rows.jsonl"), tmp_path / "out", ExportTarget())
     shards = str(tmp_path / "out" / "kept")
     loaded = load_dataset(shards, split="train", cache_dir=str(tmp_path / "cache"))
     assert loaded.features == made.features

@@ -15,7 +15,7 @@ from datasets import load_dataset
 from curate import Pairs, Pipeline
 from curate.data.table import MESSAGES
 from curate.write.exports import get_export, prompt_spacing
-from curate.write.exports.base import KeptCounts
+from curate.write.exports.base import PairCounts
 from curate.write.exports.prompt_spacing import PromptSpacing
 from tests.helpers import numbered_pairs, turn
 from tests.models import tiny_causal
@@ -101,9 +101,11 @@ def test_the_order_is_bounded_in_memory(monkeypatch: pytest.MonkeyPatch) -> None
     """A few prompts with most rows: not all of them wait for the end."""
     monkeypatch.setattr(prompt_spacing, "_MOST", 6000)
     lengths = []
-    draw = prompt_spacing._draw
+    draw = prompt_spacing._draw_order
     monkeypatch.setattr(
-        prompt_spacing, "_draw", lambda keys, *rest: lengths.append(len(keys)) or draw(keys, *rest)
+        prompt_spacing,
+        "_draw_order",
+        lambda keys, *rest: lengths.append(len(keys)) or draw(keys, *rest),
     )
     numbers = [i // 2000 for i in range(60_000)]
     found, _ = in_order(numbers)
@@ -130,13 +132,13 @@ def test_both_labels_are_everywhere() -> None:
 def test_too_few_prompts_are_told() -> None:
     form = get_export("trl_kto")
     assert len(form.convert(numbered_pairs(4, prompts=1))) == 8
-    (told,) = form.warnings(KeptCounts())
+    (told,) = form.warnings(PairCounts())
     assert told.startswith(
         "8 of 8 rows are next to an answer to the same prompt in batches of many"
     )
     form = get_export("trl_kto")
     form.convert(numbered_pairs(12))
-    (told,) = form.warnings(KeptCounts())
+    (told,) = form.warnings(PairCounts())
     assert re.match(r"1 of 24 rows .* in batches of \d*[13579], since", told)
 
 

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curate.data.found_parts import found_parts
+from curate.data.content_kinds import count_content_kinds
 from curate.data.table import PAIR_COLUMNS, as_pair_table
 from curate.read.pairs import read_pairs
 from curate.write.exports import get_export
-from curate.write.exports.parts import unheld
+from curate.write.exports.content_support import unsupported_content
 from tests.curate.write.exports.round_trips import FILE_TYPES, REWRITING, forms, outcome, text_forms
 from tests.helpers import write_jsonl
 
@@ -155,8 +155,8 @@ def test_nothing_is_lost_without_a_word(dialect: str, form: str, tmp_path: Path)
     for file_type in FILE_TYPES:
         found, why = outcome(source, form, file_type, tmp_path / file_type)
         assert found in allowed(form), why
-        parts = found_parts(read_pairs(str(source)).frame)
-        lost = unheld(get_export(form), parts, file_type)
+        parts = count_content_kinds(read_pairs(str(source)).frame)
+        lost = unsupported_content(get_export(form), parts, file_type)
         if found == "refused":
             assert lost.keys() <= {p for p in lost if p in why} or any(t in why for t in UNFIT)
         else:

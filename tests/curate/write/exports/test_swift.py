@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from curate import CurateError, Pairs, Pipeline
-from curate.write.export import Target, export
+from curate.write.export import ExportTarget, export_pairs
 from tests.curate.write.exports.test_axolotl import ASK, CALLS, PLAIN, TOOLS, calling
 from tests.helpers import pairs_of, published, write_jsonl
 from tests.models import tiny_tokenizer
@@ -24,7 +24,7 @@ def tokenizer(tmp_path: Path) -> Any:
 
 
 def exported(rows: list[dict[str, Any]], folder: Path, form: str = "swift") -> Path:
-    export(str(write_jsonl(folder / "rows.jsonl", rows)), folder / "out", Target(form))
+    export_pairs(str(write_jsonl(folder / "rows.jsonl", rows)), folder / "out", ExportTarget(form))
     return folder / "out"
 
 

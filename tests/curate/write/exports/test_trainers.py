@@ -25,8 +25,8 @@ from curate import Pairs, Pipeline
 from curate.data.table import MESSAGES
 from curate.verdicts.files import read_verdicts
 from curate.verdicts.tools import TOOLS
-from curate.write.export import Target, export
-from curate.write.exports import Advice, get_export
+from curate.write.export import ExportTarget, export_pairs
+from curate.write.exports import TrainerHints, get_export
 from curate.write.shards import write_files, write_shards
 from tests.helpers import numbered_pairs, published, turn, write_jsonl
 from tests.models import tiny_causal
@@ -75,7 +75,7 @@ def _fresh_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def written(pairs: Path, out: Path, form: str, file_type: str = "parquet") -> Any:
-    export(pairs, out, Target(form, file_type))
+    export_pairs(pairs, out, ExportTarget(form, file_type))
     kind = {"jsonl": "json"}.get(file_type, file_type)
     files = str(out / "kept" / f"*.{file_type}")
     return datasets.load_dataset(kind, data_files=files, split="train")
@@ -92,7 +92,7 @@ def test_llama_factory(
     hparams = importlib.import_module("llamafactory.hparams")
     from transformers import TrainingArguments
 
-    export(pairs, tmp_path / "out", Target("llamafactory"))
+    export_pairs(pairs, tmp_path / "out", ExportTarget("llamafactory"))
     folder = str(tmp_path / "out")
     arguments = hparams.DataArguments(dataset="curated", dataset_dir=folder)
     (entry,) = parser.get_dataset_list(["curated"], folder)
@@ -130,8 +130,10 @@ def test_llama_factory_reads_calls_tools_and_images(
         "tools": [{"type": "function", "function": {"name": "zoom", "parameters": {}}}],
         "images": ["cat.png"],
     }
-    export(
-        str(write_jsonl(tmp_path / "rows.jsonl", [row])), tmp_path / "out", Target("llamafactory")
+    export_pairs(
+        str(write_jsonl(tmp_path / "rows.jsonl", [row])),
+        tmp_path / "out",
+        ExportTarget("llamafactory"),
     )
     folder = str(tmp_path / "out")
     arguments = hparams.DataArguments(dataset="curated", dataset_dir=folder)
@@ -195,8 +197,8 @@ def test_label_smoothing_reaches_the_loss_of_torchtune(stand_ins: Any) -> None:
     import torch
 
     module = _module_of(_home("torchtune") / "rlhf" / "loss" / "dpo.py", "tune_dpo", stand_ins)
-    assert "loss" not in get_export("torchtune").files(Advice())["torchtune.yaml"]
-    settings = get_export("torchtune").files(Advice(0.2))["torchtune.yaml"]["loss"]
+    assert "loss" not in get_export("torchtune").files(TrainerHints())["torchtune.yaml"]
+    settings = get_export("torchtune").files(TrainerHints(0.2))["torchtune.yaml"]["loss"]
     package, name = settings.pop("_component_").rsplit(".", 1)
     assert package == "torchtune.rlhf.loss"
     good, bad, zero = torch.tensor([-1.0]), torch.tensor([-4.0]), torch.zeros(1)

@@ -1,4 +1,4 @@
-"""The base of every part of pipeline.yaml, so that each room can hold the model of its own."""
+"""Base models of the sections of pipeline.yaml; each package defines its own section."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 _LARGEST = 2**63 - 1
 
 
-class Checked(BaseModel):
+class StrictModel(BaseModel):
     """A model whose numbers are numbers: finite, within 64 bits, and no bools."""
 
     @model_validator(mode="before")
@@ -28,14 +28,14 @@ class Checked(BaseModel):
         return values
 
 
-class Section(Checked):
-    """A part of pipeline.yaml; unknown keys are refused."""
+class YamlSection(StrictModel):
+    """A section of pipeline.yaml; unknown keys are an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _takes_bool(annotation: Any) -> bool:
-    """Whether a bool may stand in a field: all but fields of plain numbers and texts."""
+    """Return whether a field accepts a bool: all but fields of plain numbers and texts."""
     parts = get_args(annotation) or (annotation,)
     return not set(parts) <= {int, float, str, type(None)}
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from curate.data.hashes import content_keys, numbers_by_appearance
 from curate.errors import CurateError, suggestion
-from curate.people.route_fit import FEWEST, Judged
+from curate.people.routing_model import MIN_DOUBLY_JUDGED, RoutingSample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +21,7 @@ _ITEM = ["prompt", "low", "high"]
 
 
 @dataclass(frozen=True)
-class Both:
+class DoublyJudgedPairs:
     """Pairs of answers that people and a model judged, each once; (items,) each.
 
     Attributes:
@@ -38,15 +38,15 @@ class Both:
     model: NDArray[np.bool_]
     groups: NDArray[np.int64]
 
-    def judged(self, features: Features, bins: pl.DataFrame) -> Judged:
-        """With features and bins of all pairs of the table, what routing is fitted to."""
+    def routing_sample(self, features: Features, bins: pl.DataFrame) -> RoutingSample:
+        """Return the sample that routing is fitted to, from features and bins of all pairs."""
         difference = features.of("chosen", self.rows) - features.of("rejected", self.rows)
         sides = (self.people, self.model, self.groups)
-        return Judged(difference * self.sign[:, None], *sides, bins[self.rows])
+        return RoutingSample(difference * self.sign[:, None], *sides, bins[self.rows])
 
 
-def by_people(pairs: pl.DataFrame, model: str) -> pl.Series:
-    """Whether a person voted on each pair's two answers, (pairs,).
+def voted_by_people(pairs: pl.DataFrame, model: str) -> pl.Series:
+    """Return whether a person voted on each pair's two answers, (pairs,).
 
     Args:
         pairs: the pair table; whoever is named as annotator and is not the model is a person.
@@ -69,8 +69,8 @@ def by_people(pairs: pl.DataFrame, model: str) -> pl.Series:
     return keys.select(pl.col("p").any().over(_ITEM))["p"]
 
 
-def judged_by_both(pairs: pl.DataFrame, model: str) -> Both:
-    """The pairs of answers on which the model and most people voted, each once.
+def doubly_judged_pairs(pairs: pl.DataFrame, model: str) -> DoublyJudgedPairs:
+    """Return the pairs of answers on which the model and most people voted, each once.
 
     Args:
         pairs: the pair table.
@@ -94,14 +94,14 @@ def judged_by_both(pairs: pl.DataFrame, model: str) -> Both:
     )
     # Where either side is even there is nothing to compare.
     items = items.filter(pl.col("people") != 0.5, pl.col("model") != 0.5)
-    if len(items) < FEWEST:
+    if len(items) < MIN_DOUBLY_JUDGED:
         raise CurateError(
             "too few pairs have votes of both people and the model",
             where="--fit",
             found=f"{len(items):,} pairs of answers",
-            expected=f"at least {FEWEST}, with annotator names",
+            expected=f"at least {MIN_DOUBLY_JUDGED}, with annotator names",
         )
-    return Both(
+    return DoublyJudgedPairs(
         items["row"].to_numpy().astype(np.int64),
         # The first answer is the lower one of the keys, whichever the row at hand prefers.
         np.where(items["first"].to_numpy() > 0.5, 1.0, -1.0).astype(np.float32),

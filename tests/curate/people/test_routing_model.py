@@ -12,14 +12,14 @@ from typer.testing import CliRunner
 
 from curate import Pairs, Pipeline
 from curate.cli.app import app
-from curate.people.route_fit import Judged, fit_route
-from curate.people.signals import FEATURES
+from curate.people.routing_features import FEATURES
+from curate.people.routing_model import RoutingSample, fit_routing
 from tests.helpers import pairs_of
 
 DIM = 12
 
 
-def judged(pairs: int = 4000, wrong: float = 0.85, seed: int = 0) -> Judged:
+def judged(pairs: int = 4000, wrong: float = 0.85, seed: int = 0) -> RoutingSample:
     """Where the overlap is high the answers differ in features of their own, and the model errs."""
     rng = np.random.default_rng(seed)
     level = rng.choice(["low", "middle", "high"], pairs, p=[0.4, 0.4, 0.2])
@@ -32,12 +32,12 @@ def judged(pairs: int = 4000, wrong: float = 0.85, seed: int = 0) -> Judged:
     people = difference @ reward + rng.logistic(size=pairs) > 0
     flips = rng.random(pairs) < np.where(region, wrong, 0.05)
     bins = pl.DataFrame({"overlap": level, "prompt_words": other})
-    return Judged(difference, people, people ^ flips, np.arange(pairs) // 2, bins)
+    return RoutingSample(difference, people, people ^ flips, np.arange(pairs) // 2, bins)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_routing_gains_half_of_what_an_oracle_gains(seed: int) -> None:
-    found = fit_route(judged(seed=seed), 0.2, seed)
+    found = fit_routing(judged(seed=seed), 0.2, seed)
     gains = found.coefficients
     assert max(gains, key=lambda name: gains[name]) == "overlap=high"
     h = found.held_out
@@ -50,7 +50,7 @@ def test_routing_gains_half_of_what_an_oracle_gains(seed: int) -> None:
 def test_where_the_model_errs_nowhere_in_particular_features_tell_little() -> None:
     plain = judged(wrong=0.05, seed=3)
     assert (plain.people != plain.model).mean() == pytest.approx(0.05, abs=0.02)
-    found = fit_route(plain, 0.2)
+    found = fit_routing(plain, 0.2)
     h = found.held_out
     assert abs(h["routed"] - h["random"]) < 0.03
     assert set(h) == {"all_model", "all_people", "routed", "random", "oracle"}
@@ -112,7 +112,7 @@ def test_what_cannot_be_fitted_is_told(tmp_path: Path) -> None:
     for extra, why in (
         (["--fit", "gtp", "--budget", "5"], "did you mean 'gpt'"),
         (["--fit", "gpt", "--budget", "5"], "too few pairs"),
-        (["--fit", "gpt", "--random", "5"], "needs --budget"),
+        (["--fit", "gpt", "--random", "5"], "--fit needs --budget"),
     ):
         done = CliRunner().invoke(app, ["route", str(run), "-o", str(tmp_path / "o"), *extra])
         assert done.exit_code != 0

@@ -1,4 +1,4 @@
-"""Where a run keeps what is as long as its input: in memory, or in mapped files of a folder."""
+"""Space for a run's arrays and tables: in memory, or in mapped files of a folder."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _MOST_BYTES = 64 * 2**20
 """Of rows that wait to be written in one piece."""
 
 
-def mapped(path: Path) -> pl.DataFrame:
-    """The rows of an Arrow file, which come into memory page by page as they are used."""
+def memory_map_frame(path: Path) -> pl.DataFrame:
+    """Return the rows of an Arrow file, memory-mapped page by page."""
     return pl.DataFrame(pl.from_arrow(pa.ipc.open_file(pa.memory_map(str(path))).read_all()))
 
 
-def _compact(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same rows with texts in buffers of their own.
+def _compact_texts(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the same rows with texts copied to compact buffers.
 
     Texts are written as views, which are mapped as they lie in the file; of the form of other
     libraries views would be made in memory, 16 bytes a text. But a view is written with all that
@@ -38,7 +38,7 @@ def _compact(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(pl.from_arrow(frame.to_arrow(compat_level=pl.CompatLevel.oldest())))
 
 
-class Spool:
+class FrameWriter:
     """Frames of one schema, written one after another and read back as one.
 
     Args:
@@ -63,10 +63,10 @@ class Spool:
         # A frame without rows counts as well: it may be the only one.
         while start < len(frame) or not (self._frames or self._writer):
             # A part at a time: all rows of a long frame would be held once more.
-            part = frame[start : start + BATCH_ROWS - self._rows]
-            self._frames.append(part)
-            start, self._rows = start + len(part), self._rows + len(part)
-            self._bytes += int(part.estimated_size())
+            piece = frame[start : start + BATCH_ROWS - self._rows]
+            self._frames.append(piece)
+            start, self._rows = start + len(piece), self._rows + len(piece)
+            self._bytes += int(piece.estimated_size())
             # Pieces of a mapped table are as long as the batches that it is later read by: a batch
             # of two pieces is copied before rows are taken out of it, and each piece takes 50 KB.
             # Images may fill memory before so many rows are there.
@@ -75,76 +75,76 @@ class Spool:
 
     def _flush(self) -> None:
         """Write what waits as one piece."""
-        whole = _compact(pl.concat(self._frames, rechunk=True))
+        frame = _compact_texts(pl.concat(self._frames, rechunk=True))
         self._frames.clear()
         self._rows = self._bytes = 0
-        table = whole.to_arrow(compat_level=pl.CompatLevel.newest())
+        table = frame.to_arrow(compat_level=pl.CompatLevel.newest())
         if self._writer is None:
             self._file = pa.OSFile(str(self.path), "wb")
             self._writer = pa.ipc.new_file(self._file, table.schema)
         self._writer.write_table(table)
 
     def frame(self) -> pl.DataFrame:
-        """All rows; nothing may be written after it. At least one frame must have been."""
+        """Return all rows and end writing; at least one frame must have been written."""
         if self.path is None:
             return pl.concat(self._frames)
         if self._frames:
             self._flush()
         self.close()
-        return mapped(self.path)
+        return memory_map_frame(self.path)
 
     def close(self) -> None:
-        """End the file."""
+        """Close the file."""
         if self._writer is not None and self._file is not None:
             self._writer.close()
             self._file.close()
             self._writer = self._file = None
 
 
-class Workspace:
-    """Gives room to tables and arrays of a run.
+class ScratchSpace:
+    """Creates tables and arrays of a run.
 
     Args:
-        folder: for files, which somebody else removes after the run; None: all stays in memory.
+        folder: folder for files, which the caller removes after the run; None: use memory.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
-        self._taken = 0
+        self._file_count = 0
 
-    def spool(self, name: str) -> Spool:
-        """Room for a table."""
-        return Spool(self._place(name, "arrow"))
+    def frame_writer(self, name: str) -> FrameWriter:
+        """Return a writer for a table."""
+        return FrameWriter(self._place(name, "arrow"))
 
     def collect(self, name: str, frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
-        """The frames as one."""
-        with closing(self.spool(name)) as spool:
+        """Return the frames as one."""
+        with closing(self.frame_writer(name)) as writer:
             for frame in frames:
-                spool.write(frame)
-            return spool.frame()
+                writer.write(frame)
+            return writer.frame()
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Room for an array of zeros."""
+        """Return an array of zeros, in a mapped file if there is a folder."""
         path = self._place(name, "npy")
         if path is None or 0 in shape:
             return np.zeros(shape, dtype=dtype)
-        room = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
         # A disk that turns out too small at the first write to a mapped page kills the process.
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-        return room
+        return array
 
-    def kept(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
-        """The values in room of the workspace: what is held long need not lie in memory."""
+    def persist_array(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the values, copied to the scratch folder if there is one."""
         if self.folder is None:
             return values
-        room = self.array(name, values.shape, values.dtype)
-        room[...] = values
-        return room
+        array = self.array(name, values.shape, values.dtype)
+        array[...] = values
+        return array
 
     def _place(self, name: str, ending: str) -> Path | None:
         if self.folder is None:
             return None
-        self._taken += 1
-        plain = re.sub(r"[^\w.-]", "_", name)
-        return self.folder / f"{self._taken:03d}-{plain}.{ending}"
+        self._file_count += 1
+        safe_name = re.sub(r"[^\w.-]", "_", name)
+        return self.folder / f"{self._file_count:03d}-{safe_name}.{ending}"

@@ -7,13 +7,13 @@ from html import escape
 
 
 def facts_html(facts: Mapping[str, str]) -> str:
-    """Names and sentences, a line each."""
+    """Return facts as HTML, one line each."""
     lines = (f"<p><b>{escape(name)}:</b> {escape(text)}</p>" for name, text in facts.items())
     return "".join(lines)
 
 
 def table_html(title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table under a title."""
+    """Return an HTML table with a title."""
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows

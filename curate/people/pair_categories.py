@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 from sklearn.cluster import KMeans
 
-from curate.data.extra_column import extra_value
-from curate.data.table import BATCH_ROWS, PAIR_COLUMNS, batches
+from curate.data.json_fields import extra_value
+from curate.data.table import BATCH_ROWS, PAIR_COLUMNS, batch_slices
 from curate.errors import CurateError
-from curate.people.signals import FEATURES, binned
+from curate.people.routing_features import FEATURES, tercile_bins
 
 if TYPE_CHECKING:
     from curate.steps.features import Features
@@ -24,8 +24,8 @@ TOPICS, LEVELS = 8, 8
 _FITTED = 20_000
 
 
-def kinds(pairs: pl.DataFrame, unsure: pl.Series, tags: Sequence[str]) -> pl.DataFrame:
-    """Levels of `uncertainty` and of each tag for every pair.
+def pair_categories(pairs: pl.DataFrame, unsure: pl.Series, tags: Sequence[str]) -> pl.DataFrame:
+    """Return the level of `uncertainty` and of each tag for every pair.
 
     Args:
         pairs: the pair table.
@@ -35,40 +35,40 @@ def kinds(pairs: pl.DataFrame, unsure: pl.Series, tags: Sequence[str]) -> pl.Dat
     Raises:
         CurateError: no pair has this tag.
     """
-    found = [_tag(pairs, name) for name in tags]
+    levels = [_tag_levels(pairs, name) for name in tags]
     if unsure.null_count() < len(unsure):
-        level = binned(unsure.to_frame(UNCERTAINTY))[UNCERTAINTY]
-        found.append(level.zip_with(unsure.is_not_null(), _all("none", len(unsure))))
-    return pl.DataFrame(found)
+        level = tercile_bins(unsure.to_frame(UNCERTAINTY))[UNCERTAINTY]
+        levels.append(level.zip_with(unsure.is_not_null(), _constant_level("none", len(unsure))))
+    return pl.DataFrame(levels)
 
 
-def tags_in(coefficients: Iterable[str]) -> list[str]:
-    """Tags that keys such as `source=chat` name, each once."""
+def coefficient_tags(coefficients: Iterable[str]) -> list[str]:
+    """Return the tags in keys such as `source=chat`, each once."""
     names = dict.fromkeys(key.partition("=")[0] for key in coefficients)
     return [name for name in names if name not in (*FEATURES, UNCERTAINTY)]
 
 
-def usual_tags(pairs: pl.DataFrame) -> list[str]:
-    """`source`, where it tells pairs apart."""
+def default_tags(pairs: pl.DataFrame) -> list[str]:
+    """Return `source`, if there are several."""
     return ["source"] if pairs["source"].n_unique() > 1 else []
 
 
-def topics(features: Features, seed: int) -> pl.Series:
-    """Cluster of each pair's prompt, "0" to "7", by k-means on at most 20,000 distinct prompts."""
-    distinct, place = features.distinct("prompt")
+def prompt_topics(features: Features, seed: int) -> pl.Series:
+    """Return each prompt's cluster, "0" to "7", by k-means on at most 20,000 prompts."""
+    distinct, prompt_index = features.distinct("prompt")
     rng = np.random.default_rng(seed)
-    some = np.sort(rng.choice(distinct, min(len(distinct), _FITTED), replace=False))
+    sample = np.sort(rng.choice(distinct, min(len(distinct), _FITTED), replace=False))
     model = KMeans(min(TOPICS, len(distinct)), n_init=4, random_state=seed)
-    model.fit(np.asarray(features.vectors[some], dtype=np.float32))
-    found = [
+    model.fit(np.asarray(features.vectors[sample], dtype=np.float32))
+    predicted = [
         model.predict(np.asarray(features.vectors[distinct[rows]], dtype=np.float32))
-        for rows in batches(len(distinct), BATCH_ROWS)
+        for rows in batch_slices(len(distinct), BATCH_ROWS)
     ]
-    return pl.Series(TOPIC, np.concatenate(found)[place]).cast(pl.String)
+    return pl.Series(TOPIC, np.concatenate(predicted)[prompt_index]).cast(pl.String)
 
 
-def _tag(pairs: pl.DataFrame, name: str) -> pl.Series:
-    """The most frequent values of a column or key, "other" for the rest, "none" without one."""
+def _tag_levels(pairs: pl.DataFrame, name: str) -> pl.Series:
+    """Return the frequent values of a column or key, "other" for rare ones, "none" for null."""
     is_column = name in PAIR_COLUMNS and pairs.schema[name] == pl.String and name != "extra"
     value = pairs.select(v=pl.col(name) if is_column else extra_value(name))["v"]
     if value.null_count() == len(value):
@@ -83,9 +83,9 @@ def _tag(pairs: pl.DataFrame, name: str) -> pl.Series:
         value.drop_nulls().to_frame().group_by("v").len().sort("len", "v", descending=[True, False])
     )
     frequent = counts["v"].head(LEVELS)
-    other = value.zip_with(value.is_in(frequent.implode()), _all("other", len(value)))
-    return other.zip_with(value.is_not_null(), _all("none", len(value))).alias(name)
+    other = value.zip_with(value.is_in(frequent.implode()), _constant_level("other", len(value)))
+    return other.zip_with(value.is_not_null(), _constant_level("none", len(value))).alias(name)
 
 
-def _all(level: str, count: int) -> pl.Series:
+def _constant_level(level: str, count: int) -> pl.Series:
     return pl.repeat(level, count, dtype=pl.String, eager=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from curate.data.found_parts import FILE_BYTES
+from curate.data.content_kinds import FILE_BYTES
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
     from curate.write.exports.media_files import MediaCarrier
 
 
-def unheld(form: Export, parts: Mapping[str, int], file_type: str) -> dict[str, int]:
-    """The parts for which the form has no place, and how many pairs have each."""
-    holds = held_by(form, file_type)
+def unsupported_content(form: Export, parts: Mapping[str, int], file_type: str) -> dict[str, int]:
+    """Return the kinds of content that the format cannot represent, with their counts."""
+    holds = supported_content(form, file_type)
     return {part: count for part, count in parts.items() if part not in holds}
 
 
-def held_by(form: Export, file_type: str) -> frozenset[str]:
-    """The parts for which a form has a place in this kind of file, as they are or rewritten."""
+def supported_content(form: Export, file_type: str) -> frozenset[str]:
+    """Return the kinds of content that a format supports in this file type."""
     holds = form.holds | form.rewrites.keys()
     # JSON has no place for bytes, and no trainer decodes them from a text.
     return holds - {FILE_BYTES} if file_type == "jsonl" else holds
 
 
-def check_held(
+def require_supported_content(
     form: Export,
     parts: Mapping[str, int],
     file_type: str,
     pairs: int,
-    others: Sequence[str],
+    able_exports: Sequence[str],
     where: str,
 ) -> None:
     """Refuse to write pairs whose parts the form would lose.
@@ -56,9 +56,9 @@ def check_held(
             expected=f"data with {', '.join(sorted(form.needs))}",
         )
     # Before anything is written: a shard without its images looks like a shard.
-    lost = unheld(form, parts, file_type)
+    lost = unsupported_content(form, parts, file_type)
     if lost:
-        forms = ", ".join(others) or "none in this kind of file (see file_type)"
+        forms = ", ".join(able_exports) or "none in this kind of file (see file_type)"
         raise CurateError(
             f"the format '{form.name}' cannot represent some content",
             where=where,
@@ -68,7 +68,7 @@ def check_held(
         )
 
 
-def configure(
+def configure_export(
     form: Export, prompt: Prompt | None, media: MediaCarrier, file_type: str, where: str
 ) -> None:
     """Set how the form writes prompts and media.
@@ -92,7 +92,7 @@ def configure(
                 expected=f"prompt: {' or '.join(form.prompts)}, or the format trl or trl_reward",
             )
         form.prompt = prompt
-    if media == "embed" and FILE_BYTES not in held_by(form, file_type):
+    if media == "embed" and FILE_BYTES not in supported_content(form, file_type):
         raise CurateError(
             "the shards cannot embed media files",
             where=where,
@@ -118,12 +118,14 @@ def check_file_type(form: Export, file_type: str) -> None:
         )
 
 
-def loss_told(form: Export, parts: Mapping[str, int], file_type: str) -> list[str]:
-    """Warnings: what is lost, and what is written in another spelling."""
-    lost = unheld(form, parts, file_type)
-    told = [
+def content_loss_warnings(form: Export, parts: Mapping[str, int], file_type: str) -> list[str]:
+    """Return warnings about content that is lost or rewritten."""
+    lost = unsupported_content(form, parts, file_type)
+    warnings = [
         f"{part} of {count:,} pairs are lost in the format '{form.name}' (allow_loss)"
         for part, count in lost.items()
     ]
     rewritten = {part: n for part, n in parts.items() if part in form.rewrites}
-    return told + [f"{part} of {n:,} pairs: {form.rewrites[part]}" for part, n in rewritten.items()]
+    return warnings + [
+        f"{part} of {n:,} pairs: {form.rewrites[part]}" for part, n in rewritten.items()
+    ]

@@ -21,7 +21,7 @@ SAMPLE = "sample.parquet"
 Sampling = Literal["random", "stratified"]
 # By doubt: more would leave too few verdicts in each.
 _STRATA = 5
-_LEAST = 0.05
+_MIN_WRONG_RATE = 0.05
 """Of the chance that a label of a stratum is wrong, in sharing out the budget."""
 _COLUMNS = {
     "pair_id": pl.String(),
@@ -29,14 +29,14 @@ _COLUMNS = {
     "drawn": pl.Boolean(),
     "order": pl.Int64(),
 }
-_FEWEST = 5
+_MIN_PAIRS_PER_STRATUM = 5
 """Pairs drawn from a stratum."""
 
 
-def draw(
+def draw_sample(
     pairs: pl.DataFrame, suspicion: pl.Series | None, budget: int, sampling: Sampling, seed: int
 ) -> pl.DataFrame:
-    """pair_id, stratum, whether it was drawn and its place in the draw, of all pairs but ties.
+    """Draw pairs; return pair_id, stratum, drawn and order of all pairs but ties.
 
     `order` numbers the drawn pairs from 0 in random order, null for the others: judged in this
     order, the first of them are a random sample too, however many there are.
@@ -59,22 +59,24 @@ def draw(
     frame = pairs.filter(pl.Series(votes)).select("pair_id")
     stratum = np.zeros(len(frame), dtype=np.int64)
     if sampling == "stratified":
-        stratum = _strata(suspicion, votes, budget)
+        stratum = _suspicion_strata(suspicion, votes, budget)
     values = np.full(len(frame), 0.5)
     if suspicion is not None:
         values = suspicion.filter(pl.Series(votes)).fill_null(0.5).to_numpy()
-    drawn = np.zeros(len(frame), dtype=bool)
-    for number, count in enumerate(_shares(stratum, values, min(budget, len(frame)))):
+    is_drawn = np.zeros(len(frame), dtype=bool)
+    for number, count in enumerate(_stratum_budgets(stratum, values, min(budget, len(frame)))):
         rows = np.flatnonzero(stratum == number)
         # Without replacement, each pair of a stratum with the same probability.
-        drawn[rng.permutation(rows)[:count]] = True
+        is_drawn[rng.permutation(rows)[:count]] = True
     order = np.full(len(frame), -1, dtype=np.int64)
-    order[drawn] = rng.permutation(int(drawn.sum()))
-    places = pl.Series(order).replace(-1, None)
-    return frame.with_columns(stratum=pl.Series(stratum), drawn=pl.Series(drawn), order=places)
+    order[is_drawn] = rng.permutation(int(is_drawn.sum()))
+    draw_order = pl.Series(order).replace(-1, None)
+    return frame.with_columns(
+        stratum=pl.Series(stratum), drawn=pl.Series(is_drawn), order=draw_order
+    )
 
 
-def _strata(
+def _suspicion_strata(
     suspicion: pl.Series | None, votes: NDArray[np.bool_], budget: int
 ) -> NDArray[np.int64]:
     if suspicion is None:
@@ -83,36 +85,40 @@ def _strata(
             where="--stratified",
             fix="add the scorer noise_score or label_em to the run, or use --random",
         )
-    if budget < _STRATA * _FEWEST:
+    if budget < _STRATA * _MIN_PAIRS_PER_STRATUM:
         raise CurateError(
             "the budget is too small for strata",
             where="--stratified",
             found=str(budget),
-            expected=f"{_STRATA * _FEWEST} or more, or --random",
+            expected=f"{_STRATA * _MIN_PAIRS_PER_STRATUM} or more, or --random",
         )
     # A pair without a score is as suspicious as the mean pair.
-    known = suspicion.filter(pl.Series(votes)).fill_null(strategy="mean").fill_null(0.5)
+    filled = suspicion.filter(pl.Series(votes)).fill_null(strategy="mean").fill_null(0.5)
     # Ranks, not values: scores that pile up at one end would leave strata empty.
-    rank = known.rank("ordinal").to_numpy().astype(np.int64) - 1
-    found: NDArray[np.int64] = rank * _STRATA // max(len(rank), 1)
-    return found
+    rank = filled.rank("ordinal").to_numpy().astype(np.int64) - 1
+    strata: NDArray[np.int64] = rank * _STRATA // max(len(rank), 1)
+    return strata
 
 
-def _shares(stratum: NDArray[np.int64], values: NDArray[np.float64], budget: int) -> list[int]:
-    """Pairs to draw from each stratum."""
+def _stratum_budgets(
+    stratum: NDArray[np.int64], values: NDArray[np.float64], budget: int
+) -> list[int]:
+    """Return pairs to draw from each stratum."""
     sizes = np.bincount(stratum)
     if len(sizes) == 1:
         return [budget]
     # The spread of a share p is sqrt(p (1 - p)): sure strata need few judgements, but some.
-    means = np.clip(np.bincount(stratum, weights=values) / sizes, _LEAST, 1.0 - _LEAST)
-    wanted = sizes * np.sqrt(means * (1.0 - means))
-    wanted = budget * wanted / wanted.sum()
-    counts = np.minimum(np.maximum(np.floor(wanted).astype(int), _FEWEST), sizes)
+    means = np.clip(
+        np.bincount(stratum, weights=values) / sizes, _MIN_WRONG_RATE, 1.0 - _MIN_WRONG_RATE
+    )
+    expected = sizes * np.sqrt(means * (1.0 - means))
+    expected = budget * expected / expected.sum()
+    counts = np.minimum(np.maximum(np.floor(expected).astype(int), _MIN_PAIRS_PER_STRATUM), sizes)
     # The least per stratum can exceed the budget, and rounding down leaves some of it.
     while counts.sum() > budget:
         counts[counts.argmax()] -= 1
     while counts.sum() < budget and (counts < sizes).any():
-        counts[np.where(counts < sizes, wanted - counts, -np.inf).argmax()] += 1
+        counts[np.where(counts < sizes, expected - counts, -np.inf).argmax()] += 1
     return [int(count) for count in counts]
 
 
@@ -125,7 +131,7 @@ def _order_by_id() -> pl.Expr:
 
 
 def sample_folder(paths: Sequence[Path]) -> Path | None:
-    """The draw to which paths of verdicts belong; None where they lie in no draw, or in several.
+    """Return the sample folder of verdict paths; None if there is none, or several.
 
     Args:
         paths: folders of draws, or files in their `verdicts/`.
@@ -136,7 +142,7 @@ def sample_folder(paths: Sequence[Path]) -> Path | None:
 
 
 def resume_command(paths: Sequence[Path], sample: Path | None) -> str:
-    """The command by which the judging of a draw goes on, where its verdicts are.
+    """Return the command that continues the review of a sample.
 
     Args:
         paths: of the verdicts; see `sample_folder`.
@@ -151,7 +157,7 @@ def resume_command(paths: Sequence[Path], sample: Path | None) -> str:
 
 
 def read_sample(folder: Path) -> pl.DataFrame:
-    """The draw of a folder of `curate route`; see `draw` for its columns.
+    """Return the sample of a folder of `curate route`; see `draw_sample` for its columns.
 
     Raises:
         CurateError: the folder holds none.

@@ -29,12 +29,12 @@ _MIXTURES, _RANDOM = 400, 20
 # Folds that are held out, and the prior of heads on the judged pairs.
 _TESTED, _L2 = 3, 10.0
 _PENALTIES = np.geomspace(1e-4, 1e2, 13)
-FEWEST = 200
+MIN_DOUBLY_JUDGED = 200
 """Pairs with both judgements below which nothing is fitted."""
 
 
 @dataclass(frozen=True)
-class Judged:
+class RoutingSample:
     """Pairs of answers that people and a model judged.
 
     Attributes:
@@ -42,7 +42,7 @@ class Judged:
         people: (pairs,) whether people prefer the first.
         model: (pairs,) whether the model does.
         groups: (pairs,) number of each pair's prompt.
-        bins: feature bins of each pair; see `curate.people.signals.binned`.
+        bins: feature bins of each pair; see `curate.people.routing_features.tercile_bins`.
     """
 
     difference: NDArray[np.float32]
@@ -51,9 +51,9 @@ class Judged:
     groups: NDArray[np.int64]
     bins: pl.DataFrame
 
-    def part(self, rows: NDArray[np.bool_]) -> Judged:
-        """Some of the pairs."""
-        return Judged(
+    def part(self, rows: NDArray[np.bool_]) -> RoutingSample:
+        """Return the pairs of these rows."""
+        return RoutingSample(
             self.difference[rows],
             self.people[rows],
             self.model[rows],
@@ -84,7 +84,7 @@ class RouteFit:
     budget: float
 
 
-def fit_route(judged: Judged, budget: float, seed: int = 0) -> RouteFit:
+def fit_routing(sample: RoutingSample, budget: float, seed: int = 0) -> RouteFit:
     """Learn gains on two thirds of the prompts, half of them held out; test on the last third.
 
     Args:
@@ -93,35 +93,40 @@ def fit_route(judged: Judged, budget: float, seed: int = 0) -> RouteFit:
         seed: of splits and mixtures.
     """
     # By prompt: gains that are told on prompts that they were learned on would be too large.
-    fold = group_folds(judged.groups, _TESTED, seed)
-    fitted, test = judged.part(fold != 0), judged.part(fold == 0)
+    fold = group_folds(sample.groups, _TESTED, seed)
+    fitted, test = sample.part(fold != 0), sample.part(fold == 0)
     half = group_folds(fitted.groups, 2, seed + 1)
     train, held_out = fitted.part(half == 0), fitted.part(half == 1)
     rng = np.random.default_rng(seed)
-    names, design = _design(train.bins)
-    mixtures = _mixtures(design, rng)
+    names, design = _bin_indicators(train.bins)
+    mixtures = _draw_mixtures(design, rng)
     shares = mixtures.T.astype(np.float64) @ design / len(design)
-    performance = _performance(_heads(train, mixtures), held_out)
+    performance = _mean_probability(_fit_heads(train, mixtures), held_out)
     model = RidgeCV(_PENALTIES).fit(shares, performance)
     explained = float(RidgeCV(_PENALTIES, scoring="r2").fit(shares, performance).best_score_)
     gains = design @ model.coef_
-    routed = _first(gains + 1e-9 * rng.random(len(gains)), budget)
-    tried = _tried(train, routed, budget, rng)
-    accuracy = _accuracy(_heads(train, np.stack(list(tried.values()), axis=1)), test)
-    found = dict(zip(tried, accuracy.tolist(), strict=True))
-    drawn = [found.pop(name) for name in list(found) if name.startswith("random")]
+    routed = _largest_share(gains + 1e-9 * rng.random(len(gains)), budget)
+    tried = _compared_mixtures(train, routed, budget, rng)
+    accuracy = _held_out_accuracy(_fit_heads(train, np.stack(list(tried.values()), axis=1)), test)
+    accuracies = dict(zip(tried, accuracy.tolist(), strict=True))
+    random_accuracies = [
+        accuracies.pop(name) for name in list(accuracies) if name.startswith("random")
+    ]
     predicted = model.predict((routed.astype(np.float64) @ design / len(design))[None])[0]
     return RouteFit(
         {name: round(float(c), 6) for name, c in zip(names, model.coef_, strict=True)},
         round(explained, 4),
         round(float(predicted), 4),
-        {name: round(v, 4) for name, v in (found | {"random": float(np.mean(drawn))}).items()},
+        {
+            name: round(v, 4)
+            for name, v in (accuracies | {"random": float(np.mean(random_accuracies))}).items()
+        },
         budget,
     )
 
 
-def _design(bins: pl.DataFrame) -> tuple[list[str], NDArray[np.float64]]:
-    """Names and indicators of all bins, (pairs, bins)."""
+def _bin_indicators(bins: pl.DataFrame) -> tuple[list[str], NDArray[np.float64]]:
+    """Return names and indicators of all bins, (pairs, bins)."""
     columns = {
         f"{name}={level}": (bins[name] == level).to_numpy()
         for name in bins.columns
@@ -130,8 +135,8 @@ def _design(bins: pl.DataFrame) -> tuple[list[str], NDArray[np.float64]]:
     return list(columns), np.stack(list(columns.values()), axis=1).astype(np.float64)
 
 
-def _mixtures(design: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Whether people judge each pair in each mixture, (pairs, mixtures).
+def _draw_mixtures(design: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return whether people judge each pair in each mixture, (pairs, mixtures).
 
     Each mixture prefers bins at random, so that shares of bins vary apart from each other: pairs
     drawn one by one would give every bin the same share.
@@ -143,8 +148,8 @@ def _mixtures(design: NDArray[np.float64], rng: np.random.Generator) -> NDArray[
     return urge > limits
 
 
-def _heads(train: Judged, people: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Heads (dim, mixtures) that learn people's label where they judge, else the model's."""
+def _fit_heads(train: RoutingSample, people: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Fit heads (dim, mixtures) on people's labels where they judge, else the model's."""
     size = np.sqrt(np.square(train.difference).sum(axis=1).mean()) or 1.0
     scaled = train.difference / size
     both = np.concatenate(
@@ -152,47 +157,49 @@ def _heads(train: Judged, people: NDArray[np.bool_]) -> NDArray[np.float64]:
     )
     weights = torch.from_numpy(np.concatenate([people, ~people]))
     chosen = torch.from_numpy(both.astype(np.float32))
-    found = solve_heads(chosen, torch.zeros_like(chosen), weights, _L2).double().numpy()
-    heads: NDArray[np.float64] = found / size
+    solved = solve_heads(chosen, torch.zeros_like(chosen), weights, _L2).double().numpy()
+    heads: NDArray[np.float64] = solved / size
     return heads
 
 
-def _margins(heads: NDArray[np.float64], held_out: Judged) -> NDArray[np.float64]:
-    """Margins of people's labels, (pairs, mixtures)."""
+def _held_out_margins(heads: NDArray[np.float64], held_out: RoutingSample) -> NDArray[np.float64]:
+    """Return margins of people's labels, (pairs, mixtures)."""
     sign = np.where(held_out.people, 1.0, -1.0)[:, None]
     margins: NDArray[np.float64] = sign * (held_out.difference.astype(np.float64) @ heads)
     return margins
 
 
-def _performance(heads: NDArray[np.float64], held_out: Judged) -> NDArray[np.float64]:
-    """Mean probability of people's labels, (mixtures,): smoother than accuracy."""
-    found: NDArray[np.float64] = expit(_margins(heads, held_out)).mean(axis=0)
-    return found
+def _mean_probability(heads: NDArray[np.float64], held_out: RoutingSample) -> NDArray[np.float64]:
+    """Return mean probability of people's labels, (mixtures,): smoother than accuracy."""
+    probabilities: NDArray[np.float64] = expit(_held_out_margins(heads, held_out)).mean(axis=0)
+    return probabilities
 
 
-def _accuracy(heads: NDArray[np.float64], held_out: Judged) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = (_margins(heads, held_out) > 0).mean(axis=0)
-    return found
+def _held_out_accuracy(heads: NDArray[np.float64], held_out: RoutingSample) -> NDArray[np.float64]:
+    accuracies: NDArray[np.float64] = (_held_out_margins(heads, held_out) > 0).mean(axis=0)
+    return accuracies
 
 
-def _first(urge: NDArray[np.float64], budget: float) -> NDArray[np.bool_]:
-    """The share `budget` of the pairs with the largest urge."""
+def _largest_share(urge: NDArray[np.float64], budget: float) -> NDArray[np.bool_]:
+    """Return a mask of the share `budget` of the pairs with the largest urge."""
     # Ranks, so that equal urges do not take more than the budget.
     rank = np.argsort(np.argsort(-urge, kind="stable"))
     return rank < round(budget * len(urge))
 
 
-def _tried(
-    train: Judged, routed: NDArray[np.bool_], budget: float, rng: np.random.Generator
+def _compared_mixtures(
+    train: RoutingSample, routed: NDArray[np.bool_], budget: float, rng: np.random.Generator
 ) -> dict[str, NDArray[np.bool_]]:
-    """Mixtures that are compared: whom people judge."""
+    """Return the mixtures to compare: which pairs people judge."""
     count = len(train.people)
     # The oracle sends people where the model is wrong; noise breaks ties.
     differ = (train.people != train.model) + 0.5 * rng.random(count)
-    found = {
+    mixtures = {
         "all_model": np.zeros(count, dtype=bool),
         "all_people": np.ones(count, dtype=bool),
         "routed": routed,
-        "oracle": _first(differ, budget),
+        "oracle": _largest_share(differ, budget),
     }
-    return found | {f"random {k}": _first(rng.random(count), budget) for k in range(_RANDOM)}
+    return mixtures | {
+        f"random {k}": _largest_share(rng.random(count), budget) for k in range(_RANDOM)
+    }

@@ -10,17 +10,17 @@ import polars as pl
 import pytest
 
 from curate import CurateError
-from curate.store import workspace
-from curate.store.workspace import Workspace
-from curate.write.run_folder import working
+from curate.store import scratch
+from curate.store.scratch import ScratchSpace
+from curate.write.run_folder import scratch_space
 from tests.helpers import numbered_pairs
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_table_comes_back_as_it_was_written(tmp_path: Path, on_disk: bool) -> None:
     pairs = numbered_pairs(50)
-    room = Workspace(tmp_path if on_disk else None)
-    with closing(room.spool("a/b c")) as spool:
+    room = ScratchSpace(tmp_path if on_disk else None)
+    with closing(room.frame_writer("a/b c")) as spool:
         spool.write(pairs[:20])
         spool.write(pairs[20:])
         found = spool.frame()
@@ -32,23 +32,23 @@ def test_a_table_comes_back_as_it_was_written(tmp_path: Path, on_disk: bool) -> 
 def test_pieces_of_a_mapped_table_are_as_long_as_the_batches_it_is_read_by(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workspace, "BATCH_ROWS", 8)
+    monkeypatch.setattr(scratch, "BATCH_ROWS", 8)
     pairs = numbered_pairs(50)
     ends = [0, 3, 7, 7, 26, 29, 50]
     parts = [pairs[first:end] for first, end in pairwise(ends)]
-    found = Workspace(tmp_path).collect("pairs", iter(parts))
+    found = ScratchSpace(tmp_path).collect("pairs", iter(parts))
     assert found.equals(pairs)
     assert [len(piece) for piece in found["prompt"].get_chunks()] == [8] * 6 + [2]
     # However few rows they have.
-    monkeypatch.setattr(workspace, "_MOST_BYTES", 1)
-    found = Workspace(tmp_path).collect("large", iter(parts))
+    monkeypatch.setattr(scratch, "_MOST_BYTES", 1)
+    found = ScratchSpace(tmp_path).collect("large", iter(parts))
     assert found.equals(pairs)
     assert [len(piece) for piece in found["prompt"].get_chunks()][:4] == [3, 4, 8, 8]
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_an_array_has_its_room(tmp_path: Path, on_disk: bool) -> None:
-    own = Workspace(tmp_path if on_disk else None)
+    own = ScratchSpace(tmp_path if on_disk else None)
     room = own.array("x", (7, 3), "float16")
     room[2] = 1.5
     assert (room.shape, room.dtype, float(room.sum())) == ((7, 3), np.dtype("float16"), 4.5)
@@ -59,14 +59,14 @@ def test_an_array_has_its_room(tmp_path: Path, on_disk: bool) -> None:
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_values_are_kept_as_they_are(tmp_path: Path, on_disk: bool) -> None:
     values = np.arange(6, dtype=np.int8).reshape(2, 3)
-    kept = Workspace(tmp_path if on_disk else None).kept("x", values)
+    kept = ScratchSpace(tmp_path if on_disk else None).persist_array("x", values)
     assert np.array_equal(kept, values)
     assert kept.dtype == values.dtype
     assert isinstance(kept, np.memmap) == on_disk
 
 
 def test_a_mapped_table_outlives_its_file(tmp_path: Path) -> None:
-    with working(tmp_path / "run") as room:
+    with scratch_space(tmp_path / "run") as room:
         kept = room.collect("pairs", iter([numbered_pairs(9)]))
         assert room.folder is not None
         assert room.folder.exists()
@@ -75,19 +75,19 @@ def test_a_mapped_table_outlives_its_file(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
-    with working(tmp_path / "run") as room:
+    with scratch_space(tmp_path / "run") as room:
         assert room.folder is not None
         name = room.folder.name
     left = tmp_path / name.replace(str(os.getpid()), "999999")
     left.mkdir()
-    with working(tmp_path / "run"):
+    with scratch_space(tmp_path / "run"):
         assert not left.exists()
 
 
 def test_a_full_disk_is_the_users_error_and_others_are_not(tmp_path: Path) -> None:
-    with pytest.raises(CurateError, match="disk is full"), working(tmp_path / "run"):
+    with pytest.raises(CurateError, match="disk is full"), scratch_space(tmp_path / "run"):
         raise OSError(28, "No space left on device")
-    with pytest.raises(FileNotFoundError), working(tmp_path / "run"):
+    with pytest.raises(FileNotFoundError), scratch_space(tmp_path / "run"):
         raise FileNotFoundError(2, "a model")
 
 

@@ -5,7 +5,12 @@ import polars as pl
 import pytest
 
 from curate import CurateError
-from curate.people.kinds import kinds, tags_in, topics, usual_tags
+from curate.people.pair_categories import (
+    coefficient_tags,
+    default_tags,
+    pair_categories,
+    prompt_topics,
+)
 from curate.steps.features import Features
 from tests.helpers import pairs_of
 
@@ -19,7 +24,7 @@ def test_topics_are_the_clusters_of_prompts() -> None:
     vectors = (centres[truth] + 0.05 * rng.normal(size=(300, 16))).astype(np.float32)
     prompt = rng.integers(300, size=1000)
     index = {"prompt": prompt, "chosen": prompt, "rejected": prompt}
-    found = topics(Features(vectors, np.zeros((300, 1), np.float32), index), 0)
+    found = prompt_topics(Features(vectors, np.zeros((300, 1), np.float32), index), 0)
     both = pl.DataFrame({"found": found, "truth": truth[prompt]}).unique()
     assert len(both) == 8
     assert both["found"].n_unique() == 8
@@ -28,7 +33,7 @@ def test_topics_are_the_clusters_of_prompts() -> None:
 def test_fewer_prompts_than_topics_are_no_mistake() -> None:
     vectors = np.eye(3, dtype=np.float32)
     index = {part: np.array([0, 1, 1]) for part in ("prompt", "chosen", "rejected")}
-    found = topics(Features(vectors, np.zeros((3, 1), np.float32), index), 0)
+    found = prompt_topics(Features(vectors, np.zeros((3, 1), np.float32), index), 0)
     assert found[1] == found[2] != found[0]
 
 
@@ -37,23 +42,25 @@ def test_rare_values_of_a_tag_are_one_level_and_missing_ones_another() -> None:
     rows += [BASE]
     pairs = pairs_of(rows)
     unsure = pl.Series("u", [0.1, None] + [0.9] * (len(rows) - 2))
-    found = kinds(pairs, unsure, ["kind"])
+    found = pair_categories(pairs, unsure, ["kind"])
     assert set(found["kind"]) == {*(f"k{i}" for i in range(8)), "other", "none"}
     assert found["kind"][-1] == "none"
     assert found["uncertainty"].to_list()[:3] == ["low", "none", "middle"]
     silent = pl.Series("u", [None] * len(rows), dtype=pl.Float64)
-    assert kinds(pairs, silent, []).columns == []
+    assert pair_categories(pairs, silent, []).columns == []
     with pytest.raises(CurateError, match="no pair has this tag"):
-        kinds(pairs, silent, ["kin"])
+        pair_categories(pairs, silent, ["kin"])
 
 
 def test_the_source_is_a_tag_where_there_are_several() -> None:
     one = pairs_of([BASE, BASE])
-    assert usual_tags(one) == []
+    assert default_tags(one) == []
     two = one.with_columns(source=pl.Series(["a", "b"]))
-    assert usual_tags(two) == ["source"]
-    assert kinds(two, pl.Series("u", [None, None], dtype=pl.Float64), ["source"]).rows() == [
+    assert default_tags(two) == ["source"]
+    assert pair_categories(
+        two, pl.Series("u", [None, None], dtype=pl.Float64), ["source"]
+    ).rows() == [
         ("a",),
         ("b",),
     ]
-    assert tags_in({"overlap=high": 1.0, "source=a": 2.0, "source=b": 1.0}) == ["source"]
+    assert coefficient_tags({"overlap=high": 1.0, "source=a": 2.0, "source=b": 1.0}) == ["source"]

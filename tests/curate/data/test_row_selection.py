@@ -7,17 +7,17 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-import curate.data.pair_rows as module
-from curate.data.pair_rows import ROW, PairRows, over_all
+import curate.data.row_selection as module
+from curate.data.row_selection import ROW_NUMBER, RowSelection, expand_to_all_rows
 
 TABLE = pl.DataFrame({"id": list("abcdefgh"), "x": range(8), "text": [[c] for c in "ABCDEFGH"]})
 MASK = np.array([True, False, True, True, False, False, True, True])
 
 
-def some() -> PairRows:
+def some() -> RowSelection:
     """Five rows, of which the filter turned `x` and added `y`."""
     own = pl.DataFrame({"x": [0, -2, -3, -6, -7], "y": [1.0, 2.0, 3.0, 4.0, 5.0]})
-    return PairRows.whole(TABLE).where(MASK).adding(own)
+    return RowSelection.from_table(TABLE).where(MASK).with_columns(own)
 
 
 def frame() -> pl.DataFrame:
@@ -37,7 +37,7 @@ def test_a_frame_has_the_rows_with_what_is_their_own() -> None:
 def test_rows_are_left_out_one_step_after_another() -> None:
     second = np.array([True, True, False, True, False])
     assert_frame_equal(some().where(second).frame(), frame().filter(pl.Series(second)))
-    assert_frame_equal(some().between(1, 3).frame(), frame()[1:3])
+    assert_frame_equal(some().row_range(1, 3).frame(), frame()[1:3])
     assert some().where(np.ones(5, dtype=np.bool_)).rows is not None
 
 
@@ -47,20 +47,20 @@ def test_parts_are_the_frame_in_order(
     size: int, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BATCH_ROWS", size)
-    parts = list(some().parts(names))
+    parts = list(some().iter_batches(names))
     assert all(0 < len(part) <= size for part in parts)
     assert_frame_equal(pl.concat(parts), frame().select(names))
 
 
 def test_no_row_gives_a_part_with_the_columns() -> None:
     none = some().where(np.zeros(5, dtype=np.bool_))
-    (part,) = none.parts(none.columns)
+    (part,) = none.iter_batches(none.columns)
     assert_frame_equal(part, frame().clear())
 
 
 def test_a_union_has_the_rows_of_both_in_order() -> None:
-    every = PairRows.whole(TABLE)
-    others = every.where(~MASK).adding(pl.DataFrame({"z": ["k", "l", "m"]}))
+    every = RowSelection.from_table(TABLE)
+    others = every.where(~MASK).with_columns(pl.DataFrame({"z": ["k", "l", "m"]}))
     both = some().union(others).frame()
     expected = TABLE.with_columns(
         # What one of them changed is as in the table for the others.
@@ -73,13 +73,13 @@ def test_a_union_has_the_rows_of_both_in_order() -> None:
 
 
 def test_columns_of_some_rows_over_all() -> None:
-    some = pl.DataFrame({ROW: [3, 1], "a": ["x", "y"], "b": [1.0, None]})
-    found = pl.concat(over_all(some, 4))
+    some = pl.DataFrame({ROW_NUMBER: [3, 1], "a": ["x", "y"], "b": [1.0, None]})
+    found = pl.concat(expand_to_all_rows(some, 4))
     assert_frame_equal(
         found, pl.DataFrame({"a": [None, "y", None, "x"], "b": [None, None, None, 1.0]})
     )
-    assert_frame_equal(pl.concat(over_all(some.head(0), 2)), found.clear(2))
+    assert_frame_equal(pl.concat(expand_to_all_rows(some.head(0), 2)), found.clear(2))
     # Those that a filter left as they are stand behind the others.
     for order in ([0, 1, 2], [1, 2, 0], [2, 1, 0]):
-        every = pl.DataFrame({ROW: order, "a": [str(row) for row in order]})
-        assert pl.concat(over_all(every, 3))["a"].to_list() == ["0", "1", "2"]
+        every = pl.DataFrame({ROW_NUMBER: order, "a": [str(row) for row in order]})
+        assert pl.concat(expand_to_all_rows(every, 3))["a"].to_list() == ["0", "1", "2"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from curate.store.prune import held, prune
+from curate.store.prune import list_entries, prune_store
 from curate.store.store import Store
 
 
@@ -24,7 +24,7 @@ def test_files_come_back_with_what_was_told(tmp_path: Path) -> None:
     kept = store.files("pairs").get("k")
     assert kept is not None
     assert kept.files["frame"].read_text() == "rows"
-    assert kept.told == {"rows": 3}
+    assert kept.facts == {"rows": 3}
     assert not list((tmp_path / "store" / "pairs").glob("*.tmp"))
 
 
@@ -37,7 +37,7 @@ def test_a_changed_file_counts_for_nothing(tmp_path: Path) -> None:
         assert store.files("pairs").get("k") is None
     (tmp_path / "store" / "pairs" / "k.told").write_text("{")
     assert store.files("pairs").get("k") is None
-    assert "damaged cache entries" in store.troubles.texts()[0]
+    assert "damaged cache entries" in store.store_warnings.texts()[0]
 
 
 def test_another_disk_gets_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def test_a_store_without_room_is_told_and_holds_nothing_half(tmp_path: Path) -> 
     (tmp_path / "store").write_text("a file in the way")
     store = Store(tmp_path / "store")
     store.files("pairs").put("k", {"frame": written(tmp_path)}, {})
-    assert "cannot be used" in store.troubles.texts()[0]
+    assert "cannot be used" in store.store_warnings.texts()[0]
     assert store.files("pairs").get("k") is None
 
 
@@ -65,7 +65,7 @@ def test_pruning_takes_all_files_of_an_entry(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     files = {"frame": written(tmp_path), "keys.npy": written(tmp_path, "12345678")}
     store.files("pairs").put("k", files, {})
-    (entry,) = held(store)
+    (entry,) = list_entries(store)
     assert (entry.kind, entry.size > 8) == ("pairs", True)
-    prune(store, None, 0)
+    prune_store(store, None, 0)
     assert list((tmp_path / "store" / "pairs").iterdir()) == []

@@ -28,8 +28,8 @@ BINS = ("low", "middle", "high")
 FEATURES = ("prompt_words", "shorter_words", "longer_words", "difference_words", "overlap")
 
 
-def uncertainty(scores: pl.DataFrame, by: list[str]) -> tuple[pl.Series, list[str]]:
-    """Mean rank from 0 (sure) to 1 over the columns that tell uncertainty; null where none does.
+def mean_uncertainty(scores: pl.DataFrame, by: list[str]) -> tuple[pl.Series, list[str]]:
+    """Return the mean rank of uncertainty columns from 0 (certain) to 1; null without any.
 
     Args:
         scores: score columns of the run.
@@ -49,24 +49,24 @@ def uncertainty(scores: pl.DataFrame, by: list[str]) -> tuple[pl.Series, list[st
     ranks = []
     for name in used:
         # By the metric: a small margin is doubt, and so is a large variance.
-        turn = UNCERTAINTY.get(name.rpartition(".")[2], _as_it_is)
-        ranks.append(rank_of(turn(pl.col(name).cast(pl.Float64))).alias(name))
+        turn = UNCERTAINTY.get(name.rpartition(".")[2], _identity)
+        ranks.append(unit_rank(turn(pl.col(name).cast(pl.Float64))).alias(name))
     if not ranks:
         return pl.repeat(None, len(scores), dtype=pl.Float64, eager=True), []
     return scores.select(m=pl.mean_horizontal(scores.select(ranks)))["m"], used
 
 
-def _as_it_is(value: pl.Expr) -> pl.Expr:
+def _identity(value: pl.Expr) -> pl.Expr:
     return value
 
 
-def rank_of(value: pl.Expr) -> pl.Expr:
-    """Rank from 0 for the least to 1 for the largest value; ties share their mean rank."""
+def unit_rank(value: pl.Expr) -> pl.Expr:
+    """Return the rank from 0 (smallest) to 1 (largest); ties share their mean rank."""
     return (value.rank("average") - 1) / (value.count() - 1).clip(1)
 
 
-def disagreement(pairs: pl.DataFrame) -> pl.Series:
-    """Share of votes on the same two answers that say other than the majority, from 0 to 0.5.
+def vote_disagreement(pairs: pl.DataFrame) -> pl.Series:
+    """Return the minority's share of the votes on the same two answers, 0 to 0.5.
 
     A tie counts half for each side. Null where there is one vote alone.
     """
@@ -82,8 +82,8 @@ def disagreement(pairs: pl.DataFrame) -> pl.Series:
     return keys.select(d=pl.when(several).then(least))["d"]
 
 
-def features(pairs: pl.DataFrame) -> pl.DataFrame:
-    """`FEATURES` of each pair: words of the prompt, of the shorter and the longer answer, their
+def text_features(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Return `FEATURES` of each pair: words of the prompt, the shorter and the longer answer, their
     difference, and the Dice overlap of the answers' sets of words, from 0 to 1.
     """
     words = pairs.select(
@@ -103,12 +103,12 @@ def features(pairs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def binned(values: pl.DataFrame) -> pl.DataFrame:
-    """Each feature as "low", "middle" or "high", by its terciles over the set."""
+def tercile_bins(values: pl.DataFrame) -> pl.DataFrame:
+    """Return each feature as "low", "middle" or "high", by its terciles over the dataset."""
     return values.select(
-        pl.when(rank_of(pl.col(name)) < 1 / 3)
+        pl.when(unit_rank(pl.col(name)) < 1 / 3)
         .then(pl.lit(BINS[0]))
-        .when(rank_of(pl.col(name)) < 2 / 3)
+        .when(unit_rank(pl.col(name)) < 2 / 3)
         .then(pl.lit(BINS[1]))
         .otherwise(pl.lit(BINS[2]))
         .alias(name)
@@ -116,8 +116,8 @@ def binned(values: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def gain(bins: pl.DataFrame, coefficients: dict[str, float]) -> pl.Series:
-    """Sum of the coefficients (`overlap=high: 0.4`) of the levels that a pair has, (pairs,).
+def predicted_gain(bins: pl.DataFrame, coefficients: dict[str, float]) -> pl.Series:
+    """Return the sum of the coefficients of each pair's levels, (pairs,).
 
     They come from a regression of a model's quality on how many pairs with the feature were given
     to people (Hybrid Preferences, section 3.2).
