@@ -48,10 +48,17 @@ class CurateError(Exception):
 
     Args:
         problem: what is wrong, in one sentence.
-        where: file, row, line or key at which it was found.
-        found: what stands there.
-        expected: what should stand there.
+        where: file, row, line or key of the mistake.
+        found: the value that is there.
+        expected: what the value should be.
         fix: how to fix it.
+
+    Examples:
+        >>> print(CurateError("unknown key", where="filters.0", found="'kep'", fix="write 'keep'"))
+        unknown key
+          where:    filters.0
+          found:    'kep'
+          fix:      write 'keep'
     """
 
     def __init__(

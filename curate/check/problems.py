@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 
-from curate.check.tokens import ConversationTokens, RenderedConversation, TrainerTokens
+from curate.check.tokens import ConversationTokens, TemplateTexts, TrainerTokens
 from curate.check.trainers import TrainedTokens, Trainer
 from curate.data.attachments import MEDIA_COLUMNS
 from curate.data.hashes import same_answers
@@ -212,7 +212,7 @@ class _PairChecker:
         prompt = Prompt([{"role": "user", "content": dummy, "more": None}])
         written = tokens.write([prompt] * len(answers), answers)
         return [
-            isinstance(text, RenderedConversation)
+            isinstance(text, TemplateTexts)
             and self.trainer.loses(answer[-1]["content"] or "", text.both, len(text.prompt))
             for answer, text in zip(answers, written, strict=True)
         ]

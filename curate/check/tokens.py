@@ -29,7 +29,7 @@ class ConversationTokens:
 
 
 @dataclass(frozen=True)
-class RenderedConversation:
+class TemplateTexts:
     """A conversation as the chat template writes it.
 
     Attributes:
@@ -66,34 +66,30 @@ class TrainerTokens:
 
     def write(
         self, prompts: Sequence[Prompt], answers: Sequence[Messages]
-    ) -> list[RenderedConversation | str]:
+    ) -> list[TemplateTexts | str]:
         """Return the text of each conversation, or the template's error."""
         return [self._write(p, a) for p, a in zip(prompts, answers, strict=True)]
 
-    def encode(self, texts: Sequence[RenderedConversation | str]) -> list[ConversationTokens | str]:
+    def encode(self, texts: Sequence[TemplateTexts | str]) -> list[ConversationTokens | str]:
         """Return ids of each conversation; a reason stays as it is."""
         pieces = [
-            (text.prompt, self._second(text))
-            for text in texts
-            if isinstance(text, RenderedConversation)
+            (text.prompt, self._second(text)) for text in texts if isinstance(text, TemplateTexts)
         ]
         ids = self._encoder.ids([piece for both in pieces for piece in both])
         return [t if isinstance(t, str) else self._tokens(t, ids) for t in texts]
 
-    def _second(self, text: RenderedConversation) -> str:
+    def _second(self, text: TemplateTexts) -> str:
         """Return the text that is tokenised besides the prompt: conversation or answer."""
         both = self._spelling.end(text.both, self._eos)
         return both if self._spelling.is_joint else both[len(text.prompt) :]
 
-    def _tokens(
-        self, text: RenderedConversation, ids: Mapping[str, Sequence[int]]
-    ) -> ConversationTokens:
+    def _tokens(self, text: TemplateTexts, ids: Mapping[str, Sequence[int]]) -> ConversationTokens:
         prompt, second = tuple(ids[text.prompt]), tuple(ids[self._second(text)])
         return ConversationTokens(prompt, second if self._spelling.is_joint else prompt + second)
 
-    def _write(self, prompt: Prompt, answer: Messages) -> RenderedConversation | str:
+    def _write(self, prompt: Prompt, answer: Messages) -> TemplateTexts | str:
         try:
             before = self._encoder.written(prompt, (), True)
-            return RenderedConversation(before, self._encoder.written(prompt, answer, False))
+            return TemplateTexts(before, self._encoder.written(prompt, answer, False))
         except Exception as error:  # a template is code of the model's authors: it raises anything
             return (str(error).splitlines() or ["?"])[0][:200]

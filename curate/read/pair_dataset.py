@@ -40,9 +40,15 @@ class Pairs:
         folders: of the files, in which paths of media start.
         derivation: what a run's manifest says of pairs that a command derived.
         row_keys: `curate.data.hashes.row_keys` of the frame, where they are known already.
-        fingerprint: `curate.data.table.fingerprint` of the frame, where it is known already.
+        fingerprint: `curate.data.table.fingerprint_pairs` of the frame, where it is known already.
         published_mask: (pairs,) whether the data itself gave the id, of pairs just read.
         numbered_by_content: whether ids of repeated contents are independent of the order of rows.
+
+    Examples:
+        >>> from curate import read_pairs
+        >>> pairs = read_pairs([{"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}])
+        >>> pairs.rows_read, pairs.frame["is_tie"].to_list()
+        (1, [False])
     """
 
     frame: pl.DataFrame

@@ -81,6 +81,11 @@ def read_pairs(
 
     Raises:
         CurateError: nothing to read, no known format, a malformed row under "stop", no pair at all.
+
+    Examples:
+        >>> pairs = read_pairs([{"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}])
+        >>> len(pairs), pairs.frame["chosen"][0][0]["content"]
+        (1, '4')
     """
     batches = stream_pairs(
         data,
@@ -162,6 +167,11 @@ def stream_pairs(
     at a time. Ids are the same as by `read_pairs`, for which 16 bytes a pair are held; but rows of
     the same prompt, answers and annotator are numbered in their order, since the numbers of
     `read_pairs` depend on rows to come.
+
+    Examples:
+        >>> row = {"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}
+        >>> sum(len(batch) for batch in stream_pairs([row, row, row]))
+        3
     """
     if isinstance(columns, dict):
         columns = validate_model(ColumnMapping, columns, "columns")

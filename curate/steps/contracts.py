@@ -164,13 +164,18 @@ class FilterResult:
     """A filter's decision on the pairs that it received.
 
     Attributes:
-        keep: one bool a pair.
-        reason: one text a pair, read where `keep` is false.
-        added: columns that the filter adds to every pair, kept or not.
-        changed: pair columns that take the place of those of the kept pairs (a flipped label);
-            what is dropped stays as it was read.
-        code: one of the filter's `drop_codes` a pair, read where `keep` is false; None: the first
+        keep: (pairs,) bool.
+        reason: (pairs,) text, read where `keep` is false.
+        added: columns that the filter adds to every pair, kept or dropped.
+        changed: pair columns that replace those of the kept pairs (a flipped label); dropped pairs
+            stay as they were read.
+        code: (pairs,) one of the filter's `drop_codes`, read where `keep` is false; None: the first
             code for all.
+
+    Examples:
+        >>> keep = pl.Series([True, False])
+        >>> FilterResult(keep, pl.Series([None, "too short"])).reason.to_list()
+        [None, 'too short']
     """
 
     keep: pl.Series

@@ -82,9 +82,9 @@ def to_gold_config(value: Any) -> GoldConfig | None:
         CurateError: neither paths nor a column.
 
     Examples:
-        >>> as_gold("verdicts.jsonl").verdicts
+        >>> to_gold_config("verdicts.jsonl").verdicts
         ('verdicts.jsonl',)
-        >>> as_gold({"column": "extra.expert"}).column
+        >>> to_gold_config({"column": "extra.expert"}).column
         'extra.expert'
     """
     if isinstance(value, GoldConfig):

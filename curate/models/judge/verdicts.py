@@ -47,11 +47,11 @@ def parse_verdict_values(
     that name one verdict in the whole reply. Ratings outside the scale are none.
 
     Examples:
-        >>> values_of("B cites [[A]], and is better.\\n[[B]]", "choice")
+        >>> parse_verdict_values("B cites [[A]], and is better.\\n[[B]]", "choice")
         (0.0, 1.0)
-        >>> values_of("[[8]] [[3]]. B cites [[12]].", "score")
+        >>> parse_verdict_values("[[8]] [[3]]. B cites [[12]].", "score")
         (8.0, 3.0)
-        >>> values_of("[[99]] [[3]]", "score") is None
+        >>> parse_verdict_values("[[99]] [[3]]", "score") is None
         True
     """
     visible = _visible_text(reply)
