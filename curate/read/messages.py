@@ -18,7 +18,7 @@ from curate.data.messages import (
 )
 from curate.read.anthropic_blocks import split_content_blocks
 
-ROLES = {
+_LOWER_CASE_ROLES = {
     "human": "user",
     "gpt": "assistant",
     "chatgpt": "assistant",
@@ -29,6 +29,14 @@ ROLES = {
     "observation": "tool",
     "function": "tool",
     "tool_response": "tool",
+}
+ROLES = {
+    name: role
+    for key, role in {
+        **_LOWER_CASE_ROLES,
+        **{role: role for role in ("system", "user", "assistant", "tool")},
+    }.items()
+    for name in (key, key.capitalize(), key.upper())
 }
 """Names of speakers in ShareGPT and its relatives; other names stay as they are."""
 CALLERS = ("function_call", "tool_call")

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 import orjson
 import polars as pl
 
-from curate.data.table import messages_series
+from curate.data.table import MESSAGES, messages_series
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
+    ROW,
     Format,
     RowSample,
     as_messages_column,
@@ -17,22 +18,27 @@ from curate.read.formats.base import (
     prepend_system_turn,
     share_of_rows,
 )
+from curate.read.formats.rankings import pairs_from_rankings
 from curate.read.formats.slots import assign_winner
 from curate.read.messages import as_messages
 
 _BOTH = 2
+_RANKED = pl.List(pl.Struct({"turns": MESSAGES, "score": pl.Float64}))
+_Ranked = list[dict[str, Any]]
 
 
 class NeMoRLFormat(Format):
-    """`context` (messages) and two `completions`, each {rank, completion}: the lower rank is best.
+    """`context` (messages) and `completions`, each {rank, completion}: the lower rank is best.
 
-    Equal ranks are a tie. NeMo-RL trains on two completions; a row of more is malformed.
+    Equal ranks are a tie. NeMo-RL trains on two completions; three or more become pairs by
+    `input.ranking`.
     """
 
     name = "nemo_rl"
-    summary = "NeMo-RL PreferenceDataset: context, completions with ranks"
+    summary = "NeMo-RL PreferenceDataset: context, completions with ranks; see input.ranking"
     text_columns = ("context", *SYSTEM)
     json_columns: ClassVar[tuple[str, ...]] = ("completions",)
+    draws_by_row = True
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
@@ -44,21 +50,38 @@ class NeMoRLFormat(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the completion of the lower rank as chosen."""
-        completions = [_parse_completions(text) for text in rows["completions"]]
-        return assign_winner(
-            rows.with_columns(
-                messages_series("_first", [f[0] for f in completions]),
-                messages_series("_second", [f[1] for f in completions]),
-                pl.Series("_gap", [f[2] for f in completions], dtype=pl.Float64),
-                prompt=prepend_system_turn(rows, as_messages_column(rows, "context", "user")),
-            ),
-            pl.when(pl.col("_gap") == 0)
-            .then(0)
-            .when(pl.col("_gap") > 0)
-            .then(1)
-            .otherwise(pl.when(pl.col("_gap") < 0).then(2)),
-            "two completions, each with a rank and messages",
-        ).drop("_gap")
+        rows = rows.with_columns(
+            prompt=prepend_system_turn(rows, as_messages_column(rows, "context", "user"))
+        )
+        ranked = [_parse_completions(text) for text in rows["completions"]]
+        is_ranking = pl.Series([len(answers or ()) > _BOTH for answers in ranked])
+        pairs = _assign_two(rows.filter(~is_ranking), [a for a in ranked if len(a or ()) <= _BOTH])
+        if not is_ranking.any():
+            return pairs
+        rankings = rows.filter(is_ranking).with_columns(
+            pl.Series("_ranked", [a for a in ranked if len(a or ()) > _BOTH], dtype=_RANKED)
+        )
+        ranking_pairs = pairs_from_rankings(rankings, self)
+        return pl.concat([pairs, ranking_pairs], how="diagonal").sort(ROW, maintain_order=True)
+
+
+def _assign_two(rows: pl.DataFrame, ranked: list[_Ranked | None]) -> pl.DataFrame:
+    """Return rows of two completions as pairs; other rows are malformed."""
+    both = [
+        answers if answers is not None and len(answers) == _BOTH else None for answers in ranked
+    ]
+    first, second = ([a[i]["turns"] if a else None for a in both] for i in range(_BOTH))
+    gap = [a[0]["score"] - a[1]["score"] if a else None for a in both]
+    better = pl.when(pl.col("_gap") > 0).then(1).when(pl.col("_gap") < 0).then(2)
+    return assign_winner(
+        rows.with_columns(
+            messages_series("_first", first),
+            messages_series("_second", second),
+            pl.Series("_gap", gap, dtype=pl.Float64),
+        ),
+        pl.when(pl.col("_gap") == 0).then(0).otherwise(better),
+        "two completions or more, each with a rank and messages",
+    ).drop("_gap")
 
 
 def _has_ranked_completions(row: Any) -> bool:
@@ -66,17 +89,19 @@ def _has_ranked_completions(row: Any) -> bool:
     return isinstance(listed, list) and all("rank" in c and "completion" in c for c in listed)
 
 
-def _parse_completions(text: str | None) -> tuple[Any, Any, float | None]:
-    """Return both completions and the second rank minus the first; None if malformed."""
+def _parse_completions(text: str | None) -> _Ranked | None:
+    """Return the completions, the negative rank of each as its score; None if malformed."""
     listed = orjson.loads(text) if text else []
-    is_pair = isinstance(listed, list) and len(listed) == _BOTH
-    if not is_pair or not all(isinstance(c, dict) and c.get("completion") for c in listed):
-        return None, None, None
+    if not isinstance(listed, list):
+        return None
+    if not all(isinstance(c, dict) and c.get("completion") for c in listed):
+        return None
     answers = [as_messages(_as_message(c["completion"]))[0] for c in listed]
     ranks = [c.get("rank") for c in listed]
     if None in answers or not all(isinstance(r, int | float) for r in ranks):
-        return None, None, None
-    return answers[0], answers[1], float(ranks[1]) - float(ranks[0])
+        return None
+    both = zip(answers, ranks, strict=True)
+    return [{"turns": turns, "score": -float(rank)} for turns, rank in both]
 
 
 def _as_message(completion: Any) -> Any:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+from typing import Any
+
 import polars as pl
 
-from curate.data.table import MESSAGES
+from curate.data.table import MESSAGES, messages_series
 from curate.read.formats.base import ERROR, ROW
 from curate.read.formats.trl import PREFIX_ERROR, split_shared_prompt
 
 _ANSWERS = ("chosen", "rejected")
 _ASKING = ("user", "system")
+_Turn = dict[str, Any]
 
 
 def strip_repeated_prompt(rows: pl.DataFrame) -> pl.DataFrame:
@@ -61,9 +65,59 @@ def _strip_prompt(rows: pl.DataFrame) -> pl.DataFrame:
     )
     for turns in (pl.col("prompt"), prompt_after_system):
         rows = rows.with_columns(_strip_turns(side, turns).alias(side) for side in _ANSWERS)
+    rows = _move_shared_turns(rows)
     problem = PREFIX_ERROR.format("an answer begins with a user turn that is not the prompt's")
     wrong = pl.when(_begins_with_question()).then(pl.lit(problem))
     return rows.with_columns(pl.col(ERROR).fill_null(wrong))
+
+
+def _move_shared_turns(rows: pl.DataFrame) -> pl.DataFrame:
+    """Move turns that both conversations share from the answers to the prompt.
+
+    A prompt beside whole conversations may repeat any one of their turns: the first question or
+    the last. What both share up to the answer of the model is the prompt then.
+    """
+    first_turns = [pl.col(side).list.first() for side in _ANSWERS]
+    longer = pl.all_horizontal(pl.col(side).list.len() > 1 for side in _ANSWERS)
+    shares = (longer & (first_turns[0] == first_turns[1])).fill_null(False)
+    open_rows = rows.select(shares.alias("shares"))["shares"]
+    if not open_rows.any():
+        return rows
+    moved = rows.filter(open_rows)
+    sides = moved.select("prompt", *_ANSWERS).iter_rows()
+    split = [_split_shared_turns(*turns) for turns in sides]
+    columns = (
+        messages_series(name, [turns[i] for turns in split])
+        for i, name in enumerate(("prompt", *_ANSWERS))
+    )
+    return pl.concat([rows.filter(~open_rows), moved.with_columns(*columns)]).sort(
+        ROW, maintain_order=True
+    )
+
+
+def _split_shared_turns(
+    prompt: list[_Turn], chosen: list[_Turn], rejected: list[_Turn]
+) -> tuple[list[_Turn], list[_Turn], list[_Turn]]:
+    """Return prompt and answers with the turns that both answers share moved to the prompt.
+
+    Nothing is moved where the answers still begin with a question and no shared turn is the
+    prompt's.
+    """
+    both = zip(chosen[:-1], rejected[:-1], strict=False)
+    shared = sum(1 for _ in takewhile(lambda turns: turns[0] == turns[1], both))
+    while shared and not all(turns[shared]["role"] == "assistant" for turns in (chosen, rejected)):
+        shared -= 1
+    if chosen[0]["role"] in _ASKING:
+        texts = {(turn["content"] or "").strip() for turn in chosen[:shared]}
+        asked = [turn for turn in prompt if turn["role"] != "system"]
+        if not all((turn["content"] or "").strip() in texts for turn in asked):
+            return prompt, chosen, rejected
+        prompt = [
+            turn
+            for turn in prompt
+            if turn["role"] == "system" and chosen[0]["role"] != "system" and shared
+        ] or (prompt if not shared else [])
+    return prompt + chosen[:shared], chosen[shared:], rejected[shared:]
 
 
 def _strip_turns(side: str, turns: pl.Expr) -> pl.Expr:

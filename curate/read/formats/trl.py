@@ -20,9 +20,14 @@ from curate.read.formats.base import (
     has_columns,
     prepend_system_turn,
 )
+from curate.read.formats.unfinished_prefix import unfinished_structure
 from curate.read.messages import speaker_role
 
 PREFIX_ERROR = "prompts of chosen and rejected do not match: {}; expected one conversation for both"
+_UNFINISHED_ERROR = (
+    "there is no prompt: what both answers begin with ends in {}; expected a prompt column, or "
+    "answers that begin with the prompt"
+)
 Turns = list[dict[str, str]]
 
 
@@ -130,6 +135,9 @@ def _split_text(chosen: str | None, rejected: str | None) -> SplitAnswers:
     if not prefix.strip():
         problem = "they share no beginning"
         return None, None, None, PREFIX_ERROR.format(problem)
+    structure = unfinished_structure(prefix, chosen, rejected) if chosen != rejected else None
+    if structure is not None:
+        return None, None, None, _UNFINISHED_ERROR.format(structure)
     prompt = [{"role": "user", "content": prefix}]
     return prompt, _answer_turn(chosen[len(prefix) :]), _answer_turn(rejected[len(prefix) :]), None
 

@@ -37,6 +37,8 @@ from curate.read.sources.attachment_columns import (
     split_documents,
 )
 from curate.read.sources.blocks import PAIR_ID, RowBlock, wrong_shape
+from curate.read.sources.conversation_objects import conversation_object_columns
+from curate.read.sources.python_block import PythonBlock
 
 
 @dataclass
@@ -78,6 +80,10 @@ class ArrowBlock(RowBlock):
 
     def frame(self, fmt: Format) -> pl.DataFrame:
         """Return the columns in the types that formats take, without a loop over rows."""
+        head = self.table.select([n for n in fmt.text_columns if n in self.table.column_names])
+        if conversation_object_columns(head.slice(0, SAMPLE_TEXTS).to_pydict()):
+            rows = [drop_null_fields(row) for row in self.table.to_pylist()]
+            return PythonBlock(rows, list(self.numbers), self.broken).frame(fmt)
         attachments = self._attachments(fmt)
         read = [c for c in dict.fromkeys((*fmt.columns(), PAIR_ID)) if c in self.table.column_names]
         errors = attachments.errors

@@ -15,6 +15,7 @@ from curate.data.table import messages_series
 from curate.read.embedded_json import embedded_json_as_text, parse_message_column
 from curate.read.formats import ERROR, EXTRA, ROW, Format
 from curate.read.formats.base import RowSample
+from curate.read.message_columns import SAMPLE_TEXTS
 from curate.read.messages import as_messages
 from curate.read.sources.attachment_columns import (
     ATTACHMENT_COLUMNS,
@@ -28,6 +29,10 @@ from curate.read.sources.attachment_columns import (
     split_documents,
 )
 from curate.read.sources.blocks import PAIR_ID, RowBlock, wrong_shape
+from curate.read.sources.conversation_objects import (
+    conversation_object_columns,
+    unwrap_conversations,
+)
 
 
 @dataclass
@@ -54,6 +59,11 @@ class PythonBlock(RowBlock):
 
     def frame(self, fmt: Format) -> pl.DataFrame:
         """Return typed columns; a value of another kind than its column is an error of its row."""
+        objects = conversation_object_columns(
+            {n: [row.get(n) for row in self.rows[:SAMPLE_TEXTS]] for n in fmt.text_columns}
+        )
+        if objects:
+            self.rows = unwrap_conversations(self.rows, objects)
         deep = self._take_deep({*fmt.columns(), PAIR_ID, *ATTACHMENT_COLUMNS})
         attachments = self._attachments(fmt)
         errors = attachments.errors
