@@ -278,7 +278,7 @@ def _qualify_rate(rate: NoiseEstimate, coverage: ReviewCoverage, has_sample: boo
     if has_sample and coverage.reviewed < coverage.size:
         text = f"{coverage.reviewed:,} of {coverage.size:,} judged, in the drawn order: {text}"
     elif not has_sample and coverage.reviewed < coverage.size:
-        text += "; if the judged pairs were drawn at random: name the draw by --sample"
+        text += "; if the reviewed pairs were drawn at random: name the draw by --sample"
     return replace(rate, text=text)
 
 

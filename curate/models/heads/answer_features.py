@@ -32,7 +32,7 @@ def answer_feature_matrices(
     for.
 
     Differences of embeddings have a root-mean-square norm of 1, those of a style feature
-    `STYLE_SCALE` (1 for the length alone). Scaling does not depend on the labels.
+    `STYLE_SCALE` (1 if length is the only feature). Scaling does not depend on the labels.
     """
     tables: list[tuple[NDArray[np.floating], dict[str, NDArray[np.int64]], float | None]] = []
     if kind != "length":
@@ -65,14 +65,15 @@ def scale_factor(means: NDArray[np.float64], each: float | None) -> NDArray[np.f
         each: root-mean-square difference that each column gets; None: norm 1 of all together.
     """
     size = np.sqrt(means.sum() if each is None else means)
+    # A feature without any difference stays 0 instead of becoming NaN for every pair.
     return np.asarray((each or 1.0) / np.where(size > 0, size, 1.0), dtype=np.float32)
 
 
 def _prompt_cosines(
     features: Features,
 ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.int64]]]:
-    """Return cosines of both answers to the prompt as a table of one column, and who stands
-    where."""
+    """Return cosines of both answers to the prompt as a table of one column, and its row
+    index."""
     count = len(features.index["chosen"])
     table = np.concatenate([features.cosines("chosen"), features.cosines("rejected")])[:, None]
     numbers = np.arange(count)
@@ -92,6 +93,8 @@ def _answer_blocks(
     # Sums of blocks: the table may be a mapped file that is larger than the memory.
     for rows in batch_slices(count, BATCH_ROWS):
         first, second = (table[index[side][rows]] for side in ("chosen", "rejected"))
+        # Differences of near-equal half-precision vectors lose their digits before they are
+        # squared.
         difference = first.astype(np.float64) - second
         squares += np.square(difference).sum(axis=0)
     factor = torch.from_numpy(scale_factor(squares / max(count, 1), each))

@@ -24,12 +24,14 @@ def normal_uncertainty(
         spread: its standard deviation.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    # hermegauss integrates against exp(-x^2 / 2), whose mass is sqrt(2 pi) and not 1.
     weights /= weights.sum()
     return label_uncertainty(expit(mean[:, None] + spread[:, None] * nodes), weights)
 
 
 def agreement_share(mean: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return share of networks whose margin is above 0, of margins that are normal, (pairs,)."""
+    # A margin without spread is positive in all networks or in none.
     sure = np.divide(mean, spread, out=np.copysign(np.inf, mean), where=spread > 0)
     votes: NDArray[np.float64] = ndtr(np.where(mean == 0.0, 0.0, sure))
     return votes
@@ -48,6 +50,7 @@ def label_uncertainty(
     passes = probability.shape[1]
     each = np.full(passes, 1.0 / passes) if weights is None else weights
     mean = probability @ each
+    # BALD is the mutual information H(mean p) - mean H(p) (UPO, arXiv 2409.11212).
     expected = _binary_entropy(probability) @ each
     return {
         "probability": mean,
@@ -58,5 +61,6 @@ def label_uncertainty(
 
 
 def _binary_entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    # scipy's entr is 0 at 0, where p log p would give NaN for a sure label.
     values: NDArray[np.float64] = entr(p) + entr(1.0 - p)
     return values

@@ -67,6 +67,8 @@ class LazyFeatureMatrix:
         columns = []
         for block in self._blocks:
             at = rows if isinstance(rows, slice) else rows.to(block.index.device)
+            # Gather first: moving the whole table would defeat a table that is larger than the
+            # device.
             values = move_to_device(block.table[block.index[at]], self.device)
             columns.append(values.float() * block.factor)
         return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)

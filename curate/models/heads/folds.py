@@ -21,6 +21,7 @@ def group_folds(groups: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.
     Returns:
         (rows,) numbers 0 .. folds - 1; all 0 where there is a single group.
     """
+    # Group numbers may have gaps after filters; the draw must not depend on them.
     distinct, numbers = np.unique(groups, return_inverse=True)
     return folds_of_groups(len(distinct), folds, seed)[numbers]
 
@@ -32,6 +33,7 @@ def folds_of_groups(groups: int, folds: int, seed: int) -> NDArray[np.int64]:
     """
     assigned = np.empty(groups, dtype=np.int64)
     order = np.random.default_rng(seed).permutation(groups)
+    # Dealt round robin: independent draws would leave folds of small sets empty.
     assigned[order] = np.arange(groups) % max(min(folds, groups), 1)
     return assigned
 
@@ -48,5 +50,6 @@ def fold_weight_matrix(
         folds: how many there are.
     """
     is_training_fold = assigned[:, :, None] != np.arange(folds, dtype=assigned.dtype)
+    # As bool: with millions of pairs and forty heads float weights would need gigabytes.
     weights: NDArray[np.bool_] = is_training_fold & voting[:, None, None]
     return weights.reshape(len(assigned), -1)

@@ -33,6 +33,7 @@ class GeneralHeads(Heads):
     ) -> None:
         super().__init__(heads)
         start = torch.randn(heads, dim + 1, 2 * blocks, generator=generator)
+        # Scaled by the number of coordinates, so that starting margins do not grow with the blocks.
         self.weight = nn.Parameter(init * start / (2.0 * blocks) ** 0.5)
         with torch.no_grad():
             # Away from 0, where the product of both factors has no gradient.
@@ -48,6 +49,7 @@ class GeneralHeads(Heads):
         if mask is not None:
             raise NotImplementedError("general heads have no dropout")
         first, second = self._embedded(chosen), self._embedded(rejected)
+        # GPM's <R v_c, v_r> with R written out: each 2 x 2 block is a cross product.
         scores = (first[1] * second[0] - first[0] * second[1]).sum(dim=-1)
         return scores.T
 

@@ -37,7 +37,7 @@ class HeadScorer(Scorer[P]):
     needs_embeddings = True
     learned: ClassVar[bool] = True
     margins_alone: ClassVar[bool] = False
-    """Whether it looks at margins of `train_out_of_fold` alone, and at no features."""
+    """Whether it uses only the margins of `train_out_of_fold`, and no features."""
 
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
@@ -50,6 +50,7 @@ class HeadScorer(Scorer[P]):
         """Return out-of-fold scores of all pairs, or nulls where there are too few prompts to
         split."""
         columns = self.columns()
+        # Nulls instead of an error: one small source must not stop a run over many.
         if has_too_few_prompts(pairs, context):
             nulls = pl.DataFrame([pl.Series(c.name, [None] * len(pairs), c.dtype) for c in columns])
             status = training_status(pairs, context)
@@ -82,6 +83,7 @@ def record_learnability(
     """
     voting = vote_mask(pairs, context)
     groups = select_rows(context.prompt_groups(pairs), voting)
+    # Ties and identical answers have no label that a head could agree with.
     learnt = assess_learnability(select_rows(margin, voting), groups)
     learnt.record(context)
     return learnt

@@ -65,6 +65,7 @@ def solve_heads(
 def solve_from_losses(losses: HeadLosses, l2: float, dropout: float = 0.0) -> Tensor:
     """Return `solve_heads` of pairs that may lie elsewhere."""
     gram, cross = losses.sums()
+    # Wager et al. 2013: dropout acts as a ridge scaled by each feature's own curvature.
     ridge = l2 + _CURVATURE * dropout / (1.0 - dropout) * gram.diagonal()
     bound = _CURVATURE * gram + torch.diag(ridge)
     bound += torch.eye(len(bound)).to(bound) * (_JITTER * bound.diagonal().mean())
@@ -72,6 +73,7 @@ def solve_from_losses(losses: HeadLosses, l2: float, dropout: float = 0.0) -> Te
     # Once for all steps and heads: one bound of the curvature serves every head.
     inverse = torch.linalg.inv(bound)
     now = inverse @ cross
+    # One age a head: heads lose their momentum independently of each other.
     before, age = torch.zeros_like(now), torch.zeros(now.shape[1]).to(now)
     moving = torch.ones_like(age, dtype=torch.bool)
     for _ in range(_PASSES):
@@ -79,12 +81,15 @@ def solve_from_losses(losses: HeadLosses, l2: float, dropout: float = 0.0) -> Te
         moving &= (now - before).norm(dim=0) > _TOLERANCE * now.norm(dim=0)
         if not moving.any():
             break
+        # Nesterov's weight k / (k + 3), restarted from k = 0 by the gradient rule of O'Donoghue and
+        # Candes (2015).
         ahead = now + (now - before) * (age / (age + 3.0))
         slope = losses.slope(ahead) - ridge[:, None] * ahead
         before, now = now, torch.where(moving, ahead + inverse @ slope, now)
         # Momentum that points uphill would swing around the solution.
         uphill = (slope * (now - before)).sum(dim=0) < 0
         age = torch.where(uphill, 0.0, age + 1.0)
+    # Features are single precision: more digits of a coefficient would not change a margin.
     solved: Tensor = now.float()
     return solved
 
@@ -121,6 +126,7 @@ class RowLosses:
         """Return the slope over all rows; see `HeadLosses.slope`."""
         total = self._empty(self._weights.shape[1])
         for difference, weights in self._each():
+            # Coefficients are in double for the solver; a double product would be twice as slow.
             margins = difference @ coefficients.to(difference)
             total += difference.T @ (weights * torch.sigmoid(-margins))
         return total

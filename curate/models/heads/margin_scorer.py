@@ -38,7 +38,7 @@ POSTERIOR_COLUMNS = (
         "nats",
     ),
 )
-"""Of scorers by the averaged posterior; the values are `right` and `terms` of `LabelPosterior`."""
+"""Columns of scorers that use the averaged posterior: `right` and `terms` of `LabelPosterior`."""
 
 
 class MarginParams(EvidenceParameters):
@@ -46,7 +46,7 @@ class MarginParams(EvidenceParameters):
 
     style: bool = Field(
         True,
-        description="Whether heads see style, counts and length too; false: embeddings alone.",
+        description="Whether heads see style, counts and length too; false: embeddings only.",
     )
     within: tuple[Trait, ...] = Field(
         (),
@@ -71,13 +71,13 @@ class MarginScorer(HeadScorer[P], SourceColumns):
         self.in_parts = True
 
     def status(self, pairs: pl.DataFrame, context: Context) -> pl.Series:
-        """Return the status of each pair: every vote has a posterior, and judged pairs are
-        marked."""
+        """Return the status of each pair: every vote has a posterior, and reviewed pairs
+        are marked."""
         return self.params.posterior(pairs, context).status(training_status(pairs, context))
 
     @property
     def posterior_columns(self) -> tuple[Column, ...]:
-        """Return the posterior, its terms, and the part of each source of evidence."""
+        """Return the posterior, its terms, and the contribution of each source of evidence."""
         return (*POSTERIOR_COLUMNS, *self.source_columns)
 
     def posterior_terms(
@@ -86,6 +86,8 @@ class MarginScorer(HeadScorer[P], SourceColumns):
         """Return values of `posterior_columns` but the first; a source that says nothing has 0."""
         sources = context.evidence.sources
         parts = {
+            # Scores found in the file are known only once it is read, so they share one fixed
+            # column.
             s.name if s.name in self.source_names else FILE_SOURCE: component
             for s, component in zip(sources, posterior.components, strict=True)
         }

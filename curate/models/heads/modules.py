@@ -67,8 +67,8 @@ class HeadSpec:
 class Heads(nn.Module):
     """M reward heads side by side; a margin is reward(chosen) - reward(rejected).
 
-    No head has a bias that could tell the slots apart: swapping chosen and rejected negates every
-    margin exactly.
+    No head has a bias that could favour a slot: swapping chosen and rejected negates every margin
+    exactly.
     """
 
     def __init__(self, heads: int) -> None:
@@ -131,6 +131,7 @@ class LinearHeads(Heads):
 
     def masked_margins(self, chosen: Tensor, rejected: Tensor, head: int, masks: Tensor) -> Tensor:
         """Return margins by one product: a mask on the features is a mask on the weights."""
+        # Masking the weights needs one product for all passes; masking features needs one for each.
         return (chosen - rejected) @ (masks * self.weight[:, head]).T
 
     def dropout_variance(self, chosen: Tensor, rejected: Tensor, rate: float) -> Tensor:
@@ -198,8 +199,10 @@ class MLPHeads(HiddenHeads):
         super().__init__(heads)
         first = torch.randn(heads, dim, hidden, generator=generator)
         last = torch.randn(heads, hidden, generator=generator)
+        # Variance 1 / fan-in, so that hidden units start at variance 1 whatever the width.
         self.first = nn.Parameter(first / math.sqrt(dim))
         self.bias = nn.Parameter(torch.zeros(heads, 1, hidden))
+        # Small at first: confident random margins would have to be unlearned.
         self.last = nn.Parameter(init * last / math.sqrt(hidden))
 
     def _hidden(self, features: Tensor, head: int | None = None) -> Tensor:
@@ -212,6 +215,7 @@ class MLPHeads(HiddenHeads):
 def dropout_mask(rows: int, units: int, rate: float, generator: torch.Generator) -> Tensor:
     """Return inverted dropout masks: 0 with probability `rate`, else 1 / (1 - rate); (rows,
     units)."""
+    # On the CPU, where a seed gives the same masks as on any device.
     keep = torch.rand(rows, units, generator=generator) >= rate
     return keep.float() / (1.0 - rate)
 
@@ -226,6 +230,7 @@ class Optimiser:
 
     def step(self, losses: Tensor, weights: Tensor) -> None:
         """One step on (rows, heads) losses and weights of a batch of `total` pairs."""
+        # The batch stands for all pairs, else the prior would weigh more in small batches.
         fit = (weights * losses).sum() * (self._total / len(losses))
         # Divided by the number of pairs, so that one learning rate serves any size.
         objective = (fit + self._l2 * self._heads.penalty()) / self._total

@@ -14,6 +14,7 @@ def threads_for(kind: str) -> Iterator[None]:
     if kind != "linear":
         yield
         return
+    # Restored afterwards: embedders and language models of the same process need all threads.
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

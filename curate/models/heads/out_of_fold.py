@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
 # One to train on and another to score.
 MIN_PROMPTS = 2
+# Adam's rates: a deeper model needs smaller steps.
 _LEARNING_RATES: dict[HeadKind, float] = {"linear": 0.1, "mlp": 0.01, "lora": 1e-3}
 # Features have differences of norm 1, so that one prior serves sets of any size.
+# Lora batches are small, since activations of a whole language model have to fit.
 _L2, _STEPS, _LORA_BATCH = 10.0, 300, 32
 
 
@@ -51,7 +53,7 @@ class HeadParameters(Parameters):
     features: FeatureKind = Field(
         "embedding",
         description="What a head sees of an answer: embedding; both (that, its style and its "
-        "closeness to the prompt); or length alone.",
+        "closeness to the prompt); or length.",
     )
     l2: float | None = Field(
         None,
@@ -198,7 +200,7 @@ def has_too_few_prompts(pairs: pl.DataFrame, context: Context) -> bool:
     """Return whether there are not prompts enough to train on some and score the others."""
     groups, voting = context.prompt_groups(pairs), vote_mask(pairs, context)
     prompt_numbers = set[int]()
-    # Mostly the first few pairs tell.
+    # The first few pairs usually have two prompts, so the others need not be read.
     for rows in batch_slices(len(pairs), BATCH_ROWS):
         prompt_numbers.update(groups[rows][voting[rows]].tolist())
         if len(prompt_numbers) >= MIN_PROMPTS:
@@ -228,6 +230,7 @@ def train_out_of_fold(
 
     The same specification asked for twice in a run is trained once.
     """
+    # Scorers with the same settings share the heads: training is the larger part of a run.
     key = ("out of fold", spec, repeats, folds, features)
     return context.cached(key, lambda: _train_here(pairs, context, spec, repeats, folds, features))
 
@@ -309,7 +312,7 @@ def draw_folds(
     prompts = int(groups.max(initial=-1)) + 1
     # A byte a pair and repeat: with millions of pairs these are among the largest arrays.
     small = np.int8 if folds <= np.iinfo(np.int8).max else np.int64
-    # By prompt: another pair of the prompt would tell the label of the one that is held out.
+    # By prompt: another pair of the prompt would reveal the label of the one that is held out.
     fold_table = context.scratch.array("folds", (len(groups), repeats), small)
     for repeat, seed in enumerate(seeds):
         fold_table[:, repeat] = folds_of_groups(prompts, folds, seed).astype(small)[groups]
@@ -321,6 +324,7 @@ def held_out_head_index(assigned: NDArray[np.integer], scratch: ScratchSpace) ->
     fold."""
     repeats, folds = assigned.shape[1], int(assigned.max()) + 1
     heads = np.arange(repeats) * folds
+    # The smallest type that holds every head: a 64-bit index would be eight times as large.
     head_index = assigned + heads.astype(np.min_scalar_type(-repeats * folds))
     return torch.from_numpy(scratch.persist_array("heads of pairs", head_index))
 

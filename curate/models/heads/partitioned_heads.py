@@ -46,6 +46,8 @@ class PartitionedLosses:
     def sums(self) -> tuple[Tensor, Tensor]:
         """Return the sums over all partitions; see `HeadLosses.sums`."""
         each = self._map(partial(_sums, self._features, self._folds), *self._columns)
+        # Added in the order of the partitions: floating-point sums must not depend on who is
+        # faster.
         gram, cross = next(each)
         for more_gram, more_cross in each:
             gram, cross = gram + more_gram, cross + more_cross
@@ -58,7 +60,7 @@ class PartitionedLosses:
 
 
 class PartitionedAnswerFeatures:
-    """`curate.models.heads.held_out_values.AnswerFeatures` of heads that see differences alone.
+    """`curate.models.heads.held_out_values.AnswerFeatures` of heads that see only differences.
 
     Args:
         partitions: the pairs.
@@ -114,6 +116,9 @@ def _values(
 ) -> NDArray[np.float32]:
     # Four bytes a value on their way; heads compute in single precision anyway.
     values = gather_held_out_values(
-        compute_values, *columns.answers(differences), torch.from_numpy(head_index.copy())
+        # A copy: arrays in shared memory are read-only, and torch would allow writes to them.
+        compute_values,
+        *columns.answers(differences),
+        torch.from_numpy(head_index.copy()),
     )
     return values.astype(np.float32)

@@ -147,6 +147,7 @@ class FeatureColumns:
         return cls(slice(None), np.concatenate([embedding_factor, style_factor]))
 
     def answers(self, differences: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-        """Return what stands for chosen and rejected where heads see their difference alone."""
+        """Return stand-ins for chosen and rejected, for heads that see only their difference."""
         chosen = torch.from_numpy(differences[:, self.columns] * self.factor)
+        # The difference against zero; expand_as costs no memory.
         return chosen, torch.zeros(1, 1).expand_as(chosen)

@@ -46,6 +46,8 @@ class Schedule:
 
     def keep(self, epoch: int) -> float:
         """Return the share of a batch that is kept in this epoch, counted from 0."""
+        # Co-teaching's keep(t), arXiv 1804.06872; CRM's own schedule is not published. Early on all
+        # pairs are kept, since networks learn clean pairs before they memorise wrong ones.
         return 1.0 - self.noise_rate * min(epoch / max(self.ramp, 1), 1.0)
 
 
@@ -79,7 +81,7 @@ def train_peers(
     """Train F pairs of peers, A_f and B_f, which differ in their random start.
 
     In each batch every head ranks the pairs by its loss and hands the smallest to its peer, which
-    learns from those alone (CRM, arXiv 2505.10597; co-teaching, arXiv 1804.06872).
+    learns only from those (CRM, arXiv 2505.10597; co-teaching, arXiv 1804.06872).
 
     Args:
         chosen: features of the preferred answers, (pairs, dim).
@@ -151,11 +153,12 @@ class _Peers:
                 loss.detach(), self._weights[rows], self._schedule.keep(epoch)
             )
             # A_f takes what B_f selected, and B_f what A_f selected.
+            # Selected by its own loss, a head would confirm its own errors (CRM's "self review").
             from_peer = own_selection.roll(self._folds, dims=1)
             self._optimiser.step(loss, from_peer)
             self._handed[rows] += from_peer
             self._times_shown[rows] += self._weights[rows]
-            # Peers that select the same pairs have nothing left to tell each other.
+            # Peers that select the same pairs learn nothing from each other: report the overlap.
             shared.append((own_selection * from_peer).sum() / own_selection.sum().clamp_min(1))
         return torch.stack(shared).mean()
 

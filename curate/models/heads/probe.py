@@ -22,6 +22,7 @@ def norm_change(
     plain difference of the norms would lose its digits.
     """
     q = np.square(step * gradient_norm) - 2.0 * step * inner
+    # Rounding can bring a square just below 0 where the step cancels the weights.
     after = np.sqrt(np.maximum(np.square(weight_norm) + q, 0.0))
     total = after + weight_norm
     grows: NDArray[np.float64] = np.divide(q, total, out=np.zeros_like(q), where=total > 0)

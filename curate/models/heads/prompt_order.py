@@ -47,6 +47,7 @@ class PromptOrder:
         scratch = scratch or ScratchSpace()
         rank = scratch.persist_array("prompt ranks", dense_ranks(prompts))
         folds = min(_FOLDS, int(rank.max(initial=0)) + 1)
+        # Ranks of hashes are as good as random, and the same however the rows are ordered.
         fold = (rank % folds).astype(np.int8)
         # Within a prompt rows go by id, so that sums are the same whatever the order of rows.
         order = np.lexsort((ids.hash().to_numpy(), rank, fold))

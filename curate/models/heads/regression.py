@@ -97,6 +97,7 @@ def fit_vote_regression(
     scores = np.zeros((int(groups.max()) + 1 if len(groups) else 1, x.shape[1]))
     # Pairs of one prompt are not independent: their scores are summed before they are squared.
     np.add.at(scores, groups, x * doubt[:, None])
+    # Clustered errors (Liang and Zeger 1986): plain ones are too small with several pairs a prompt.
     covariance = bread @ (scores.T @ scores) @ bread
     errors = np.sqrt(np.maximum(np.diag(covariance), 0.0)) * (size > 0)
     return VoteRegression(b * (size > 0), errors, scale, float(np.logaddexp(0.0, -x @ b).mean()))
@@ -126,7 +127,7 @@ def held_out_log_odds(
     log_odds = np.zeros(len(differences))
     for fold in np.unique(folds):
         is_test = folds == fold
-        # One fold alone: there is nothing to learn from.
+        # With one fold there is nothing to learn from.
         if is_test.all():
             break
         fit = fit_vote_regression(
@@ -137,11 +138,12 @@ def held_out_log_odds(
 
 
 def explained_bits(log_odds: NDArray[np.float64]) -> float:
-    """Return the share of a bit that held-out log odds tell of a vote: 1 - mean log loss / ln 2."""
+    """Return bits per vote that held-out log odds explain: 1 - mean log loss / ln 2."""
     return round(1.0 - float(np.logaddexp(0.0, -log_odds).mean()) / math.log(2.0), 4)
 
 
 def _hessian(x: NDArray[np.float64], doubt: NDArray[np.float64]) -> NDArray[np.float64]:
     weights = doubt * (1.0 - doubt)
     hessian: NDArray[np.float64] = (x * weights[:, None]).T @ x
+    # The constant keeps the matrix invertible if there are no rows.
     return hessian + (_RIDGE * len(x) + 1e-12) * np.eye(x.shape[1])

@@ -1,6 +1,6 @@
-"""Two linear heads for a round of self-annotation: one of people's labels alone, and the best one.
+"""Two linear heads for a round of self-annotation: one of people's labels only, and the best one.
 
-Both are solved, out of fold by prompt: no pair is judged by a head that learnt from its prompt,
+Both are solved, out of fold by prompt: no pair is scored by a head that learnt from its prompt,
 neither from people's labels nor from those that an earlier round wrote.
 """
 
@@ -49,6 +49,7 @@ class RoundHeads:
     @classmethod
     def learn(cls, labelled: LabelledPairs, folds: int) -> RoundHeads:
         """Return both heads for each fold, learnt from the pairs of all other folds."""
+        # In double: vectors may be half precision, and those of similar answers nearly cancel.
         difference = labelled.chosen.astype(np.float64) - labelled.rejected
         # As feature_rows scales: the prior then means the same for every embedder.
         size = np.sqrt(np.square(difference).sum(axis=1).mean()) or 1.0

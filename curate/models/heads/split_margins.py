@@ -41,6 +41,7 @@ def mean_answer(chosen: FeatureMatrix, rejected: FeatureMatrix) -> Tensor:
     total = torch.zeros(chosen.shape[1], dtype=torch.float64)
     for rows in batch_slices(len(chosen), _ROWS):
         for side in (chosen, rejected):
+            # In double: a sum of millions of single-precision values loses their last digits.
             total += side[rows].double().sum(dim=0).cpu()
     mean = total / max(2 * len(chosen), 1)
     return mean.float()[None].to(chosen.device)

@@ -132,7 +132,7 @@ def test_gold_may_be_a_column_of_the_data_or_a_file(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     by_column = json.loads(Path(output).read_text())["gold"]
     assert (by_column["judged"], by_column["rate"]) == (20, pytest.approx(0.25))
-    assert "if the judged pairs were drawn at random" in by_column["text"]
+    assert "if the reviewed pairs were drawn at random" in by_column["text"]
     ids = read_pairs(data).frame["pair_id"][:20]
     verdicts = [{"pair_id": i, "verdict": "flip" if n < 5 else "keep"} for n, i in enumerate(ids)]
     result = audit(data, gold=str(write_jsonl(tmp_path / "gold.jsonl", verdicts)), store=None)
@@ -220,7 +220,7 @@ def test_pairs_that_were_picked_with_their_labels_in_view_give_no_rate() -> None
     estimate = audit_gold(pairs, np.full(1000, 0.3), unblinded, sample)
     assert estimate["text"].endswith("; 100 verdicts were made with the label visible")
     unknown = audit_gold(pairs, np.full(1000, 0.3), unblinded.drop("blind"))
-    assert "if the judged pairs were drawn at random" in unknown["text"]
+    assert "if the reviewed pairs were drawn at random" in unknown["text"]
 
 
 @pytest.mark.slow

@@ -26,9 +26,9 @@ class Calibration:
     """How margins agree with the observed labels.
 
     Attributes:
-        pairs: pairs that were judged.
+        pairs: number of pairs.
         accuracy: share of positive margins; a margin of 0 counts half.
-        scale: inverse temperature of greatest likelihood, 0 where margins tell nothing.
+        scale: inverse temperature of greatest likelihood, 0 for uninformative margins.
         log_loss: mean -log sigma(scale m) of the labels, in nats.
         error_before: expected calibration error of sigma(m).
         error: the same after scaling.
@@ -78,6 +78,7 @@ def scaled_log_loss(scale: float, margins: NDArray[np.float64]) -> float:
 def calibrate(margins: NDArray[np.float64]) -> Calibration:
     """Fit the scale of (pairs,) held-out margins and measure them before and after."""
     scale, has_margins = fit_scale(margins), len(margins) > 0
+    # A margin of exactly 0 takes no side, so it counts half.
     right = (
         float((margins > 0).mean() + 0.5 * (margins == 0).mean()) if has_margins else float("nan")
     )
@@ -110,6 +111,7 @@ def calibration_error(margins: NDArray[np.float64], scale: float = 1.0) -> float
 def reliability_curve(margins: NDArray[np.float64], scale: float = 1.0) -> list[dict[str, float]]:
     """Return the mean confidence, accuracy and pairs of each bin of `calibration_error`."""
     # Bins of equal size: of equal width most would be empty.
+    # A stable sort: ties of margins must not change the bins from machine to machine.
     order = np.argsort(np.abs(margins), kind="stable")
     bins = [margins[rows] for rows in np.array_split(order, _BINS) if len(rows)]
     return [

@@ -91,6 +91,7 @@ def find_label_rule(pairs: pl.DataFrame, groups: NDArray[np.int64]) -> LabelRule
     """
     if len(pairs) < _MIN_PAIRS:
         return None
+    # A fixed seed: whether labels follow a rule must not depend on the seed of the run.
     folds = group_folds(groups, _FOLDS, 0)
     rules = [rule for sides in _candidate_rules(pairs) for rule in _rules_above_limit(sides, folds)]
     # What all labels follow says more than what those of one source do.
@@ -143,6 +144,7 @@ def _held_out_accuracy(
     cells = int(cell.max()) + 1
     sums = np.bincount(cell * _FOLDS + folds, weights=side, minlength=cells * _FOLDS)
     sums = sums.reshape(cells, _FOLDS)
+    # The majority without the pair's own fold, or cells of one pair would always agree.
     direction = np.sign(sums.sum(axis=1, keepdims=True) - sums)
     right: NDArray[np.float64] = (1.0 + side * direction[cell, folds]) / 2.0
     return right
@@ -168,8 +170,10 @@ def _author_sides(pairs: pl.DataFrame) -> Iterator[_CandidateRule]:
         names = select_in_batches(pairs, chosen=chosen, rejected=rejected).fill_null("")
         differ = (names["chosen"] != names["rejected"]).to_numpy()
         first = (names["chosen"] < names["rejected"]).to_numpy()
+        # Sorted names, so that "A beats B" and "B loses to A" fall into one cell.
         both = [pl.min_horizontal("chosen", "rejected"), pl.max_horizontal("chosen", "rejected")]
         cell = dense_ranks(names.select(pl.concat_str(both, separator="\x1f"))["chosen"])
+        # Two answers by one author cannot show a preference for an author.
         side = np.where(differ, np.where(first, 1.0, -1.0), 0.0)
         yield _CandidateRule("author", f"the answer's author ({label})", cell, side)
 
@@ -177,6 +181,7 @@ def _author_sides(pairs: pl.DataFrame) -> Iterator[_CandidateRule]:
 def _author_columns(extra: pl.Series) -> list[tuple[str, pl.Expr, pl.Expr]]:
     """Return name, and the authors of chosen and rejected, by the keys that the first rows hold."""
     columns: dict[str, tuple[pl.Expr, pl.Expr]] = {}
+    # Keys of a data set repeat from row to row: the first thousand rows show them.
     for path in _text_paths(extra.drop_nulls().head(_SAMPLED_ROWS)):
         name = path[-1].lower()
         if not any(word in name for word in _AUTHOR_WORDS):
@@ -191,7 +196,7 @@ def _author_columns(extra: pl.Series) -> list[tuple[str, pl.Expr, pl.Expr]]:
 
 
 def _slot_columns(path: tuple[str, ...], slot_name: str) -> tuple[pl.Expr, pl.Expr]:
-    """Return the same of keys by slot, of which one may be missing: its answers share an author."""
+    """Return the same for keys by slot. One of the two may be missing."""
     stem = path[-1].removesuffix(slot_name)
     pair = "12" if slot_name in "12" else "ab"
     first, second = (extra_value(*path[:-1], stem + slot) for slot in pair)

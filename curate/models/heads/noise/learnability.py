@@ -100,6 +100,7 @@ def assess_learnability(
     """
     agreement = pair_agreement(margins, groups)
     signs = np.sign(margins)
+    # A missing margin abstains: sign(NaN) would spread through the sums below.
     signs[~np.isfinite(margins)] = 0.0
     if groups is not None:
         # The majority of a prompt's votes: pairs of one prompt rise and fall together.

@@ -10,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Three, not two: a pipeline tests several gains, and one false gain in 700 is acceptable.
 _SURE = 3.0
 """Standard errors above 0 from which on a mean gain is sure."""
 
@@ -27,6 +28,7 @@ class MeanDifference:
         """Return the mean of (n,) gains; the mean of fewer than two is never sure."""
         if len(gains) < 2:
             return cls(float(gains.mean()) if len(gains) else 0.0, float("inf"), False)
+        # ddof=1: the plain deviation of five gains is too small by a tenth.
         mean, error = gains.mean(), gains.std(ddof=1) / np.sqrt(len(gains))
         return cls(float(mean), float(error), bool(mean > _SURE * error))
 

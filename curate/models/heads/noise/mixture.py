@@ -60,11 +60,11 @@ def label_posterior_given_reliability(
 
 
 def fit_label_noise(margins: NDArray[np.float64], reliability: float | None = None) -> LabelNoise:
-    """Return scale and reliability of greatest likelihood; the scale alone where a reliability is
-    given.
+    """Return scale and reliability of greatest likelihood, or only the scale if the reliability
+    is given.
 
-    A temperature fitted to the noisy labels alone would take the flips into itself, and leave a
-    reliability of 1; fitted together, the scale explains the slope at small margins and the
+    A temperature fitted first would absorb the flips and leave a reliability of 1. Fitted
+    together, the scale explains the slope at small margins and the
     reliability the plateau at large ones. Where the heads have no large margins the plateau is
     not seen and the estimate is loose: report it with an interval.
 
@@ -104,6 +104,7 @@ def _negative_log_likelihood(
         f = np.maximum(eta * p + (1.0 - eta) * (1.0 - p), _TINY)
         slope = (2.0 * eta - 1.0) * p * (1.0 - p) / f
         total += float(np.log(f).sum())
+        # Chain rule to the log of the scale: d s / d log scale = s.
         gradient += ((slope * scaled).sum(), ((2.0 * p - 1.0) / f).sum())
     count = max(len(margins), 1)
     return -total / count, -gradient / count
@@ -156,6 +157,7 @@ def fit_annotators(
             names = annotator[rows]
             weight = label_posterior_given_reliability(p[rows], eta[names])
             right += np.bincount(names, weight, minlength=len(votes))
+        # RE-PO's M step has no prior; without one an annotator of three votes would end at a bound.
         new = (right + prior * pooled.reliability) / (votes + prior)
         # Below one half an annotator would lie on purpose, and EM could turn all labels.
         new = np.clip(new, *RELIABILITY_BOUNDS)

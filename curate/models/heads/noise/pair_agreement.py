@@ -69,6 +69,7 @@ def pair_agreement(
     sums, counts = (
         np.bincount(cluster % _MAX_CLUSTERS, weights=w) for w in (agree, np.ones(len(agree)))
     )
+    # A fixed seed: the same margins must print the same interval in every run.
     draws = np.random.default_rng(0).integers(len(sums), size=(_RESAMPLES, len(sums)))
     shares = sums[draws].sum(axis=1) / counts[draws].sum(axis=1)
     low, high = np.quantile(shares, (_TAIL, 1.0 - _TAIL))

@@ -78,8 +78,8 @@ def estimate_noise_rate(
 ) -> NoiseEstimate:
     """Estimate the rate from reviews, or from votes on the same pairs, else from margins.
 
-    Labels that follow an author or length have a rate by judged pairs alone: annotators who go by
-    the same rule agree with each other, right or wrong.
+    If labels follow an author or length, only reviewed pairs give a rate: annotators who share a
+    rule agree with each other, right or wrong.
 
     Args:
         margins: (votes,) held-out margins of the observed labels; ties left out.
@@ -91,6 +91,7 @@ def estimate_noise_rate(
         reviewed: 1 for each label that a person found right, -1 for a wrong one, 0 elsewhere.
         learnability: whether heads learn anything, where a test of its own says so.
     """
+    # From the strongest to the weakest source: people, repeated votes, then held-out margins.
     from_reviews = None if reviewed is None else noise_rate_from_reviews(reviewed)
     if from_reviews is not None:
         return from_reviews
@@ -123,7 +124,7 @@ def estimate_noise_rate_of_pairs(
 def record_noise_estimate(
     estimate: NoiseEstimate, right: NDArray[np.float64], context: Context
 ) -> None:
-    """Put what can be told of the share of wrong labels into a scorer's facts.
+    """Record what is known of the share of wrong labels in a scorer's facts.
 
     The share that a fit ends with is none where the labels do not determine it.
 
@@ -139,7 +140,7 @@ def record_noise_estimate(
 
 
 def noise_rate_from_reviews(reviewed: NDArray[np.int8]) -> NoiseEstimate | None:
-    """Return the share of wrong labels among judged pairs; None of fewer than 30.
+    """Return the share of wrong labels among reviewed pairs; None for fewer than 30.
 
     Clopper-Pearson, whatever heads are worth. `curate audit --gold` knows how the pairs were drawn,
     and counts ties.
@@ -154,7 +155,7 @@ def noise_rate_from_reviews(reviewed: NDArray[np.int8]) -> NoiseEstimate | None:
     low = float(betaincinv(wrong, count - wrong + 1, ends[0])) if wrong else 0.0
     high = float(betaincinv(wrong + 1, count - wrong, ends[1])) if wrong < count else 1.0
     short = f"{wrong / count:.0%}, 95 %: {low:.0%} to {high:.0%}"
-    text = f"{short}, if the {count:,} judged pairs were drawn at random"
+    text = f"{short}, if the {count:,} reviewed pairs were drawn at random"
     return NoiseEstimate(wrong / count, low, high, text, short)
 
 
@@ -165,6 +166,7 @@ def disagreement_bound(margins: NDArray[np.float64]) -> float:
     the pair x, they disagree with probability e + E[q(x) (1 - 2 e(x))]: at least e as long as no
     kind of pair is flipped more often than not, however flips depend on the pair.
     """
+    # A margin of 0 counts against the label: the bound must not become too small.
     against, count = int((margins <= 0).sum()), len(margins)
     return min(float(betaincinv(against + 1, count - against, 1.0 - _LEVEL)), 0.5) if count else 0.5
 
@@ -227,6 +229,7 @@ def _noise_rate_from_vote_groups(groups: pl.DataFrame) -> NoiseEstimate:
     first = groups["first"].to_numpy().astype(np.float64)
     votes = groups["votes"].to_numpy().astype(np.float64)
     # Of n votes with k for the first answer, k (n - k) of the n (n - 1) / 2 pairs of votes differ.
+    # Summed over all answers before dividing: a mean of shares would weigh two votes like twenty.
     differ, all_ = first * (votes - first), votes * (votes - 1) / 2.0
     rng = np.random.default_rng(0)
     shares = []
@@ -283,4 +286,6 @@ def voted_answers(
 
 
 def _noise_rate_from_disagreement(differing: Any) -> Any:
+    # Two independent votes differ with d = 2 e (1 - e), solved for the root below one half. A share
+    # above one half is possible by chance only.
     return (1.0 - np.sqrt(1.0 - 2.0 * np.minimum(differing, 0.5))) / 2.0

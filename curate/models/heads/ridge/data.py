@@ -60,7 +60,7 @@ class LocalRidgeData:
         order: of the pairs.
         weights: (pairs,) of each vote.
         targets: (pairs,) what heads are taught of each pair; 1 for the label as it is.
-        styled: whether heads see counts and style, and not embeddings alone.
+        styled: whether heads see counts and style besides embeddings.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class LocalRidgeData:
         styled: bool,
     ) -> None:
         self._order = order
+        # In prompt order, so that the rows of a prompt lie together and can be left out as a block.
         self._weights, self._targets = weights[order.rows], targets[order.rows]
         self._blocks = _scaled_blocks(pairs, features, order.rows, styled)
         self.widths = self._blocks.widths()
@@ -131,6 +132,7 @@ def _raw_features(
     def raw(rows: slice) -> RawFeatures:
         at = order[rows]
         embedded = features.of("chosen", at)
+        # In place: the difference of a block is as large as the block.
         embedded -= features.of("rejected", at)
         return RawFeatures(embedded, counts[at], style[at])
 

@@ -119,6 +119,7 @@ class Evidence:
         posterior."""
         e = slice(0, self._embedding_width)
         # In the eigenbasis of the large block an evaluation does not depend on the rows.
+        # eigh returns tiny negative eigenvalues of a singular matrix; they are clipped below.
         values, basis = np.linalg.eigh(statistics.gram[e, e])
         rotated = _RotatedStatistics(
             np.maximum(values, 0.0),
@@ -165,6 +166,7 @@ class Evidence:
         mixed = root_e * r.mixed * root_s / noise
         # By blocks: the large one is diagonal here, so that only the small one is factored.
         schur = np.eye(self._other_width) + root_s[:, None] * r.small * root_s / noise
+        # The Schur complement of the diagonal block: log det M is the sum of both log determinants.
         schur -= mixed.T @ (mixed / diagonal[:, None])
         factor = np.linalg.cholesky(schur)
         inverse_factor = np.linalg.inv(factor)
@@ -179,6 +181,7 @@ class Evidence:
         spread = mixed @ inverse
         d_e = 1.0 - (1.0 / diagonal + (spread * mixed).sum(axis=1) / diagonal**2)
         d_s = 1.0 - np.diag(inverse)
+        # d loss / d log v_b = (d_b - |u_b|^2) / 2, MacKay's effective parameters minus the fit.
         gradient = [0.5 * (d_e.sum() - u_e @ u_e)]
         gradient += [0.5 * (d_s[m].sum() - u_s[m] @ u_s[m]) for m in self._members]
         squares = float(u_e @ u_e + u_s @ u_s)
@@ -253,6 +256,7 @@ class Ridge:
         out = margins.copy()
         for size in np.unique(sizes):
             rows = starts[sizes == size][:, None] + np.arange(size)
+            # Prompts with equally many pairs are solved as one batch: most have one to three.
             hat = np.einsum("gid,gjd->gij", influence[rows], z[rows]) * weights[rows][:, None, :]
             residual = (targets[rows] - margins[rows])[:, :, None]
             solved = np.linalg.solve(np.eye(size) - hat, residual)

@@ -95,6 +95,7 @@ class FeatureScales:
         counts = (raw.counts / self.counts).astype(self.dtype)
         style = (raw.style / self.style).astype(self.dtype)
         length = style[:, LENGTH : LENGTH + 1]
+        # tanh: counts have long tails, and one answer of 300 list items would decide the fit.
         return [embedded, np.tanh(counts), style, counts @ self.prior.astype(self.dtype), length]
 
 
@@ -176,6 +177,7 @@ def _style_prior() -> dict[str, Any]:
 
 def prompt_hash(text: str) -> str:
     """Return a hash of a prompt's text, white space and case ignored."""
+    # Hashes instead of texts keep the file small that ships with the package.
     return blake2b(" ".join(text.lower().split()).encode(), digest_size=8).hexdigest()
 
 
@@ -215,5 +217,6 @@ def prior_root(sources: list[str]) -> NDArray[np.float64]:
     if not table:
         return np.zeros((len(names), 0))
     _, sizes, directions = np.linalg.svd(np.array(table), full_matrices=False)
+    # A root R with R R' = C'C / n, so that a ridge on counts @ R has that moment as its prior.
     root: NDArray[np.float64] = directions.T * sizes / np.sqrt(len(table))
     return root

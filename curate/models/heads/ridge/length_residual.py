@@ -20,7 +20,7 @@ _STRATA, _SMALLEST = 20, 25
 def length_residual_margins(
     margin: NDArray[np.float64], pairs: pl.DataFrame, voting: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Return margins less what the difference in length alone lets one expect, (pairs,).
+    """Return margins minus the mean margin of pairs with a similar length difference, (pairs,).
 
     Pairs are put into at most 20 strata of like absolute difference in log characters. In each, the
     mean margin towards the longer answer is taken out: what is left says how much more, or less,
@@ -43,6 +43,7 @@ def length_residual_margins(
     count = int(counted.sum())
     if not count:
         return margin
+    # Strata of a few pairs would subtract each pair's own margin from itself.
     strata = int(np.clip(count // _SMALLEST, 1, _STRATA))
     edges = np.quantile(np.abs(size[counted]), np.arange(1, strata) / strata)
     stratum = np.searchsorted(edges, np.abs(size), side="right")

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 BLOCKS = ("embedding", "counts", "style", "prior", "length")
 VIEWS = ((-6.0, -6.0, -6.0, -4.0, -2.0), (-4.0, -4.0, -4.0, -4.0, -4.0))
-"""Two beliefs about how strong each block is; chosen, as all here, on Auto-J and LLMBar alone."""
+"""Two beliefs about how strong each block is; like all constants here chosen on
+Auto-J and LLMBar only."""
 Trait = Literal["length"]
 # A scale of 0 would tie all margins, and their order is what is known best.
 _MIN_SCALE = 0.01
@@ -35,13 +36,13 @@ _MIN_SCALE = 0.01
 
 @dataclass(frozen=True)
 class HeldOutMargins:
-    """Margins of all pairs, in log odds of the observed label where labels tell anything.
+    """Margins of all pairs, in log odds of the observed label if the labels are informative.
 
     Attributes:
         margin: (pairs,) of the observed label, by what other prompts' labels teach.
         strengths: mean variance of each of `BLOCKS` over views.
-        scale: of greatest likelihood on the labels, by which margins were multiplied; 0 where the
-            labels tell nothing.
+        scale: of greatest likelihood on the labels, by which margins were multiplied; 0 for
+            uninformative labels.
         learnability: whether heads learn anything from the labels.
     """
 
@@ -68,8 +69,8 @@ def held_out_margins(
     Args:
         pairs: the pair table.
         context: of the scorer.
-        style: whether heads see counts, style and length, and not embeddings alone.
-        within: traits of which pairs that differ alike are compared with each other alone; see
+        style: whether heads see counts, style and length besides embeddings.
+        within: traits; margins are compared only among pairs that differ alike in them; see
             `length_residual_margins`.
         target: (pairs,) what heads are taught of each pair; default 1, its label as it is.
     """
@@ -103,6 +104,8 @@ def _unscaled_margins(
         with threadpool_limits(1):
             theta = evidence.strengths(sums)
         view = rows.left_out(Ridge.fit(sums, evidence, theta))
+        # To one scale before the mean, or the more confident view would decide the ranking by
+        # itself.
         total += view / (float(view[weights > 0].std()) or 1.0)
         strengths.append(np.exp(theta[:-1]))
     means = np.mean(strengths, axis=0)
@@ -138,7 +141,7 @@ def _scale_to_log_odds(
     if within:
         margin = length_residual_margins(margin, pairs, voting)
     scale = fit_scale(select_rows(margin, voting))
-    # A ranking stays where the labels tell nothing; its size then says so.
+    # Uninformative labels keep their ranking; the small scale shows that it means little.
     margin = margin * max(scale, _MIN_SCALE)
     groups = select_rows(context.prompt_groups(pairs), voting)
     learnability = assess_learnability(select_rows(margin, voting), groups, ranked.p_value)

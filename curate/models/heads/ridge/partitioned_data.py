@@ -44,7 +44,7 @@ class PartitionedRidgeData:
         pairs: the pair table.
         weights: (pairs,) of each vote.
         targets: (pairs,) what heads are taught of each pair.
-        styled: whether heads see counts and style, and not embeddings alone.
+        styled: whether heads see counts and style besides embeddings.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# With the observed labels 100 arrangements: the smallest p value is .01.
 RESAMPLES = 99
 _VARIANCES = (0.3, 0.03, 0.003, 0.0003)
 """Of all coefficients, at which the evidence is taken; the noise of a label of 1 or -1 is 1."""
@@ -44,7 +45,7 @@ def sign_flip_p_value(
 ) -> float:
     """Return the p value of the evidence that features explain the labels.
 
-    If features say nothing of the labels, turning all labels of a prompt round changes nothing: the
+    If features say nothing of the labels, flipping all labels of a prompt changes nothing: the
     evidence is then as likely to be the largest as any of those with labels turned at random
     (a permutation test, exact whatever the features). The strengths are fixed, so that no label
     chooses them.
@@ -68,6 +69,7 @@ def sign_flip_p_value(
             fitted = 0.5 * (columns * cho_solve(lower, columns)).sum(axis=0)
             size = 2.0 * float(np.log(np.diag(lower[0])).sum()) + float(np.log(variances).sum())
             by_strength.append(fitted - 0.5 * size)
+    # A mean over strengths: the largest would need its own correction for having been chosen.
     evidence = logsumexp(by_strength, axis=0)
     # A hair below: sums in single precision differ in their last digits.
     at_least = int((evidence[1:] >= evidence[0] - 1e-9 * abs(evidence[0])).sum())

@@ -88,7 +88,7 @@ def test_judged_pairs_give_the_rate_whatever_heads_say() -> None:
     assert estimate.rate == 0.4
     # Clopper-Pearson for 20 of 50.
     assert (estimate.low, estimate.high) == pytest.approx((0.2641, 0.5482), abs=1e-4)
-    assert estimate.text == "40%, 95 %: 26% to 55%, if the 50 judged pairs were drawn at random"
+    assert estimate.text == "40%, 95 %: 26% to 55%, if the 50 reviewed pairs were drawn at random"
     assert noise_rate_from_reviews(reviewed[:29]) is None
     none_wrong, all_wrong = (
         noise_rate_from_reviews(side * np.ones(30, np.int8)) for side in (1, -1)
