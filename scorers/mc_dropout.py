@@ -172,7 +172,7 @@ def pass_masks(passes: int, units: int, rate: float, seed: int) -> Tensor:
 
 
 def _uncertainty_by_sampling(trained: OutOfFold, masks: Tensor) -> dict[str, NDArray[np.float64]]:
-    """Return `uncertainty` and `vote` of each pair, by the head that did not see it."""
+    """Return `label_uncertainty` and `vote` of each pair, by the head that did not see it."""
     names = ("probability", "variance", "bald", "vote")
     statistics = {name: np.empty(len(trained.scorer_of)) for name in names}
     for rows, margins in masked_margins(trained, masks):

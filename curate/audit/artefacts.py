@@ -21,5 +21,6 @@ def audit_artefacts(pairs: pl.DataFrame) -> list[dict[str, Any]]:
     rows = []
     for kind in ARTEFACTS:
         sign = signs[kind].to_numpy()
+        # An artefact in both answers cannot have decided the label.
         rows.append(binomial_share(kind.replace("_", " "), sign > 0, sign != 0))
     return rows

@@ -30,9 +30,9 @@ class AuditFindings:
         structure: cycles and shared prompts.
         candidates: how much choice annotators had.
         feedback: users' feedback in prompts.
-        gold: the rate by judged pairs; None without.
+        gold: the rate by reviewed pairs; None without.
         ranking: ranking accuracy of a language model; None without one.
-        disagreement: kinds of labels; None where not asked for.
+        disagreement: shares of flips, tastes and cycles; None if not requested.
         leakage: prompts shared with another dataset; None without one.
     """
 
@@ -57,7 +57,7 @@ class AuditFindings:
 
     @property
     def estimate(self) -> NoiseEstimate | None:
-        """Return the noise rate, by judged pairs where they give one; None where nothing estimates
+        """Return the noise rate, by reviewed pairs if they give one; None if nothing estimates
         it.
         """
         if self.gold is not None and self.gold["high"] is not None:

@@ -23,6 +23,7 @@ def audit_biases(pairs: pl.DataFrame) -> dict[str, Any]:
     texts = [voted.select(messages_text(c)).to_series().to_list() for c in ("chosen", "rejected")]
     chosen, rejected = (text_style(t) for t in texts)
     traits = [
+        # Pairs that are equal in a trait say nothing of its direction.
         binomial_share(name, chosen[:, i] > rejected[:, i], chosen[:, i] != rejected[:, i])
         for i, name in enumerate(STYLE_FEATURES)
     ]
@@ -45,6 +46,7 @@ def binomial_share(
     count, total = int((has_trait & counted).sum()), int(counted.sum())
     if total == 0:
         return {"trait": name, "pairs": 0, "share": None, "low": None, "high": None}
+    # Exact limits: normal ones of a few pairs would reach beyond 0 and 1.
     interval = binomtest(count, total).proportion_ci()
     return {
         "trait": name,

@@ -106,6 +106,8 @@ def _chance_of_disagreement(label: pl.Expr) -> pl.Expr:
     counts = label.unique_counts().cast(pl.Float64)
     total = label.len().cast(pl.Float64)
     same = (counts * (counts - 1.0)).sum()
+    # Without replacement: a vote always agrees with itself, which would make few votes look
+    # unanimous.
     return pl.when(total > 1).then(1.0 - same / (total * (total - 1.0)))
 
 

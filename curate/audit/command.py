@@ -71,6 +71,7 @@ def audit_pairs(
         dataset: the dataset as commands name it, for the commands to copy.
     """
     frame, sampled = pairs.frame, None
+    # Reviewed pairs may be anywhere in the file, and a sample would miss most of them.
     if most and gold is None:
         frame, sampled = sample_pair_table(frame, most, seed)
     context, facts = _embedded_context(
@@ -80,10 +81,12 @@ def audit_pairs(
     matched = None if gold is None else _match_gold_verdicts(frame, gold, warnings)
     judgements = None if matched is None else label_verdicts(frame, matched.frame)
     context.evidence = audited_evidence(frame, judgements)
+    # Counts are cheap and exact on all pairs; models see only the sample.
     findings = _audit_all_pairs(pairs, against)
     findings |= _audit_sample(frame, context, style_columns, disagreement)
     report = AuditReport(versions(), seed, dataset, facts, sampled=sampled, **findings)
     if matched is not None:
+        # Predictions narrow the interval of the reviewed pairs (`estimate_gold_rate`).
         predicted = wrong_label_probability(frame, context)
         rate = audit_gold(frame, predicted, matched.frame, sample, resume)
         report = replace(report, gold=rate | {"warnings": [*warnings, *matched.warnings()]})

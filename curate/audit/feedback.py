@@ -25,6 +25,7 @@ def audit_feedback(pairs: pl.DataFrame) -> dict[str, Any]:
     several = several.filter(prompt_keys(several).is_first_distinct())
     turns = several.select("prompt").with_row_index("n").explode("prompt").unnest("prompt")
     before = pl.col("role").shift(1).over("n")
+    # Only a reply to an answer can express satisfaction with it.
     reactions = turns.filter((pl.col("role") == "user") & (before == "assistant"))
     signal_kinds = feedback_signals(reactions["content"].fill_null("").to_list())
     kinds = reactions.select("n").with_columns(

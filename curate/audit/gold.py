@@ -1,7 +1,7 @@
 """The share of wrong labels from a few reviewed pairs, valid regardless of the model.
 
 Prediction-powered inference (Angelopoulos et al. 2023, Science 382; tuned as in PPI++, arXiv
-2311.01453): the mean of predictions over all pairs, corrected by what judged pairs say of them. A
+2311.01453): the mean of predictions over all pairs, corrected by what reviewed pairs say of them. A
 prediction that carries no information gets no weight, and the plain sample remains.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Coverage of confidence intervals.
 _LEVEL = 0.95
 _MIN_WRONG_AND_RIGHT = 10
-"""Wrong, and right, labels among the judged below which a normal interval is too narrow."""
+"""Wrong, and right, labels among the reviewed below which a normal interval is too narrow."""
 _MIN_VERDICTS = 10
 """Verdicts below which no rate is reported: of nine right labels the interval ends above 33 %."""
 _WRONG_SHARE = {"keep": 0.0, "flip": 1.0, "tie": 0.5}
@@ -33,7 +33,7 @@ _WRONG_SHARE = {"keep": 0.0, "flip": 1.0, "tie": 0.5}
 
 @dataclass(frozen=True)
 class Stratum:
-    """Judged pairs of one stratum of a sample.
+    """Reviewed pairs of one stratum of a sample.
 
     Attributes:
         size: pairs of the stratum in all.
@@ -96,6 +96,8 @@ def _least_variance_weight(strata: list[Stratum], shares: NDArray[np.float64]) -
     """Return the lambda in [0, 1] of least variance: a regression of truth on prediction."""
     covariance, spread = 0.0, 0.0
     for share, s in zip(shares, strata, strict=True):
+        # PPI++ (arXiv 2311.01453) tunes lambda by this regression. A few reviews can push it
+        # outside [0, 1], where it is clipped.
         matrix = np.cov(s.wrong, s.predictions)
         covariance += share**2 * matrix[0, 1] / len(s.wrong)
         spread += share**2 * matrix[1, 1] / len(s.wrong)
@@ -126,11 +128,11 @@ def audit_gold(
     sample: pl.DataFrame | None = None,
     resume: str = "curate review DRAWN",
 ) -> dict[str, Any]:
-    """Return the rate by judged pairs, as plain data; no rate where the judged are no random
+    """Return the rate by reviewed pairs, as plain data; no rate if they are not a random
     sample.
 
-    Pairs judged in the order of the draw are a random sample, however many there are. Judged in
-    another order, or picked, they are not: which of them have a verdict may depend on their labels.
+    Pairs reviewed in the order of the draw are a random sample, however many there are. Pairs
+    reviewed in another order are not: which of them have a verdict may depend on their labels.
 
     Args:
         pairs: the pair table.
@@ -139,7 +141,7 @@ def audit_gold(
             `blind`; several on a pair count by their mean, a tie as half wrong.
         sample: the draw (`curate.people.sampling`): pair_id and stratum of all pairs, whether each
             was drawn, and its place in the order of the draw.
-        resume: the command by which judging goes on.
+        resume: the command that continues the review.
 
     Raises:
         CurateError: no verdict on any of the pairs, or of those drawn.
@@ -187,7 +189,7 @@ def _rate_with_notes(
 
 @dataclass(frozen=True)
 class ReviewCoverage:
-    """How much of a draw was judged.
+    """How much of a sample was reviewed.
 
     Attributes:
         size: pairs that were drawn; without a draw all pairs.
@@ -214,6 +216,8 @@ def _join_judgements(
         wrong=number.mean(), reviewed=pl.lit(True).first()
     )
     frame = pairs.select("pair_id", "is_tie", f=pl.Series(predicted).fill_nan(None))
+    # A tie has no label that could be wrong. Pairs without a prediction get the mean, which carries
+    # no information.
     frame = frame.filter(~pl.col("is_tie")).with_columns(
         pl.col("f").fill_null(pl.col("f").mean()).fill_null(0.5)
     )
@@ -233,7 +237,7 @@ def _selection_problem(
     has_sample: bool,
     resume: str,
 ) -> str | None:
-    """Return why no rate can be based on the judged pairs; None if one can."""
+    """Return why no rate can be based on the reviewed pairs; None if one can."""
     count = f"{coverage.reviewed:,} of {coverage.size:,}"
     if not has_sample:
         if _count_unblinded(verdicts):
@@ -243,23 +247,24 @@ def _selection_problem(
             )
     elif coverage.reviewed < coverage.size:
         order = sampled.filter("reviewed")["order"]
+        # The first n of a random order are a random sample; any other n may be a choice.
         if order.max() != coverage.reviewed - 1:
             gap = sampled.filter(~pl.col("reviewed"))["order"].min()
             return (
-                f"{count} drawn pairs are judged, but not in the drawn order (number "
-                f"{int(gap) + 1:,} is left out); which ones are judged may depend on their "  # type: ignore[arg-type]
-                f"labels. It shows those left out first: {resume}"
+                f"{count} drawn pairs are reviewed, but not in the drawn order (number "
+                f"{int(gap) + 1:,} was skipped); which ones are reviewed may depend on their "  # type: ignore[arg-type]
+                f"labels. Review the skipped ones first: {resume}"
             )
     if coverage.votes < min(_MIN_VERDICTS, coverage.size):
         return (
-            f"{count} pairs are judged, {coverage.votes:,} of them keep, flip or tie; a rate needs "
-            f"{_MIN_VERDICTS}. Go on: {resume}"
+            f"{count} pairs are reviewed, {coverage.votes:,} as keep, flip or tie; a rate needs "
+            f"{_MIN_VERDICTS}. Continue: {resume}"
         )
     missing = sampled.group_by("stratum").agg(pl.col("wrong").count()).filter(pl.col("wrong") == 0)
     if len(missing):
         return (
-            f"{count} pairs are judged, none of them in {len(missing):,} strata of the draw. "
-            f"Go on: {resume}"
+            f"{count} pairs are reviewed, none of them in {len(missing):,} strata of the sample. "
+            f"Continue: {resume}"
         )
     return None
 
@@ -270,13 +275,13 @@ def _count_unblinded(verdicts: pl.DataFrame) -> int:
 
 
 def _qualify_rate(rate: NoiseEstimate, coverage: ReviewCoverage, has_sample: bool) -> NoiseEstimate:
-    """Return the rate with what was judged before it, and its assumptions after it."""
+    """Return the rate with the coverage of the review before it and its assumptions after it."""
     text = rate.text
     skipped = coverage.reviewed - coverage.votes
     if skipped:
         text += f"; {skipped:,} skipped or unusable pairs are left out"
     if has_sample and coverage.reviewed < coverage.size:
-        text = f"{coverage.reviewed:,} of {coverage.size:,} judged, in the drawn order: {text}"
+        text = f"{coverage.reviewed:,} of {coverage.size:,} reviewed, in the drawn order: {text}"
     elif not has_sample and coverage.reviewed < coverage.size:
         text += "; if the reviewed pairs were drawn at random: name the draw by --sample"
     return replace(rate, text=text)

@@ -1,4 +1,4 @@
-"""What heads, evidence and judged pairs say of the labels: agreement, accuracy, the noise rate."""
+"""What heads, evidence and reviewed pairs say of the labels: agreement, accuracy, noise rate."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def wrong_label_probability(pairs: pl.DataFrame, context: Context) -> NDArray[np
     """Return the probability that each label is wrong, (pairs,); NaN for ties and with too few
     prompts.
 
-    Verdicts are left out: predictions of judged pairs must not know what people found.
+    Verdicts are left out: predictions of reviewed pairs must not know the reviewers' verdicts.
     """
     if has_too_few_prompts(pairs, context):
         return np.full(len(pairs), np.nan)

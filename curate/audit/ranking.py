@@ -48,6 +48,7 @@ def audit_ranking(
     voted = pairs.filter(pl.Series(is_voted))
     groups = context.prompt_groups(pairs)[is_voted]
     answers = answer_logprobs(voted, context, model)
+    # An answer that does not fit the model's context has no log-probability.
     is_finite = np.isfinite(answers.chosen) & np.isfinite(answers.rejected)
     groups = groups[is_finite]
     findings: dict[str, Any] = {"model": model.name, "pairs": int(is_finite.sum())}

@@ -29,7 +29,7 @@ def audit_data(
         data: pairs of `read_pairs`, or anything it accepts.
         progress: receives the progress; default none.
         embedder: its name or settings.
-        gold: judged pairs: a file of verdicts, several, {"column": "extra.x"}, or verdicts of
+        gold: reviewed pairs: a file of verdicts, several, {"column": "extra.x"}, or verdicts of
             `read_verdicts`.
         **options: of `curate.audit.command.audit`: `against`, `sample`, `seed`, `model`...
 

@@ -149,7 +149,7 @@ def _annotator_table(agreement: dict[str, Any]) -> AuditTable | None:
 
 
 def _disagreement_table(findings: dict[str, Any] | None) -> AuditTable | None:
-    """Return the table of kinds of labels and groups of annotators."""
+    """Return the table of shares of flips, tastes and cycles, and of groups of annotators."""
     if not findings or "shares" not in findings:
         return None
     rows = [(kind, f"{share:.1%}") for kind, share in findings["shares"].items()]

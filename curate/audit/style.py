@@ -84,6 +84,7 @@ def _style_differences(
         # A pair without slots says nothing of position: 0 moves no coefficient.
         differences[_POSITION] = np.where(np.isfinite(slot), np.where(slot == 1, 1.0, -1.0), 0.0)
     for key in columns:
+        # A missing number takes no side.
         differences[f"extra.{key}"] = np.nan_to_num(_extra_numbers(pairs, key))
     return list(differences), np.column_stack(list(differences.values()))
 

@@ -84,6 +84,7 @@ def _strongest_bias(biases: dict[str, Any]) -> list[str]:
     """Return the trait that the preferred answer has most often more or less of."""
     rows = [*biases["preferred_has_more"], *([biases["position"]] if "position" in biases else [])]
     measured = [row for row in rows if row["share"] is not None]
+    # By the interval, not the share: a trait of ten pairs would lead every report.
     clear = [r for r in measured if r["low"] > 0.5 + _MIN_LEANING or r["high"] < 0.5 - _MIN_LEANING]
     if not clear:
         return []

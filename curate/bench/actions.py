@@ -54,6 +54,7 @@ def pipeline_lines(recipe: Recipe, sections: Mapping[str, Any] | None = None) ->
     for section in ("scorers", "filters"):
         lines.append(f"{section}:")
         for step in recipe.config[section]:
+            # yaml breaks lines at 80 columns by default; a step should stay one line to copy.
             flow = yaml.safe_dump(step, default_flow_style=True, sort_keys=False, width=1000)
             lines.append(f"  - {flow.strip()}")
     lines += [yaml.safe_dump(after, sort_keys=False).strip()] if after else []

@@ -10,7 +10,7 @@ all does not, -1 the other way round, and 0 where they agree,
     log P(label names the better answer) / P(it does not) = x + c d,      c ~ N(0, spread^2),
 
 where x is what other prompts' labels, votes and evidence say. The labels of these pairs, each wrong
-with probability e, give the posterior of c. With clean labels they decide alone; the noisier they
+with probability e, give the posterior of c. Clean labels decide by themselves; the noisier they
 are, the more x decides, and the wider the interval.
 """
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SPREAD = 1.5
 """Standard deviation of c, nats; chosen on Auto-J and LLMBar."""
+# Beyond four deviations lies 6e-5 of a normal prior.
 _NODES = np.linspace(-4.0, 4.0, 81)
 """Integration nodes of c, in standard deviations of its prior."""
 _RATE_WEIGHTS = (1 / 6, 2 / 3, 1 / 6)
@@ -43,7 +44,7 @@ class LabelTruth:
         label_log_odds: (pairs, 3) log odds that a label is not flipped, at the lower limit, the
             mean and the upper limit of the flip rate.
         judgements: (pairs,) 1 where a person found the label right, -1 where wrong, 0 where nobody
-            judged it.
+            reviewed it.
     """
 
     other_log_odds: NDArray[np.float64]
@@ -85,6 +86,7 @@ def clean_difference(
         weight: (tests,) of each label: a pair that is tested twice has one label; default 1.
         spread: standard deviation of c.
     """
+    # Where both heads agree the difference is 0 whatever the truth is, and no posterior is needed.
     expected, moved = np.zeros(len(difference)), np.flatnonzero(difference)
     if not len(moved):
         return CleanDifference(expected, 0.0)
@@ -94,12 +96,14 @@ def clean_difference(
     means, total, square = np.zeros(len(moved)), 0.0, 0.0
     for share, odds in zip(_RATE_WEIGHTS, labels.label_log_odds.T, strict=True):
         mass, right = _average_nodes(logits, odds[:, None], labels.judgements[:, None], weights)
+        # The difference on the true label: a wrong label turns its sign.
         values = d[:, None] * (2.0 * right - 1.0)
         sums = values.sum(axis=0)
         means += share * (values @ mass)
         total += share * float(sums @ mass)
         square += share * float(np.square(sums) @ mass)
     expected[moved] = means
+    # The variance over c and the flip rate; rounding can bring it just below 0.
     return CleanDifference(expected, max(square - total**2, 0.0) / len(difference) ** 2)
 
 

@@ -172,7 +172,7 @@ def bench_data(
         noise: shares of labels to flip.
         patterns: flip patterns.
         seeds: draws; five in a row test every prompt once.
-        gold: judged pairs, which steps and tests then take as the truth: a file of verdicts,
+        gold: reviewed pairs, which steps and tests then take as the truth: a file of verdicts,
             several, {"column": "extra.x"}, or verdicts of `read_verdicts`.
         embedder: its name or settings.
         progress: receives the progress; default none.
@@ -223,6 +223,7 @@ def _advise_on_all(
                 tested_advice, next_step=_judging_commands(sections.get(name, {}).get("input", {}))
             )
         advice.append(tested_advice)
+    # The user's own labels come first; injected flips only illustrate.
     return sorted(advice, key=lambda a: a.key["pattern"] != AS_LABELLED)
 
 

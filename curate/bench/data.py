@@ -39,7 +39,8 @@ class BenchData:
         pairs: the pair table.
         features: features of the pairs.
         margin: (pairs,) true margin of the label where it is known (semi-synthetic), else None.
-        judgements: (pairs,) 1 where people found the label right, -1 wrong, 0 not judged; or None.
+        judgements: (pairs,) 1 where people found the label right, -1 wrong, 0 not
+            reviewed; None without verdicts.
         turned: (pairs,) which labels were flipped since the pairs were read; None: none.
         parent_blocks: `blocks` where the pairs were taken from others; None computes them.
     """
@@ -134,6 +135,7 @@ def consensus_rows(pairs: pl.DataFrame) -> NDArray[np.int64]:
         .agg(pl.col("row").min(), pl.col("vote").n_unique(), pl.col("ok").all())
         .filter((pl.col("vote") == 1) & pl.col("ok"))
     )
+    # group_by returns groups in any order, and a seed must give the same split in every run.
     rows: NDArray[np.int64] = groups["row"].sort().to_numpy().astype(np.int64)
     return rows
 
@@ -178,7 +180,7 @@ def labels_as_given(
         name: the dataset's name.
         pairs: the pair table.
         features: features of the pairs.
-        verdicts: pair_id and verdict (keep, flip; others count as not judged) of judged pairs.
+        verdicts: pair_id and verdict (keep, flip; others count as not reviewed) of reviewed pairs.
 
     Raises:
         CurateError: there are fewer than `MIN_PAIRS`, fewer prompts than folds, or no verdict on
@@ -228,6 +230,7 @@ def semi_synthetic(
         first_answer[differ],
         second_answer[differ],
     )
+    # In double: half-precision differences would shift labels near a margin of 0.
     vectors = features.vectors.astype(np.float64)
     margin = (vectors[first_answer] - vectors[second_answer]) @ rng.normal(size=vectors.shape[1])
     # The noise is in units of the margin: the scale sets how hard the labels are.

@@ -63,6 +63,7 @@ def ranked_right(
     # The embedding is the first of the blocks.
     width = None if style else train.features.vectors.shape[1]
     table = np.stack([w.column() for w in weights.values()], axis=1).astype(np.float32)
+    # Rows that weigh nothing in every weighting cost time and teach nothing.
     used = table.sum(axis=1) > 0
     blocks = train.blocks[:, :width]
     # A flipped label is the swapped pair.

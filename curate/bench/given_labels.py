@@ -44,7 +44,7 @@ class GivenLabelNoise:
         rate: mean of the posterior of the flip rate.
         low: lower end of its 95 % interval.
         high: upper end.
-        judged_pairs: labels that people judged.
+        judged_pairs: labels that people reviewed.
     """
 
     text: str
@@ -60,7 +60,7 @@ def label_truth(data: BenchData, context: Context) -> tuple[LabelTruth, GivenLab
     No pair's labels, nor those of its prompt, are in what heads say of it.
 
     Args:
-        data: pairs with their labels; of `as_labelled`.
+        data: pairs with their labels, from `labels_as_given`.
         context: store and inference of language models.
     """
     step_context, plan = data.context(context, 0), make_plan(parse_config(_POSTERIOR))
@@ -76,6 +76,7 @@ def label_truth(data: BenchData, context: Context) -> tuple[LabelTruth, GivenLab
     right = scores["label_em.posterior"].fill_null(0.5).to_numpy()
     right_log_odds = logit(np.clip(right, _MIN_PROBABILITY, 1.0 - _MIN_PROBABILITY))
     low, high = (averaged.rate_quantile(share) for share in (0.025, 0.975))
+    # From one half on, a label would count for the opposite answer.
     rates = np.clip([low, averaged.rate, high], _MIN_PROBABILITY, 0.5 - _MIN_PROBABILITY)
     label_log_odds = np.tile(-logit(rates), (len(right), 1))
     # Terms at mean scales are surer than their average: what the label does not say is the rest.
@@ -97,7 +98,7 @@ def run_given_labels(
     """Train on the labels as they are, after each step, and test on held-out pairs.
 
     Args:
-        data: pairs with their labels; of `as_labelled`.
+        data: pairs with their labels, from `labels_as_given`.
         plan: the plan with the actions and recipes to test.
         progress: receives the progress.
         truth: what is known of the truth behind the labels.

@@ -65,6 +65,8 @@ def compare_methods(rows: pl.DataFrame) -> list[MethodComparison]:
             table = condition_rows.drop_nulls(measure).pivot(
                 on="method", index="seed", values=measure, aggregate_function="first"
             )
+            # A seed without a value of one method is left out for all: differences are paired by
+            # seed.
             values = table.drop("seed").drop_nulls()
             if len(values) > 1 and values.width > 1:
                 named = dict(zip(_KEYS, key, strict=True))
@@ -82,6 +84,7 @@ def _compare_on_measure(
     means = values.mean(axis=0)
     # A hard split lowers all methods alike: what is common to a seed is no noise between methods.
     residual = values - means - values.mean(axis=1, keepdims=True) + values.mean()
+    # Of a two-way layout of seeds and methods without interaction.
     freedom = (seeds - 1) * (methods - 1)
     noise = float(np.sqrt(np.square(residual).sum() / freedom / seeds))
     signal = float(np.sqrt(max(float(means.var(ddof=1)) - noise**2, 0.0)))

@@ -93,6 +93,7 @@ def rank_pairs(
         ]
         rate = rates[0] if rates and method.estimates else None
         estimate = float("nan") if rate is None else float(rate)
+        # A method that abstains on a pair does not suspect it.
         suspicion = np.nan_to_num(method.sign * values, nan=-np.inf)
         rankings[method.name] = Ranking(suspicion, estimate, seconds)
     return rankings

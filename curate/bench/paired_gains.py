@@ -124,6 +124,7 @@ def paired_gain(
     """
     mean, count = float(differences.mean()), len(differences)
     # Pairs of one prompt fail together: their errors count as one.
+    # G / (G - 1) below is the usual small-sample factor of cluster-robust variances.
     clusters = np.bincount(dense_ranks(pl.Series(prompts)), weights=differences - mean)
     prompt_count = len(clusters)
     within_draws = (
@@ -166,6 +167,7 @@ def holm_correction(p: NDArray[np.float64]) -> NDArray[np.float64]:
     # The smallest p is compared with all methods, the next with all but one, and so on.
     steps = p[order] * np.arange(len(p), 0, -1)
     corrected = np.empty(len(p))
+    # A running maximum: a larger p value must not end up with the smaller correction.
     corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return corrected
 
@@ -209,6 +211,7 @@ def smallest_visible_gain(table: pl.DataFrame) -> float | None:
     acts.
     """
     error = float(table["gain_error"].to_numpy().max(initial=0.0))
+    # 1.96 for the test plus .84 for four of five tries: 2.8 standard errors.
     needed = float(stats.norm.ppf(1.0 - _LEVEL / 2.0) + stats.norm.ppf(_POWER))
     return needed * error if error > 0 else None
 
@@ -220,6 +223,7 @@ def gain_by_halves(tested: Rankings, family: list[str]) -> PairedGain:
     Both ways round, and keeping all where nothing gains. The best of several looks better on the
     pairs that it was chosen on than it is.
     """
+    # By prompt: pairs of one prompt in both halves would carry the choice over.
     in_second_half = group_folds(tested.prompts, 2, 0) == 1
     expected, unknown = np.zeros(len(in_second_half)), 0.0
     for selection in (in_second_half, ~in_second_half):

@@ -19,9 +19,9 @@ from curate.steps.context import Context
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Made up, of whom some err more often.
+# Number of simulated annotators for data that names none.
 ANNOTATORS = 10
-# Clusters of prompts, of which some are labelled worse.
+# Number of clusters of prompts.
 TOPICS = 20
 
 Pattern = Callable[[BenchData, float, np.random.Generator], "NDArray[np.bool_]"]
@@ -63,6 +63,7 @@ def annotator_flips(data: BenchData, rate: float, rng: np.random.Generator) -> N
     Data without annotators gets ten, at random (see `with_annotators`).
     """
     number = dense_ranks(data.pairs["annotator"])
+    # Their mean is the rate, so that patterns of one rate are comparable.
     rates = np.linspace(0.0, 2.0 * rate, int(number.max()) + 1)
     flips: NDArray[np.bool_] = rng.random(len(data.pairs)) < rng.permutation(rates)[number]
     return flips
@@ -85,6 +86,7 @@ def topic_flips(data: BenchData, rate: float, rng: np.random.Generator) -> NDArr
     """
     groups = min(TOPICS, len(np.unique(data.features.index["prompt"])))
     seed = int(rng.integers(2**31))
+    # One start is enough: topics have to be coherent, not optimal.
     topics = KMeans(groups, n_init=1, random_state=seed).fit_predict(data.features.of("prompt"))
     order = rng.permutation(groups)
     sizes = np.cumsum(np.bincount(topics, minlength=groups)[order])

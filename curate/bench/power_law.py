@@ -54,6 +54,7 @@ class PowerLaw:
 
     def enough(self, gain: float) -> float:
         """Return the clean pairs from which on doubling takes away less than `gain`."""
+        # Doubling n pairs gains size n^-exponent (1 - 2^-exponent), solved for n.
         first_gain = self.size * (1.0 - 2.0**-self.exponent)
         return float((first_gain / gain) ** (1.0 / self.exponent))
 
@@ -82,6 +83,7 @@ def fit_power_law(sizes: NDArray[np.float64], errors: NDArray[np.float64]) -> Po
     high = [LIMITS[1], 20.0, EXPONENTS[1], *[np.log(WORTHS[1])] * (rates - 1)]
     fits = []
     for limit, exponent in _STARTS:
+        # So that the starting curve passes through the error of the smallest set.
         scale = np.log(span * sizes[0] ** exponent)
         start = np.clip([limit, scale, exponent, *[1.0] * (rates - 1)], low, high)
         fits.append(least_squares(residuals, start, bounds=(low, high)))

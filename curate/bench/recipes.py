@@ -96,6 +96,7 @@ def apply_recipe(data: BenchData, recipe: Recipe, context: Context) -> Outcome:
     return Outcome(
         filtered.dropped,
         flipped.to_numpy(),
+        # Dropped pairs have no value here; `Outcome.weights` gives them 0.
         compared["weight"].fill_null(1.0).to_numpy(),
         compared["probability"].fill_null(1.0).to_numpy(),
         time.perf_counter() - started,

@@ -239,5 +239,6 @@ def _ranking_measures(ranking: Ranking, flips: NDArray[np.bool_]) -> dict[str, f
 
 def experiment_seed(*names: object) -> int:
     """Return the seed of an experiment's flips: one for each dataset, pattern, rate and seed."""
+    # Python's own hash is salted and differs from process to process.
     digest = blake2b("/".join(str(n) for n in names).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big")

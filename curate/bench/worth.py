@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _CURVE_POINTS = 7
 _MIN_TRAINING_PAIRS = 20
 # Resampled curves, for the interval.
+# Each end of a 95 % interval then has five draws beyond it.
 _DRAWS = 200
 _LEVEL = 0.01
 """Level of the test that the error falls. Draws share pairs: at 0.05 random labels passed in 5 of
@@ -94,6 +95,7 @@ def measure_worth(data: BenchData, plan: WorthPlan, progress: Progress) -> Worth
     # The same sizes in every draw, so that errors can be averaged.
     max_pairs = min(int((~held_out_mask(data.groups, seed)).sum()) for seed in range(plan.seeds))
     min_pairs = min(_MIN_TRAINING_PAIRS, max_pairs)
+    # Rounded sizes of a small dataset can coincide.
     sizes = np.unique(np.geomspace(min_pairs, max_pairs, _CURVE_POINTS).round().astype(np.int64))
     errors = np.empty((plan.seeds, len(rates), len(sizes)))
     with progress.task(f"worth {data.name}", plan.seeds) as task:

@@ -48,7 +48,7 @@ class BiasWatch:
             an earlier filter selected by learned scores, after which it speaks of other pairs.
         flip_rate: interval of the share of labels flipped at random; None: unknown.
         stops: whether the run ends if length decides.
-        has_gold: whether some pairs are judged.
+        has_gold: whether some pairs are reviewed.
         data: how commands name the dataset; None: unknown.
     """
 
@@ -131,7 +131,7 @@ def _flip_rate(column: str, records: Sequence[StepRecord]) -> tuple[float, float
     rate.
     """
     facts = next((r.facts for r in records if column == f"{r.name}.posterior"), {})
-    # Judged pairs may say that flips depend on the pair.
+    # Reviewed pairs may show that flips depend on the pair.
     if "flip_rate" not in facts or facts.get("judged_pairs"):
         return None
     return facts["flip_rate"]["low"], facts["flip_rate"]["high"]
@@ -179,7 +179,7 @@ def bias_remedies(
     Args:
         learned: the scorers that length decides.
         data: how commands name the dataset.
-        has_gold: whether some pairs are judged.
+        has_gold: whether some pairs are reviewed.
     """
     changes = []
     if any(step.takes_evidence for step in learned) and not has_gold:
@@ -212,6 +212,7 @@ def step_line(step: ScorerStep, **changes: Any) -> str:
     named = {} if step.name == step.scorer.name else {"name": step.name}
     settings = step.scorer.params.model_dump(mode="json", exclude_defaults=True) | changes
     values = {"type": step.scorer.name, **named, **settings}
+    # yaml breaks lines at 80 columns by default, and this is one line to paste.
     text: str = yaml.safe_dump(values, default_flow_style=True, sort_keys=False, width=10_000)
     return f"- {text.strip()}"
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _OTHER_INFORMATION = ("evidence", "judged_pairs", "pairs_with_other_votes")
-"""Facts of a scorer that has more than heads to go by."""
+"""Facts of a scorer that uses more than the probe models."""
 _DROP_SCHEMA = {DROP_STEP: pl.String(), DROP_REASON: pl.String(), DROP_CODE: pl.String()}
 OTHER_SOURCE = "other source"
 """Status of a pair on which a filter of another source does not act."""
@@ -187,10 +187,10 @@ def _neutral_columns(step: FilterStep, pairs: int) -> pl.DataFrame:
 
 
 def _filter_verdict(step: FilterStep, input_pairs: RowSelection, context: Context) -> FilterResult:
-    """Return what the filter says of the pairs, of which it gets the columns that it declares.
+    """Return the filter's verdict on the pairs. It gets only the columns that it declares.
 
     Raises:
-        RuntimeError: a plug-in's mistake: it reads others, or judges other pairs.
+        RuntimeError: a plug-in reads other columns, or returns verdicts on other pairs.
     """
     reads = step.filter.reads()
     # Who looks at texts needs what belongs to them, such as tools and images.
@@ -204,7 +204,7 @@ def _filter_verdict(step: FilterStep, input_pairs: RowSelection, context: Contex
         raise RuntimeError(problem) from error
     if len(verdict.keep) != len(input_pairs) or len(verdict.reason) != len(input_pairs):
         raise RuntimeError(
-            f"step '{step.name}' judged {len(verdict.keep)} of {len(input_pairs)} pairs"
+            f"step '{step.name}' returned {len(verdict.keep)} verdicts for {len(input_pairs)} pairs"
         )
     return verdict
 
@@ -255,6 +255,7 @@ def _judge_pairs(
     verdict = _filter_verdict(step, input_pairs, context)
     # The filter's temporary arrays are free now; without this, allocators would keep their memory.
     release_free_memory()
+    # An undecided pair is dropped, where its reason shows; kept, it would go unnoticed.
     keep = verdict.keep.fill_null(False).to_numpy()
     added = None
     if verdict.added is not None:

@@ -71,7 +71,7 @@ def read_mixture(
         sources: what to read.
         seed: seed of the draws.
         progress: receives the progress.
-        workspace: scratch space for the pairs.
+        scratch: scratch space for the pairs.
         limit: pairs of each source at most, besides its own limit.
         workers: read sources of several files.
     """
@@ -84,6 +84,7 @@ def read_mixture(
         read.append(collect_pairs(batches_read, scratch))
     # Only now is it known which source is the scarcest.
     shares = _target_shares(sources, [len(pairs) for pairs in read])
+    # One generator for all sources in their order: equal files must not draw the same prompts.
     rng = np.random.default_rng(seed)
     rows = [_draw_rows(p.frame, n, rng) for p, n in zip(read, shares, strict=True)]
     facts = [

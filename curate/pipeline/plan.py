@@ -22,7 +22,7 @@ from curate.write.weighing import Weighing, resolve_weighing
 EXTRA_PREFIX = "extra."
 GOLD = "gold"
 JUDGED = Column(f"{GOLD}.judged", "reviewers' verdict on the label: right, wrong or null", "text")
-"""Column of a run with judged pairs."""
+"""Column of a run with reviewed pairs."""
 _CARRIED = ("source", "annotator", "strength")
 """Columns of the pair table that shards may carry under their own names."""
 
@@ -66,7 +66,7 @@ class PipelinePlan:
         weighing: what the export does with weights.
         extras: keys of `extra` that filters read as columns `extra.<key>`.
         carried: columns that the shards carry, by the name that they have there.
-        has_gold: whether some pairs are judged.
+        has_gold: whether some pairs are reviewed.
         on_bias: what to do if length decides which labels a filter acts on.
         data: how commands name the dataset; None if unknown.
         deprecated: keys of the configuration that do nothing any more, with what to know.
@@ -131,7 +131,7 @@ class PipelinePlan:
         return notes
 
     def columns(self) -> tuple[Column, ...]:
-        """Return every column that scorers and filters make, and which labels are judged."""
+        """Return every column that scorers and filters make, and the reviewers' verdicts."""
         steps: tuple[ScorerStep | FilterStep, ...] = (*self.scorers, *self.filters)
         gold_columns = (JUDGED,) if self.has_gold else ()
         return (*gold_columns, *(column for step in steps for column in step.columns()))

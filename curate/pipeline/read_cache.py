@@ -83,6 +83,7 @@ def input_key(settings: InputConfig, sources: list[RowSource]) -> str | None:
     notes = [note for source in sources for note in source.notes]
     if any(file is None for file in files):
         return None
+    # With the code: another version may read the same file differently.
     digests = {str(file): file_digest(file).hex() for file in dict.fromkeys(files) if file}
     return digest_of([settings.model_dump(mode="json"), digests, notes, code_digest(), versions()])
 

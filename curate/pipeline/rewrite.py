@@ -1,4 +1,4 @@
-"""Writes a finished run anew, after a step that judged its pairs."""
+"""Writes a finished run again, after a step that changed which pairs are kept."""
 
 from __future__ import annotations
 

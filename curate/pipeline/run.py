@@ -234,7 +234,7 @@ class Pipeline:
         steps: list[StepRecord],
         prompt_map: pl.DataFrame | None,
     ) -> Result:
-        """Return kept and dropped pairs and all scores, of which none may be missing."""
+        """Return kept and dropped pairs and all scores; no pair may be missing."""
         extra_columns = {n: c for n, c in self.plan.carried.items() if n not in PAIR_COLUMNS}
         carried = [pl.col(column).alias(name) for name, column in extra_columns.items()]
         weights, soft = self._of_filters("weight"), self._of_filters("label_probability")
@@ -294,7 +294,7 @@ class Pipeline:
         return [f"{step}.{column}" for step, column in columns if column]
 
     def _with_embedder(self, frame: pl.DataFrame, steps: list[StepRecord]) -> PipelineConfig:
-        """Return the configuration with the embedder that is taken, told where there was a
+        """Return the configuration with the embedder that is used; a note says so if there was a
         choice.
         """
         if not self.plan.needs_embeddings:
@@ -364,11 +364,12 @@ def _weight_product(weights: list[str]) -> list[pl.Expr]:
     """Return the product of the columns as `weight`, if there are any."""
     if not weights:
         return []
+    # A product: each filter weighs the pair as the filters before it left it.
     return [pl.reduce(lambda a, b: a * b, [pl.col(name) for name in weights]).alias(WEIGHT)]
 
 
 def _last_label_probability(probabilities: list[str]) -> list[pl.Expr]:
-    """Return what the last filter that judged a pair says of its label, if there is any."""
+    """Return each pair's label probability by the last filter that gives one, if there is any."""
     if not probabilities:
         return []
     return [pl.coalesce(reversed(probabilities)).alias(LABEL_PROBABILITY)]

@@ -1,4 +1,4 @@
-"""What a run knows of its labels before any scorer runs: margins of the file, judged pairs."""
+"""What a run knows of its labels before any scorer runs: margins of the file, reviewed pairs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class RunEvidence:
         return replace(record, facts=record.facts | {"gold": gold}, warnings=warnings)
 
     def columns(self, scratch: ScratchSpace) -> list[pl.DataFrame]:
-        """Return the column `gold.judged`, where pairs are judged."""
+        """Return the column `gold.judged`, if pairs are reviewed."""
         if self.judgements is None:
             return []
         words = {1: "right", -1: "wrong"}
@@ -78,7 +78,7 @@ def run_evidence(
 
     Args:
         plan: the plan of the run.
-        gold: where judged pairs are.
+        gold: where the verdicts on reviewed pairs are.
         gold_files: the result of `check_gold`.
         pairs: the pair table.
 

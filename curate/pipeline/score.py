@@ -55,7 +55,7 @@ def score(
         embedder: its name or settings, for scorers on embeddings.
         seed: seed of all random choices.
         store: folder that keeps vectors and scores, "auto", or None.
-        gold: judged pairs: a file of verdicts, several, or {"column": "extra.x"}.
+        gold: reviewed pairs: a file of verdicts, several, or {"column": "extra.x"}.
         **parameters: of the scorer.
 
     Raises:

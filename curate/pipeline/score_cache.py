@@ -194,8 +194,10 @@ def embedder_identity(config: PipelineConfig) -> str | None:
     files = model_hash(name)
     if files is None:
         return None
+    # The model's files decide, not its name; device and batch size change the last digits only.
     settings = config.embedder.model_dump(mode="json", exclude={"name", "device", "batch_tokens"})
     if config.embedder.pooling == "last_token":
+        # Such an embedder is a language model, which the section `inference` loads.
         settings |= config.inference.model_dump(mode="json")
     return f"{files} {json.dumps(settings, sort_keys=True)}"
 

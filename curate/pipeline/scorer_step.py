@@ -36,7 +36,7 @@ class ScorerStep:
 
     @property
     def takes_evidence(self) -> bool:
-        """Return whether it reads `Context.evidence`, if only judged pairs."""
+        """Return whether it reads `Context.evidence`, even if that is only reviewed pairs."""
         return isinstance(self.scorer.params, EvidenceParameters)
 
     @property

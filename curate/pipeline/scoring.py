@@ -184,6 +184,8 @@ def _row_scores(
                 yield pairs[rows].filter(~row_scores.cached_mask(rows, stored))
 
     for scored in engine.rows(step, missing(), context):
+        # Frames with all scores in the cache sent nothing to the engine: they come out before its
+        # next result, so that the order of the pairs stays.
         while len(waiting[0][1]) == waiting[0][0].stop - waiting[0][0].start:
             yield row_scores.merge(*waiting.popleft(), None)
         yield row_scores.merge(*waiting.popleft(), scored)

@@ -56,6 +56,7 @@ def summarise_by_source(
 def _longer_signs(pairs: RowSelection) -> pl.Series:
     """Return +1 where chosen is longer, -1 where rejected is; null for ties."""
     sizes = [messages_text(s).str.len_chars().cast(pl.Int64) for s in ("chosen", "rejected")]
+    # In a tie neither answer is preferred, whichever column it stands in.
     sign = pl.when(~pl.col("is_tie")).then((sizes[0] - sizes[1]).sign())
     batches = pairs.iter_batches(["chosen", "rejected", "is_tie"])
     return pl.concat([batch.select(s=sign) for batch in batches])["s"]

@@ -12,6 +12,7 @@ from typing import Any
 from curate.data.checksums import file_digest
 from curate.store.warnings import StoreWarnings
 
+# The name of earlier versions: another one would orphan their entries.
 FACTS_SUFFIX = ".told"
 _SIZE, _DIGEST = "bytes", "xxh3_128"
 

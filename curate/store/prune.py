@@ -68,6 +68,7 @@ def prune_store(
         removed.append(remaining.pop(0))
     for entry in removed:
         for path in _with_companions(entry.path):
+            # Another process may prune the same store.
             path.unlink(missing_ok=True)
     return removed, remaining
 

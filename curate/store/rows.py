@@ -32,6 +32,7 @@ def row_key(*parts: str) -> bytes:
     digest = blake2b(digest_size=16)
     for part in parts:
         data = part.encode()
+        # With the length of each text, or ("ab", "c") and ("a", "bc") would share a key.
         digest.update(len(data).to_bytes(8, "big") + data)
     return digest.digest()
 
@@ -104,6 +105,7 @@ class RowStore:
 
 
 def _create_table(connection: sqlite3.Connection) -> None:
+    # Readers then do not wait for a writer.
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(
         "CREATE TABLE IF NOT EXISTS checked (key BLOB PRIMARY KEY, value BLOB NOT NULL)"

@@ -146,5 +146,6 @@ class ScratchSpace:
         if self.folder is None:
             return None
         self._file_count += 1
+        # Names of steps are the user's and may contain slashes. The number keeps equal names apart.
         safe_name = re.sub(r"[^\w.-]", "_", name)
         return self.folder / f"{self._file_count:03d}-{safe_name}.{ending}"

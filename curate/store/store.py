@@ -37,7 +37,7 @@ _ERRORS = (OSError, sqlite3.Error, pa.ArrowException, ValueError)
 
 
 def default_root() -> Path:
-    """Return Return `$CURATE_CACHE`, or `~/.cache/curate`."""
+    """Return `$CURATE_CACHE`, or `~/.cache/curate`."""
     return Path(os.environ.get(_VARIABLE) or Path.home() / ".cache" / "curate").expanduser()
 
 
@@ -101,6 +101,7 @@ class Store:
 
     def vectors(self, fingerprint: str, dtype: str = "float32") -> VectorStore:
         """Return the store of one model's vectors, to be opened and closed."""
+        # Fingerprints contain names of models, and these slashes.
         name = blake2b(f"{fingerprint}/{dtype}".encode(), digest_size=16).hexdigest()
         return VectorStore(self.root / "vectors" / name, dtype, self.store_warnings)
 
@@ -137,6 +138,7 @@ class Store:
         # Where the store takes nothing the value goes to a place that nobody reads.
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # In the same folder: a rename is atomic only within one file system.
             opened = tempfile.NamedTemporaryFile(  # noqa: SIM115 (closed below)
                 dir=path.parent, suffix=".tmp", delete=False
             )

@@ -35,7 +35,7 @@ class VectorStore:
     Args:
         folder: of this model's files.
         dtype: float32 or float16, in which vectors are kept.
-        store_warnings: where is told that it cannot be used.
+        store_warnings: collects problems of the store, for the user.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class VectorStore:
         keys = self._part_keys
         self._keys = np.concatenate(keys) if keys else np.empty(0, dtype=f"S{KEY_BYTES}")
         self._starts = np.cumsum([0, *(len(part) for part in self._parts)])
+        # A stable sort: of equal keys the earliest vector is taken, in every run alike.
         self._order = np.argsort(self._keys, kind="stable")
         self._sorted = self._keys[self._order]
 

@@ -22,6 +22,7 @@ MOVED = "from-the-run-before"
 
 GENERATOR_TAG = '<meta name="generator" content="curate">'
 """In the head of every page that curate writes."""
+# The tag stands in the head; a page itself can have megabytes.
 _HEAD_BYTES = 1024
 
 

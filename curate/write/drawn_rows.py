@@ -112,6 +112,7 @@ class WeighedRows:
         rows: dict[str, Rows] = {}
         total: WeightCounts | None = None
         for name, pairs in by_split.items():
+            # Several draws of held-out rows would only make their evaluation slower.
             rows[name], counts = weigh_pairs(
                 pairs, replace(settings, copies=1) if rows else settings
             )

@@ -67,6 +67,7 @@ def draw_rows(
     # One of the rows, the other of the labels: with one alone, rows of weight 1 would all flip.
     starts = np.random.default_rng(seed).random(2)
     for number in range(draws):
+        # Evenly spaced starts: the rows of all draws together also stay within 1 of their weights.
         first, second = (starts + number / draws) % 1.0
         drawn_times = np.minimum(_systematic_draws(rate[order], first), MOST)
         times[number, order] = drawn_times
@@ -87,5 +88,6 @@ def _random_order(ids: Iterable[str], pairs: int, seed: int) -> NDArray[np.int64
 
 def _systematic_draws(rates: NDArray[np.float64], start: float) -> NDArray[np.int64]:
     """Count the points start, start + 1, ... on each item; the item's rate is the mean."""
+    # Differences of floors: an item gets its rate rounded up or down, and rounding never adds up.
     ends = np.floor(np.concatenate([np.zeros(1), np.cumsum(rates)]) + start)
     return np.diff(ends).astype(np.int64)

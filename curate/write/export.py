@@ -173,7 +173,7 @@ class _ExportAttempt:
         self._pair_counts = PairCounts()
 
     def write(self, overwrite: bool) -> ExportResult:
-        """Write the folder; raises `_MorePartsError` where more is found than was known."""
+        """Write the folder; raises `_NewContentError` for content that was not known before."""
         target, run, form = self._target, self._run, self._form
         total = run.rows_kept if run else None
         with atomic_folder(self._folder, overwrite, MARK) as stage:

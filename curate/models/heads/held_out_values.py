@@ -28,7 +28,7 @@ class AnswerFeatures(Protocol):
     def held_out_values(
         self, compute_values: HeadValues, head_index: Tensor
     ) -> NDArray[np.float64]:
-        """Return `of(chosen, rejected)`, at the wanted heads (pairs, K) of each pair."""
+        """Return `compute_values(chosen, rejected)` at the given heads (pairs, K) of each pair."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class LocalAnswerFeatures:
 def gather_held_out_values(
     compute_values: HeadValues, chosen: FeatureMatrix, rejected: FeatureMatrix, head_index: Tensor
 ) -> NDArray[np.float64]:
-    """Return `of(chosen, rejected)`, (rows, heads), at the wanted heads (pairs, K) of each pair."""
+    """Return `compute_values(chosen, rejected)` at the given heads (pairs, K) of each pair."""
     head_index = head_index.to(chosen.device)
     # On the device until the end: a transfer a batch would let it wait for each.
     gathered = torch.empty(head_index.shape, device=chosen.device)

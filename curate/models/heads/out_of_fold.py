@@ -147,8 +147,7 @@ class OutOfFold:
         return self.held_out_values(self.heads.margins)
 
     def held_out_values(self, compute_values: HeadValues) -> NDArray[np.float64]:
-        """Return `of(chosen, rejected)`, (rows, heads), at each pair's held-out heads: (pairs,
-        K)."""
+        """Return `compute_values(chosen, rejected)` at each pair's held-out heads, (pairs, K)."""
         return self.answer_features.held_out_values(compute_values, self.scorer_of)
 
 

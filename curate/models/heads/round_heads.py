@@ -51,7 +51,7 @@ class RoundHeads:
         """Return both heads for each fold, learnt from the pairs of all other folds."""
         # In double: vectors may be half precision, and those of similar answers nearly cancel.
         difference = labelled.chosen.astype(np.float64) - labelled.rejected
-        # As feature_rows scales: the prior then means the same for every embedder.
+        # Scaled as in `answer_feature_matrices`: the prior then means the same for every embedder.
         size = np.sqrt(np.square(difference).sum(axis=1).mean()) or 1.0
         both = (labelled.chosen, labelled.rejected)
         chosen, rejected = (torch.from_numpy(vectors / np.float32(size)) for vectors in both)

@@ -36,6 +36,7 @@ def check_reachable(address: str | None) -> None:
     text = str(address)
     parts = urlsplit(text if "://" in text else f"tcp://{text}")
     try:
+        # Ray's default ports: of its client server and of a cluster's head.
         host, port = parts.hostname, parts.port or (10001 if parts.scheme == "ray" else 6379)
         if not host or " " in text:
             raise ValueError("no host")

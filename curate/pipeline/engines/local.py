@@ -54,6 +54,7 @@ class LocalEngine:
         self, step: ScorerStep, frames: Iterator[pl.DataFrame], context: Context
     ) -> Iterator[pl.DataFrame]:
         settings = WorkerSettings.of(step, context)
+        # spawn: a fork of a process with polars' threads can deadlock.
         pool = ProcessPoolExecutor(self._processes, get_context("spawn"), start_worker, (settings,))
         waiting: deque[Future[Scored]] = deque()
         with pool:

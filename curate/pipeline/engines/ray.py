@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from curate.steps.context import Context
 
 _ENVIRONMENT = {"POLARS_MAX_THREADS": "1"}
-"""Environment of workers: Ray counts one core each, which it tells OpenMP but not polars."""
+"""Environment of workers: Ray assigns one core each and limits OpenMP to it, but not polars."""
 
 
 class RayEngine:
@@ -224,6 +224,7 @@ class RayEngine:
         settings = DataContext.get_current()
         settings.enable_progress_bars = False
         settings.print_on_execution_start = False
+        # Scores belong to pairs by their position.
         settings.execution_options.preserve_order = True
         data = from_arrow_refs(references).map_batches(
             worker,

@@ -23,8 +23,8 @@ def unwrap_user_error(error: BaseException) -> BaseException:
                 "Ray workers were lost, also when their task was repeated",
                 where="engine",
                 found=first_line(cause),
-                fix="workers often end for want of memory: start fewer of them (engine.workers) "
-                "or write smaller shards; nothing of this run was put in place",
+                fix="workers are often killed when memory runs out: use fewer (engine.workers) or "
+                "smaller shards; nothing of this run was written",
             )
         cause = getattr(cause, "cause", None) or cause.__cause__
     return error

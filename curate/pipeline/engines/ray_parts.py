@@ -19,7 +19,7 @@ _AHEAD = 3
 
 
 class RayWorkers:
-    """`curate.steps.workers.Workers` by Ray tasks of one core each.
+    """`curate.steps.workers.Workers` that run as Ray tasks of one core each.
 
     The store spills to disk what memory cannot hold, and a task of a lost worker runs again on
     another one.

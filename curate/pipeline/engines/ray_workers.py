@@ -26,6 +26,7 @@ class ScoreWorker:
     def __call__(self, block: pa.Table) -> pa.Table:
         """Return the scores; an extra column holds facts and warnings in its first row."""
         scored = self._worker.score(pl.DataFrame(pl.from_arrow(block)))
+        # Ray Data carries tables only, so facts travel as a column; json knows no numbers of numpy.
         facts = json.dumps({"facts": scored.facts, "warnings": scored.warnings}, default=float)
         facts_column = [facts] + [None] * (len(scored.frame) - 1)
         frame = scored.frame.with_columns(

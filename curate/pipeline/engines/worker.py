@@ -45,6 +45,8 @@ class WorkerSettings:
         """Return the settings of a step of a run."""
         return cls(
             type(step.scorer),
+            # Only what the user set: a scorer may check a template that was given, and not its
+            # default.
             step.scorer.params.model_dump(exclude_unset=True),
             context.seed,
             context.store.root if context.store else None,

@@ -77,6 +77,7 @@ def _classified_pairs(pairs: pl.DataFrame) -> pl.DataFrame:
 
 def _vote_shares(counts: dict[tuple[str, str], _VoteCounts]) -> pl.DataFrame:
     rows = [
+        # Laplace's rule of succession, (won + 1) / (votes + 2), doubled for a mean of 1.
         (text, label, 2.0 * (text_counts.won + 1) / (text_counts.votes + 2))
         for (label, text), text_counts in counts.items()
     ]

@@ -41,7 +41,7 @@ def require_supported_content(
         parts: that the pairs have, and how many have each.
         file_type: of the shards.
         pairs: number of all pairs.
-        others: the forms that hold all these parts.
+        able_exports: the forms that hold all these parts.
         where: the form is asked for.
 
     Raises:

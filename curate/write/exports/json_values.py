@@ -21,6 +21,7 @@ JSON = pl.Struct({_FIELD: pl.String})
 """The type of a column of JSON values."""
 HUB_MEDIA = pl.List(pl.Struct({"bytes": pl.Binary, "path": pl.String}))
 """Media as the hub's `Image` stores them."""
+# Half of what offsets of 32 bits reach: estimated sizes can be too small.
 _CHUNK_BYTES = 1 << 30
 _IMAGES = ("images", REJECTED_MEDIA["images"])
 _HUB_IMAGES = pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))

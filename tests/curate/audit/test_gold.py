@@ -169,8 +169,8 @@ def test_too_few_verdicts_give_no_rate(count: int) -> None:
         pairs, np.full(1000, 0.3), verdicts_at(sample, list(range(count))), sample
     )
     assert (estimate["rate"], estimate["low"], estimate["high"]) == (None, None, None)
-    assert estimate["text"].startswith(f"no rate: {count} of 100 pairs are judged")
-    assert estimate["text"].endswith("Go on: curate review DRAWN")
+    assert estimate["text"].startswith(f"no rate: {count} of 100 pairs are reviewed")
+    assert estimate["text"].endswith("Continue: curate review DRAWN")
 
 
 def test_the_first_of_a_draw_are_a_smaller_sample() -> None:
@@ -180,11 +180,13 @@ def test_the_first_of_a_draw_are_a_smaller_sample() -> None:
     estimate = audit_gold(
         pairs, np.full(1000, 0.3), verdicts_at(sample, list(range(15)), words), sample
     )
-    assert estimate["text"].startswith("15 of 100 judged, in the drawn order: 33.3%, between 11.8%")
+    assert estimate["text"].startswith(
+        "15 of 100 reviewed, in the drawn order: 33.3%, between 11.8%"
+    )
     assert (estimate["judged"], estimate["drawn"], estimate["of"]) == (15, 100, 1000)
     skipped = verdicts_at(sample, list(range(15)), ["skip", "drop", "skip", *words[3:]])
     estimate = audit_gold(pairs, np.full(1000, 0.3), skipped, sample)
-    assert estimate["text"].startswith("15 of 100 judged, in the drawn order: ")
+    assert estimate["text"].startswith("15 of 100 reviewed, in the drawn order: ")
     assert estimate["text"].endswith("; 3 skipped or unusable pairs are left out")
 
 

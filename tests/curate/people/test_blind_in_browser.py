@@ -78,7 +78,7 @@ def test_from_a_dataset_to_a_rate(page: Any, folder: Path, server: ReviewProcess
     assert set(sides) == {"a", "b"}
     drawn = Path("my-prefs-drawn")
     part = command(f"curate audit 'my prefs.jsonl' --gold {drawn}")
-    assert "15 of 30 judged, in the drawn order: " in " ".join(part.output.split())
+    assert "15 of 30 reviewed, in the drawn order: " in " ".join(part.output.split())
     page.keyboard.press("u")
     until(page, "document.documentElement.dataset.done === '14'")
     assert page.inner_text("#heading") == "Pair 15 of 30"
