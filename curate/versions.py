@@ -28,10 +28,10 @@ def versions() -> dict[str, str]:
 
 @cache  # each is a file to be found and parsed
 def _versions() -> dict[str, str]:
-    found = {"curate": version(DISTRIBUTION), "python": platform.python_version()}
+    versions = {"curate": version(DISTRIBUTION), "python": platform.python_version()}
     for name in _LIBRARIES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -110,13 +110,13 @@ class LabelEM(MarginScorer[LabelEMParams]):
         labels, averaged = posterior.observations, posterior.averaged
         logits = logits_without_label(labels, averaged)
         rates = group_rates(
-            logits, group[voting], labels.judged, averaged.rate, self.params.prior_votes
+            logits, group[voting], labels.verdicts, averaged.rate, self.params.prior_votes
         )
         right = posterior.right
         # Rates by trait from reviewed pairs already include the annotator as a trait.
         if len(names) > 1 and posterior.rates is None:
             right = np.full(len(pairs), np.nan)
-            right[voting] = rates.label_right(logits, group[voting], labels.judged)
+            right[voting] = rates.label_right(logits, group[voting], labels.verdicts)
         _record_reliability(rates, names, context)
         # A group without any vote has the common rate.
         reliability = np.full(len(names), 1.0 - averaged.rate)
@@ -162,7 +162,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
         logits = logits_without_label(posterior.observations, posterior.averaged)
         logits, in_first_slot = logits[has_slot[voting]], slot[has_slot] == 1
         rates = slot_rates(logits, in_first_slot)
-        unjudged = posterior.judged[has_slot] == 0
+        unjudged = posterior.verdicts[has_slot] == 0
         right = posterior.right.copy()
         right[has_slot] = np.where(
             unjudged, rates.label_right(logits, in_first_slot), right[has_slot]

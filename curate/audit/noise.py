@@ -121,7 +121,7 @@ def _source_accuracies(
     """Return the accuracy of each source; none where labels follow a rule that sources may
     share.
     """
-    judgements = posterior.judged
+    judgements = posterior.verdicts
     if estimate.rule is not None and (judgements != 0).sum() < MIN_JUDGED:
         return ()
     return tuple(

@@ -101,7 +101,7 @@ class BenchData:
     def context(self, parent: Context, seed: int) -> Context:
         """Return a context for these pairs, with the verdicts on them."""
         context = parent.for_pairs(seed, self.features)
-        context.evidence = LabelEvidence(judged=self.judgements)
+        context.evidence = LabelEvidence(verdicts=self.judgements)
         return context
 
 

@@ -67,7 +67,7 @@ def label_truth(data: BenchData, context: Context) -> tuple[LabelTruth, GivenLab
     (step,) = plan.scorers
     file = oriented_margins(plan, data)
     step_context = replace(
-        step_context, evidence=label_evidence(step, [], file, step_context.evidence.judged, [])
+        step_context, evidence=label_evidence(step, [], file, step_context.evidence.verdicts, [])
     )
     scores, record = run_scorer(step, data.pairs, step_context)
     # The scorer's own, which the context holds.
@@ -81,10 +81,10 @@ def label_truth(data: BenchData, context: Context) -> tuple[LabelTruth, GivenLab
     label_log_odds = np.tile(-logit(rates), (len(right), 1))
     # Terms at mean scales are surer than their average: what the label does not say is the rest.
     terms = posterior.heads + posterior.votes + posterior.evidence
-    others = np.where(posterior.judged == 0, right_log_odds - label_log_odds[:, 1], terms)
-    truth = LabelTruth(others, label_log_odds, posterior.judged)
+    other_log_odds = np.where(posterior.verdicts == 0, right_log_odds - label_log_odds[:, 1], terms)
+    truth = LabelTruth(other_log_odds, label_log_odds, posterior.verdicts)
     text = record.facts[NOISE_FACT]["text"]
-    judged_count = int((posterior.judged != 0).sum())
+    judged_count = int((posterior.verdicts != 0).sum())
     return truth, GivenLabelNoise(text, averaged.rate, low, high, judged_count)
 
 

@@ -114,7 +114,7 @@ def _recipe_scores(plan: PipelinePlan, data: BenchData, context: Context) -> lis
     file = oriented_margins(plan, data)
     frames: list[pl.DataFrame] = []
     for step in plan.scorers:
-        evidence = label_evidence(step, frames, file, context.evidence.judged, [])
+        evidence = label_evidence(step, frames, file, context.evidence.verdicts, [])
         frame, _ = run_scorer(step, data.pairs, replace(context, evidence=evidence))
         frames.append(frame)
     return frames

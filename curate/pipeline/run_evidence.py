@@ -37,7 +37,7 @@ class RunEvidence:
     @property
     def labels(self) -> LabelEvidence:
         """Return the evidence that every scorer of labels gets."""
-        return LabelEvidence(judged=None if self.judgements is None else self.judgements.labels)
+        return LabelEvidence(verdicts=None if self.judgements is None else self.judgements.labels)
 
     def in_record(self, record: StepRecord) -> StepRecord:
         """Return the record of the reading, with what was found."""

@@ -57,7 +57,7 @@ def score_all(
     scores: list[pl.DataFrame] = []
     for step in scorers:
         warnings: list[str] = []
-        judgements = context.evidence.judged
+        judgements = context.evidence.verdicts
         evidence = label_evidence(step, scores, file or FileEvidence(), judgements, warnings)
         step_context = replace(context, evidence=evidence)
         columns, record = run_scorer(step, pairs, step_context, cache, engine)

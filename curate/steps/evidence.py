@@ -48,14 +48,14 @@ class LabelEvidence:
     """
 
     sources: tuple[EvidenceSource, ...] = ()
-    judged: NDArray[np.int8] | None = None
+    verdicts: NDArray[np.int8] | None = None
 
     def digest(self) -> str:
         """Return a hex hash of names, trust and all values."""
         columns: list[tuple[str, NDArray[Any]]] = [
             (f"{s.name}\0{s.trust}", s.margin) for s in self.sources
         ]
-        verdicts = [] if self.judged is None else [("judged", self.judged)]
+        verdicts = [] if self.verdicts is None else [("judged", self.verdicts)]
         digest = blake2b(digest_size=16)
         for name, values in (*columns, *verdicts):
             digest.update(f"{name}\0{len(values)}\0".encode())
@@ -66,10 +66,10 @@ class LabelEvidence:
     def take(self, rows: NDArray[np.int64]) -> LabelEvidence:
         """Return the evidence of the pairs with these row numbers."""
         sources = tuple(replace(s, margin=s.margin[rows]) for s in self.sources)
-        return LabelEvidence(sources, None if self.judged is None else self.judged[rows])
+        return LabelEvidence(sources, None if self.verdicts is None else self.verdicts[rows])
 
     def flipped(self, flips: NDArray[np.bool_]) -> LabelEvidence:
         """Return the evidence for labels of which some are flipped: margins change their sign."""
         signs = np.where(flips, -1, 1).astype(np.int8)
         sources = tuple(replace(s, margin=s.margin * signs) for s in self.sources)
-        return LabelEvidence(sources, None if self.judged is None else self.judged * signs)
+        return LabelEvidence(sources, None if self.verdicts is None else self.verdicts * signs)

@@ -90,12 +90,14 @@ def keep_best(
     """
     ranks = best_first(values, prefer).alias("rank")
     scored = len(ranks) - ranks.null_count()
-    wanted = round(keep * scored)
-    ranked = pl.format("rank {} of {} by {}, {} kept", "rank", *map(pl.lit, (scored, by, wanted)))
-    told = pl.when(pl.col("rank").is_null()).then(pl.lit(lacking)).otherwise(ranked)
-    best = (ranks <= wanted).fill_null(missing == "keep")
+    keep_count = round(keep * scored)
+    ranked = pl.format(
+        "rank {} of {} by {}, {} kept", "rank", *map(pl.lit, (scored, by, keep_count))
+    )
+    reasons = pl.when(pl.col("rank").is_null()).then(pl.lit(lacking)).otherwise(ranked)
+    best = (ranks <= keep_count).fill_null(missing == "keep")
     verdict = with_reasons(
-        best, lambda rows: ranks.gather(rows).to_frame().select(told).to_series()
+        best, lambda rows: ranks.gather(rows).to_frame().select(reasons).to_series()
     )
     return replace(verdict, code=missing_codes(ranks.is_null(), codes))
 

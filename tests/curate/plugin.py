@@ -66,4 +66,4 @@ class Fused(Scorer[EvidenceParameters]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         evidence = context.evidence
         total = sum((source.margin for source in evidence.sources), np.zeros(len(pairs)))
-        return pl.DataFrame({"sum": total, "judged": evidence.judged}).cast({"judged": pl.Int64})
+        return pl.DataFrame({"sum": total, "judged": evidence.verdicts}).cast({"judged": pl.Int64})

@@ -109,8 +109,8 @@ def _split_shared_turns(
         shared -= 1
     if chosen[0]["role"] in _ASKING:
         texts = {(turn["content"] or "").strip() for turn in chosen[:shared]}
-        asked = [turn for turn in prompt if turn["role"] != "system"]
-        if not all((turn["content"] or "").strip() in texts for turn in asked):
+        prompt_turns = [turn for turn in prompt if turn["role"] != "system"]
+        if not all((turn["content"] or "").strip() in texts for turn in prompt_turns):
             return prompt, chosen, rejected
         prompt = [
             turn

@@ -67,9 +67,11 @@ def _unwrap_row(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
         unwrapped[name] = conversation[key]
         if conversation.get(TOOLS):
             tools.append(conversation[TOOLS])
-        others = {k: v for k, v in conversation.items() if k not in (key, TOOLS) and v is not None}
-        if others:
-            unwrapped[f"{name}_object"] = others
+        remaining_fields = {
+            k: v for k, v in conversation.items() if k not in (key, TOOLS) and v is not None
+        }
+        if remaining_fields:
+            unwrapped[f"{name}_object"] = remaining_fields
     if tools and row.get(TOOLS) is None:
         unwrapped[TOOLS] = tools[0]
         if tools[-1] != tools[0]:

@@ -188,4 +188,4 @@ def test_predictions_do_not_know_what_people_found() -> None:
     plain = wrong_label_probability(sim.pairs, sim.context)
     sim.context.evidence = audited_evidence(sim.pairs, judgements)
     np.testing.assert_array_equal(wrong_label_probability(sim.pairs, sim.context), plain)
-    assert sim.context.evidence.judged is judgements
+    assert sim.context.evidence.verdicts is judgements

@@ -183,7 +183,7 @@ def test_a_scorer_is_given_the_margins_of_those_before_it() -> None:
     step = fuse(evidence=[{"column": "judge.margin", "trust": "strong"}])
     scorers = planned(step, ScorerStep("judge", Judge()))
     context, config = Context(), PipelineConfig()
-    context.evidence = LabelEvidence(judged=np.ones(20, dtype=np.int8))
+    context.evidence = LabelEvidence(verdicts=np.ones(20, dtype=np.int8))
     cache = ScoreCache(None, Pairs(pairs), config)
     score_all(scorers, pairs, context, cache, LocalEngine(), [])
     (evidence,) = step.scorer.received  # type: ignore[attr-defined]
@@ -191,7 +191,7 @@ def test_a_scorer_is_given_the_margins_of_those_before_it() -> None:
     assert (source.name, source.trust) == ("judge.margin", "strong")
     np.testing.assert_array_equal(np.delete(source.margin, 3), np.delete(np.arange(20) - 10.0, 3))
     assert np.isnan(source.margin[3])
-    assert evidence.judged is context.evidence.judged
+    assert evidence.verdicts is context.evidence.verdicts
 
 
 def columns_of(*scorers: dict[str, Any]) -> list[str]:
@@ -257,7 +257,7 @@ def test_scores_are_kept_until_the_evidence_changes(tmp_path: Path) -> None:
         file = FileEvidence({"extra.m": np.full(8, margin)})
         context = Context(store=Store(tmp_path))
         if verdict is not None:
-            context.evidence = LabelEvidence(judged=np.full(8, verdict, dtype=np.int8))
+            context.evidence = LabelEvidence(verdicts=np.full(8, verdict, dtype=np.int8))
         cache = ScoreCache(context.store, Pairs(pairs), PipelineConfig())
         score_all(planned(step), pairs, context, cache, LocalEngine(), [], file)
         calls.append(len(step.scorer.received))  # type: ignore[attr-defined]

@@ -101,7 +101,7 @@ class AveragedPosterior:
         right = np.empty(len(labels))
         for rows in batch_slices(len(labels), _BLOCK):
             right[rows] = self._average(labels.take(rows))
-        return np.where(labels.judged != 0, labels.judged > 0, right)
+        return np.where(labels.verdicts != 0, labels.verdicts > 0, right)
 
     def _average(self, labels: Observations) -> NDArray[np.float64]:
         total = np.zeros(len(labels))
@@ -194,7 +194,7 @@ def _flipped_shares(
     evidence = mass.sum(axis=0).T @ scales[1].values / by_rate
     odds = np.log(rates.values) - np.log1p(-rates.values)
     p = expit(labels.heads[:, None] * heads + labels.evidence[:, None] * evidence)
-    p = np.where(labels.judged[:, None] == 0, p, labels.judged[:, None] > 0)
+    p = np.where(labels.verdicts[:, None] == 0, p, labels.verdicts[:, None] > 0)
     flipped = p * expit(odds + labels.shift_right[:, None])
     flipped += (1.0 - p) * expit(odds + labels.shift_wrong[:, None])
     return np.asarray(labels.weight @ flipped / labels.weight.sum())
@@ -204,8 +204,8 @@ def _log_posterior(
     labels: Observations, heads: ScaleAxis, evidence: ScaleAxis, rates: RateAxis
 ) -> NDArray[np.float64]:
     """Log posterior of the grid up to a constant, (heads, evidence, rates)."""
-    unjudged = labels.judged == 0
-    likelihood = _Likelihood.from_labels(labels.take(unjudged), labels.take(~unjudged), rates)
+    unreviewed = labels.verdicts == 0
+    likelihood = _Likelihood.from_labels(labels.take(unreviewed), labels.take(~unreviewed), rates)
     log_mass = np.stack([likelihood.at_scales(float(a), evidence.values) for a in heads.values])
     priors = heads.log_weights[:, None, None] + evidence.log_weights[:, None] + rates.log_weights
     total: NDArray[np.float64] = log_mass + priors
@@ -217,41 +217,41 @@ class _Likelihood:
     """Of all labels on a grid of flip rates.
 
     Attributes:
-        unjudged: labels that nobody judged.
-        judged: labels that a person judged.
-        right: (unjudged, rates) P(votes | label right), up to a factor of pair and rate.
-        wrong: (unjudged, rates) the same if it is wrong.
+        unreviewed: labels that nobody reviewed.
+        reviewed: labels that a person reviewed.
+        right: (unreviewed, rates) P(votes | label right), up to a factor of pair and rate.
+        wrong: (unreviewed, rates) the same if it is wrong.
         constant: (rates,) log likelihood that does not depend on the scales.
     """
 
-    unjudged: Observations
-    judged: Observations
+    unreviewed: Observations
+    reviewed: Observations
     right: NDArray[np.float64]
     wrong: NDArray[np.float64]
     constant: NDArray[np.float64]
 
     @classmethod
     def from_labels(
-        cls, unjudged: Observations, judged: Observations, rates: RateAxis
+        cls, unreviewed: Observations, reviewed: Observations, rates: RateAxis
     ) -> _Likelihood:
         """Prepare what all scales share."""
         vote = np.log1p(-rates.values) - np.log(rates.values)
-        right, wrong = _vote_logs(unjudged, vote)
-        constant = unjudged.weight @ np.logaddexp(right, wrong)
-        if_right, if_wrong = _vote_logs(judged, vote)
-        known = np.where(judged.judged[:, None] > 0, if_right, if_wrong)
-        constant = constant + judged.weight @ known
-        return cls(unjudged, judged, expit(right - wrong), expit(wrong - right), constant)
+        right, wrong = _vote_logs(unreviewed, vote)
+        constant = unreviewed.weight @ np.logaddexp(right, wrong)
+        if_right, if_wrong = _vote_logs(reviewed, vote)
+        logs = np.where(reviewed.verdicts[:, None] > 0, if_right, if_wrong)
+        constant = constant + reviewed.weight @ logs
+        return cls(unreviewed, reviewed, expit(right - wrong), expit(wrong - right), constant)
 
     def at_scales(self, heads: float, evidence: NDArray[np.float64]) -> NDArray[np.float64]:
         """Log likelihood at one scale of heads, (evidence scales, rates)."""
         rows = []
         for scale in evidence:
-            p = expit(heads * self.unjudged.heads + scale * self.unjudged.evidence)
+            p = expit(heads * self.unreviewed.heads + scale * self.unreviewed.evidence)
             mixed = self.wrong + (self.right - self.wrong) * p[:, None]
-            known = heads * self.judged.heads + scale * self.judged.evidence
-            exact = float(self.judged.weight @ log_expit(self.judged.judged * known))
-            logs = self.unjudged.weight @ np.log(np.maximum(mixed, _TINY))
+            margin = heads * self.reviewed.heads + scale * self.reviewed.evidence
+            exact = float(self.reviewed.weight @ log_expit(self.reviewed.verdicts * margin))
+            logs = self.unreviewed.weight @ np.log(np.maximum(mixed, _TINY))
             rows.append(logs + exact + self.constant)
         return np.stack(rows)
 

@@ -56,7 +56,7 @@ def scaled_margin(margin: NDArray[np.float64], voting: NDArray[np.bool_]) -> NDA
 def combine_sources(
     sources: tuple[EvidenceSource, ...],
     voting: NDArray[np.bool_],
-    judged: NDArray[np.int8],
+    verdicts: NDArray[np.int8],
     weights: NDArray[np.float64],
 ) -> CombinedEvidence:
     """One margin of all sources, weighed by the regression of labels on them.
@@ -69,7 +69,7 @@ def combine_sources(
     Args:
         sources: of the run.
         voting: (pairs,) whether each pair has a label.
-        judged: (pairs,) verdicts, 0 for none.
+        verdicts: (pairs,) verdicts, 0 for none.
         weights: (pairs,) of each label.
     """
     prior = STRONG if any(source.trust == "strong" for source in sources) else DIFFUSE
@@ -80,7 +80,7 @@ def combine_sources(
     if len(scaled) > 1:
         table = np.stack([margin[voting] for margin in scaled], axis=1)
         expected = np.array([_PRIOR_WEIGHT[source.trust] for source in sources])
-        coefficients = _regress(table, expected, judged[voting], weights[voting])
+        coefficients = _regress(table, expected, verdicts[voting], weights[voting])
     total: NDArray[np.float64] = np.sum(
         [c * margin for c, margin in zip(coefficients, scaled, strict=True)], axis=0
     )
@@ -92,17 +92,17 @@ def combine_sources(
 def _regress(
     table: NDArray[np.float64],
     expected: NDArray[np.float64],
-    judged: NDArray[np.int8],
+    verdicts: NDArray[np.int8],
     weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Ridge coefficients of the truth on (labels, sources) margins, shrunk to what is expected."""
-    rate, wrong, count = _DEFAULT_RATE, int((judged < 0).sum()), int((judged != 0).sum())
+    rate, wrong, count = _DEFAULT_RATE, int((verdicts < 0).sum()), int((verdicts != 0).sum())
     if count >= _FEWEST_JUDGED:
         rate = min((wrong + 1.0) / (count + 2.0), 0.45)
     # A label is (1 - 2 e) s on average: as an estimate of s it is worth its square as much.
-    kept = 1.0 - 2.0 * rate
-    precision = np.where(judged != 0, 1.0, kept**2) * weights
-    target = np.where(judged != 0, judged, 1.0 / kept)
+    attenuation = 1.0 - 2.0 * rate
+    precision = np.where(verdicts != 0, 1.0, attenuation**2) * weights
+    target = np.where(verdicts != 0, verdicts, 1.0 / attenuation)
     gram = table.T @ (table * precision[:, None]) + np.eye(len(expected)) / _PRIOR_SPREAD**2
     cross = table.T @ (precision * target) + expected / _PRIOR_SPREAD**2
     return np.asarray(np.linalg.solve(gram, cross))

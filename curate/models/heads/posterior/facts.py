@@ -38,7 +38,7 @@ def record_posterior(
     facts["calibration"] = calibrate(select_rows(held_out.margin, voting)).facts()
     facts["strengths"] = held_out.strengths
     facts["pairs_with_other_votes"] = int((posterior.observations.count > 1).sum())
-    facts["judged_pairs"] = int((posterior.judged != 0).sum())
+    facts["judged_pairs"] = int((posterior.verdicts != 0).sum())
     # What the posterior averages over, if flips are random: the share of clean labels needs it.
     facts["flip_rate"] = {
         "low": round(averaged.rate_quantile(0.025), 4),
@@ -54,7 +54,7 @@ def record_posterior(
     _record_sources(posterior, pairs, context, voting)
     _record_learnability(posterior, context)
     noise = estimate_noise_rate_of_pairs(
-        held_out.margin, voting, pairs, context, averaged, posterior.judged, held_out.learnability
+        held_out.margin, voting, pairs, context, averaged, posterior.verdicts, held_out.learnability
     )
     record_noise_estimate(noise, posterior.right if right is None else right, context)
 
@@ -65,7 +65,7 @@ def _record_sources(
     groups = context.prompt_groups(pairs)
     sources = []
     for source, component in zip(context.evidence.sources, posterior.components, strict=True):
-        accuracy = source_accuracy(source, voting, posterior.judged, groups, posterior.averaged)
+        accuracy = source_accuracy(source, voting, posterior.verdicts, groups, posterior.averaged)
         size = float((component[voting] ** 2).mean() ** 0.5)
         sources.append(accuracy.to_json() | {"trust": source.trust, "nats": round(size, 4)})
         if accuracy.is_worse_than_chance:
@@ -78,7 +78,7 @@ def _record_learnability(posterior: LabelPosterior, context: Context) -> None:
     """What heads learn is information; a warning where nothing else speaks of the labels."""
     learnt = posterior.held_out.learnability
     context.facts["learnt"] = learnt.facts()
-    informed = posterior.evidence.any() or posterior.votes.any() or posterior.judged.any()
+    informed = posterior.evidence.any() or posterior.votes.any() or posterior.verdicts.any()
     if not learnt.ok and not informed:
         context.warnings.append(
             f"{learnt.text}, which may be chance: the posterior hardly tells labels apart; "

@@ -35,20 +35,20 @@ class GroupRates:
         return 1.0 - self.mass @ _RATES
 
     def label_right(
-        self, logits: NDArray[np.float64], group: NDArray[np.int64], judged: NDArray[np.int8]
+        self, logits: NDArray[np.float64], group: NDArray[np.int64], verdicts: NDArray[np.int8]
     ) -> NDArray[np.float64]:
         """P(label right) averaged over its group's rate, (labels,).
 
         Args:
             logits: (labels,) log odds of the truth, by all but the label itself.
             group: (labels,) number of each label's group.
-            judged: (labels,) verdicts.
+            verdicts: (labels,) verdicts.
         """
         right, vote = np.empty(len(logits)), _vote_odds()
         for rows in batch_slices(len(logits), _BLOCK):
             by_rate = expit(logits[rows, None] + vote)
             right[rows] = (self.mass[group[rows]] * by_rate).sum(axis=1)
-        return np.where(judged != 0, judged > 0, right)
+        return np.where(verdicts != 0, verdicts > 0, right)
 
 
 def logits_without_label(labels: Observations, averaged: AveragedPosterior) -> NDArray[np.float64]:
@@ -64,7 +64,7 @@ def logits_without_label(labels: Observations, averaged: AveragedPosterior) -> N
 def group_rates(
     logits: NDArray[np.float64],
     group: NDArray[np.int64],
-    judged: NDArray[np.int8],
+    verdicts: NDArray[np.int8],
     common_rate: float,
     prior_labels: float,
 ) -> GroupRates:
@@ -77,7 +77,7 @@ def group_rates(
     Args:
         logits: (labels,) log odds of the truth, by all but the label itself.
         group: (labels,) number of each label's group, from 0 on.
-        judged: (labels,) verdicts, 1 right, -1 wrong, 0 none.
+        verdicts: (labels,) verdicts, 1 right, -1 wrong, 0 none.
         common_rate: posterior mean of all labels' flip rate.
         prior_labels: strength of the prior.
     """
@@ -85,7 +85,7 @@ def group_rates(
     prior = common_rate * np.log(_RATES) + (1.0 - common_rate) * np.log1p(-_RATES)
     total = np.tile(prior_labels * prior, (groups, 1))
     for rows in batch_slices(len(logits), _BLOCK):
-        p, verdict = expit(logits[rows])[:, None], judged[rows][:, None]
+        p, verdict = expit(logits[rows])[:, None], verdicts[rows][:, None]
         unjudged = np.log(_RATES + (1.0 - 2.0 * _RATES) * p)
         logs = np.where(verdict != 0, log_expit(verdict * vote), unjudged)
         np.add.at(total, group[rows], logs)

@@ -50,7 +50,7 @@ class LabelPosterior:
         votes: (pairs,) what other votes on the same answers say for it, in nats.
         evidence: (pairs,) what all sources of evidence say for it, in nats.
         components: (pairs,) what each source says for it; their sum is `evidence`.
-        judged: (pairs,) 1 where a person found the label right, -1 wrong, 0 not judged.
+        verdicts: (pairs,) 1 where a person found the label right, -1 wrong, 0 not judged.
         held_out: margins of the heads.
         averaged: posterior of flip rate and scales.
         observations: of the voting pairs.
@@ -62,7 +62,7 @@ class LabelPosterior:
     votes: NDArray[np.float64]
     evidence: NDArray[np.float64]
     components: tuple[NDArray[np.float64], ...]
-    judged: NDArray[np.int8]
+    verdicts: NDArray[np.int8]
     held_out: HeldOutMargins
     averaged: AveragedPosterior
     observations: Observations
@@ -75,8 +75,8 @@ class LabelPosterior:
 
     def status(self, status: pl.Series) -> pl.Series:
         """The status of each pair, in which judged pairs are marked."""
-        judged = pl.Series(self.judged != 0) & (status == "ok")
-        marked = pl.when(judged).then(pl.lit(JUDGED)).otherwise(status)
+        is_reviewed = pl.Series(self.verdicts != 0) & (status == "ok")
+        marked = pl.when(is_reviewed).then(pl.lit(JUDGED)).otherwise(status)
         return pl.select(marked.alias("status")).to_series()
 
 
@@ -102,23 +102,23 @@ def _posterior(
     pairs: pl.DataFrame, context: Context, style: bool, within: tuple[Trait, ...]
 ) -> LabelPosterior:
     voting, keys = vote_mask(pairs, context), context.vote_keys(pairs)
-    judged = np.zeros(len(pairs), dtype=np.int8)
-    if context.evidence.judged is not None:
-        judged = np.where(voting, spread_verdicts(context.evidence.judged, keys), judged)
+    verdicts = np.zeros(len(pairs), dtype=np.int8)
+    if context.evidence.verdicts is not None:
+        verdicts = np.where(voting, spread_verdicts(context.evidence.verdicts, keys), verdicts)
     weights = vote_weights(keys, voting)
-    combined = combine_sources(context.evidence.sources, voting, judged, weights)
+    combined = combine_sources(context.evidence.sources, voting, verdicts, weights)
     counts = count_votes(pairs, keys)
-    traits = pair_traits(pairs, judged != 0) if _shows_traits(judged) else None
+    traits = pair_traits(pairs, verdicts != 0) if _shows_traits(verdicts) else None
     none = constant(0.0, len(pairs))
     labels = Observations(
-        none, combined.margin, counts.balance, counts.count, none, none, judged, weights
+        none, combined.margin, counts.balance, counts.count, none, none, verdicts, weights
     )
-    by_label = None if traits is None else trait_rates(traits, judged, voting, by_truth=False)
+    by_label = None if traits is None else trait_rates(traits, verdicts, voting, by_truth=False)
     target = _target(_with_rates(labels, by_label), combined, voting)
     held_out = held_out_margins(pairs, context, style, within, target)
     heads = np.zeros(len(pairs))
     heads[voting] = unit_scale(held_out.margin[voting])
-    rates = None if traits is None else trait_rates(traits, judged, voting)
+    rates = None if traits is None else trait_rates(traits, verdicts, voting)
     observed = _with_rates(replace(labels, heads=heads), rates).take(voting)
     averaged = _average(observed, combined)
     right = np.full(len(pairs), np.nan)
@@ -134,7 +134,7 @@ def _posterior(
         votes=store(averaged.mean("vote") * (counts.balance - 1.0)),
         evidence=store(evidence_scale * combined.margin),
         components=tuple(store(evidence_scale * c) for c in combined.components),
-        judged=judged,
+        verdicts=verdicts,
         held_out=held_out,
         averaged=averaged,
         observations=observed,
@@ -142,9 +142,9 @@ def _posterior(
     )
 
 
-def _shows_traits(judged: NDArray[np.int8]) -> bool:
+def _shows_traits(verdicts: NDArray[np.int8]) -> bool:
     """Whether enough pairs are judged to show flip rates by trait."""
-    return int((judged != 0).sum()) >= MIN_JUDGED
+    return int((verdicts != 0).sum()) >= MIN_JUDGED
 
 
 def _with_rates(labels: Observations, rates: TraitRates | None) -> Observations:
@@ -163,17 +163,17 @@ def _average(labels: Observations, combined: CombinedEvidence) -> AveragedPoster
     ones: whichever predicts the verdicts better. Where flips differ by topic, 8,000 labels with
     40 % flips say 1 % and fifty verdicts know better; where they are random, 8,000 labels do.
     """
-    judged = labels.judged != 0
-    priors = Priors(combined.prior, rate_shape=1.0 if judged.any() else 2.0)
-    count, total = float(labels.weight[judged].sum()), float(labels.weight[~judged].sum())
-    if int(judged.sum()) < MIN_JUDGED or total <= count:
+    reviewed = labels.verdicts != 0
+    priors = Priors(combined.prior, rate_shape=1.0 if reviewed.any() else 2.0)
+    count, total = float(labels.weight[reviewed].sum()), float(labels.weight[~reviewed].sum())
+    if int(reviewed.sum()) < MIN_JUDGED or total <= count:
         return average_posterior(labels, priors)
     shares = (1.0, count / total)
     weighted = [
-        replace(labels, weight=labels.weight * np.where(judged, 1.0, share)) for share in shares
+        replace(labels, weight=labels.weight * np.where(reviewed, 1.0, share)) for share in shares
     ]
     averages = [average_posterior(each, priors) for each in weighted]
-    alone = [average_posterior(each.take(~judged), priors) for each in weighted]
+    alone = [average_posterior(each.take(~reviewed), priors) for each in weighted]
     predictive = [a.log_evidence - b.log_evidence for a, b in zip(averages, alone, strict=True)]
     return averages[int(np.argmax(predictive))]
 
@@ -185,15 +185,15 @@ def _target(
 
     2 q - 1, with the probability q that the label is right given evidence, votes and verdicts.
     """
-    judged = labels.judged != 0
-    enough = int(judged.sum()) >= MIN_JUDGED
+    reviewed = labels.verdicts != 0
+    enough = int(reviewed.sum()) >= MIN_JUDGED
     if not (enough or (combined.is_strong and combined.margin.any())):
         return None
     observed = without_heads(labels.take(voting))
     right = _average(observed, combined).label_right(observed)
     target = np.zeros(len(labels))
     target[voting] = 2.0 * right - 1.0
-    target[~judged] = _raised(target[~judged], labels.weight[~judged])
+    target[~reviewed] = _raised(target[~reviewed], labels.weight[~reviewed])
     return target / (_root_mean_square(target, labels.weight) or 1.0)
 
 

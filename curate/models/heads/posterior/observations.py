@@ -35,7 +35,7 @@ class Observations:
         shift_right: (labels,) log odds of a flip, less those of the common rate, if the label names
             the better answer.
         shift_wrong: (labels,) the same if the other answer is the better one.
-        judged: (labels,) 1 where a person found the label right, -1 wrong, 0 not judged.
+        verdicts: (labels,) 1 where a person found the label right, -1 wrong, 0 not judged.
         weight: (labels,) of each label in the likelihood.
     """
 
@@ -45,7 +45,7 @@ class Observations:
     count: NDArray[np.float64]
     shift_right: NDArray[np.float64]
     shift_wrong: NDArray[np.float64]
-    judged: NDArray[np.int8]
+    verdicts: NDArray[np.int8]
     weight: NDArray[np.float64]
 
     @classmethod
@@ -53,7 +53,7 @@ class Observations:
         cls,
         heads: NDArray[np.float64],
         evidence: NDArray[np.float64] | None = None,
-        judged: NDArray[np.int8] | None = None,
+        verdicts: NDArray[np.int8] | None = None,
     ) -> Observations:
         """Labels of one vote each that are flipped at a common rate."""
         one, zero = constant(1.0, len(heads)), constant(0.0, len(heads))
@@ -64,7 +64,7 @@ class Observations:
             one,
             zero,
             zero,
-            np.zeros(len(heads), dtype=np.int8) if judged is None else judged,
+            np.zeros(len(heads), dtype=np.int8) if verdicts is None else verdicts,
             one,
         )
 
@@ -86,7 +86,7 @@ class Observations:
             self.count,
             self.shift_right,
             self.shift_wrong,
-            self.judged,
+            self.verdicts,
             self.weight,
         )
 
@@ -96,10 +96,10 @@ class Observations:
         Judged labels are few and stay as they are; the others are counted in bins of like margins,
         votes and shifts, and a bin is put at the mean of its labels.
         """
-        open_rows = np.flatnonzero(self.judged == 0)
+        open_rows = np.flatnonzero(self.verdicts == 0)
         if len(open_rows) <= MAX_ROWS:
             return self
-        judged_rows = np.flatnonzero(self.judged != 0)
+        judged_rows = np.flatnonzero(self.verdicts != 0)
         binned = _binned(self.take(open_rows) if len(judged_rows) else self)
         if not len(judged_rows):
             return binned
@@ -119,7 +119,7 @@ def _binned(labels: Observations) -> Observations:
     _, totals = _sum_by_code(codes, sums)
     weight = totals[-1]
     means = dict(zip(_AVERAGED, totals[:-1] / weight, strict=True))
-    return Observations(**means, judged=np.zeros(len(weight), dtype=np.int8), weight=weight)
+    return Observations(**means, verdicts=np.zeros(len(weight), dtype=np.int8), weight=weight)
 
 
 def _sum_by_code(

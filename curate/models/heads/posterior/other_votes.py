@@ -52,17 +52,17 @@ def count_votes(pairs: pl.DataFrame, keys: pl.DataFrame) -> VoteCounts:
     return VoteCounts(balance, count)
 
 
-def spread_verdicts(judged: NDArray[np.int8], keys: pl.DataFrame) -> NDArray[np.int8]:
+def spread_verdicts(verdicts: NDArray[np.int8], keys: pl.DataFrame) -> NDArray[np.int8]:
     """Verdicts on pairs, also on the other pairs of the same two answers, (pairs,).
 
     Args:
-        judged: (pairs,) 1 for a right label, -1 for a wrong one, 0 where nobody judged.
+        verdicts: (pairs,) 1 for a right label, -1 for a wrong one, 0 where nobody judged.
         keys: `vote_keys` of the pairs.
     """
     rows = repeated_rows(keys["pair"])
     side = np.where(keys["first"].gather(rows).to_numpy(), 1, -1)
-    repeated = pl.DataFrame({"pair": keys["pair"].gather(rows), "verdict": side * judged[rows]})
+    repeated = pl.DataFrame({"pair": keys["pair"].gather(rows), "verdict": side * verdicts[rows]})
     verdict = repeated.select(pl.col("verdict").sum().over("pair").sign())["verdict"].to_numpy()
-    spread = judged.copy()
-    spread[rows] = np.where(judged[rows] != 0, judged[rows], side * verdict)
+    spread = verdicts.copy()
+    spread[rows] = np.where(verdicts[rows] != 0, verdicts[rows], side * verdict)
     return spread

@@ -55,8 +55,12 @@ class SlotRates:
         """
         right = np.zeros(len(logits))
         for scale, i, j in zip(*np.nonzero(self.mass > _MIN_MASS), strict=True):
-            kept, exchanged = _likelihoods(_SCALES[scale] * logits, first, _RATES[i], _RATES[j])
-            right += self.mass[scale, i, j] * kept / np.maximum(kept + exchanged, _TINY)
+            as_labelled, exchanged = _likelihoods(
+                _SCALES[scale] * logits, first, _RATES[i], _RATES[j]
+            )
+            right += (
+                self.mass[scale, i, j] * as_labelled / np.maximum(as_labelled + exchanged, _TINY)
+            )
         return right / float(self.mass[self.mass > _MIN_MASS].sum())
 
 

@@ -65,7 +65,7 @@ class SourceAccuracy:
 def source_accuracy(
     source: EvidenceSource,
     voting: NDArray[np.bool_],
-    judged: NDArray[np.int8],
+    verdicts: NDArray[np.int8],
     groups: NDArray[np.int64],
     averaged: AveragedPosterior,
 ) -> SourceAccuracy:
@@ -78,7 +78,7 @@ def source_accuracy(
     Args:
         source: of the run.
         voting: (pairs,) whether each pair has a label.
-        judged: (pairs,) verdicts, 0 for none.
+        verdicts: (pairs,) verdicts, 0 for none.
         groups: (pairs,) number of each pair's prompt.
         averaged: posterior of the flip rate.
     """
@@ -92,15 +92,19 @@ def source_accuracy(
         np.interp(rng.random(_DRAWS), np.cumsum(averaged.rate_mass), averaged.rates),
         _MAX_RATE,
     )
-    drawn = np.clip((rng.normal(mean, error, _DRAWS) - rates) / (1.0 - 2.0 * rates), 0.001, 0.999)
-    agree = side * judged
+    accuracies = np.clip(
+        (rng.normal(mean, error, _DRAWS) - rates) / (1.0 - 2.0 * rates), 0.001, 0.999
+    )
+    agree = side * verdicts
     right, wrong = int((agree > 0).sum()), int((agree < 0).sum())
-    logs = right * np.log(drawn) + wrong * np.log1p(-drawn)
+    logs = right * np.log(accuracies) + wrong * np.log1p(-accuracies)
     weights = np.exp(logs - logs.max())
-    order = np.argsort(drawn)
+    order = np.argsort(accuracies)
     cumulative = np.cumsum(weights[order]) / weights.sum()
-    low, high = (float(np.interp(end, cumulative, drawn[order])) for end in _ENDS)
-    return SourceAccuracy(source.name, count, float(weights @ drawn / weights.sum()), low, high)
+    low, high = (float(np.interp(end, cumulative, accuracies[order])) for end in _ENDS)
+    return SourceAccuracy(
+        source.name, count, float(weights @ accuracies / weights.sum()), low, high
+    )
 
 
 def _agreement(side: NDArray[np.float64], groups: NDArray[np.int64]) -> tuple[float, float]:

@@ -75,7 +75,7 @@ class TraitRates:
 
 
 def trait_rates(
-    traits: Traits, judged: NDArray[np.int8], voting: NDArray[np.bool_], by_truth: bool = True
+    traits: Traits, verdicts: NDArray[np.int8], voting: NDArray[np.bool_], by_truth: bool = True
 ) -> TraitRates:
     """Logistic regression of wrong labels on traits, among judged pairs.
 
@@ -85,15 +85,15 @@ def trait_rates(
 
     Args:
         traits: of the pairs.
-        judged: (pairs,) 1 right, -1 wrong, 0 not judged.
+        verdicts: (pairs,) 1 right, -1 wrong, 0 not judged.
         voting: (pairs,) whether each pair has a label.
         by_truth: whether a flip depends on traits of the right answer, which is how annotators err;
             else on traits of the chosen one. Those say how likely a label is wrong where nothing
             else is known of the truth: where the longer answer is mostly better, random flips leave
             wrong labels short.
     """
-    rows = judged != 0
-    wrong = judged[rows] < 0
+    rows = verdicts != 0
+    wrong = verdicts[rows] < 0
     signs = traits.signs if by_truth else np.ones(len(traits.names))
     chosen = traits.values.astype(np.float64)
     design = chosen[rows] * np.where(wrong[:, None], signs, 1.0)
@@ -103,9 +103,11 @@ def trait_rates(
     values = np.concatenate([chosen[voting], chosen[voting] * signs])
     log_odds = coefficients[0] + np.concatenate([if_right[voting], if_wrong[voting]])
     effects = (_effect(name, values[:, k], log_odds) for k, name in enumerate(traits.names))
-    shown = [effect for effect in effects if effect is not None and effect.size > _MIN_EFFECT]
-    shown.sort(key=lambda effect: -effect.size)
-    return TraitRates(if_right - center, if_wrong - center, tuple(shown))
+    strong_effects = [
+        effect for effect in effects if effect is not None and effect.size > _MIN_EFFECT
+    ]
+    strong_effects.sort(key=lambda effect: -effect.size)
+    return TraitRates(if_right - center, if_wrong - center, tuple(strong_effects))
 
 
 def _averaged_coefficients(

@@ -42,14 +42,14 @@ class Traits:
         return np.array([-1.0 if kind in _ORIENTED else 1.0 for kind in self.kinds])
 
 
-def pair_traits(pairs: pl.DataFrame, judged: NDArray[np.bool_]) -> Traits:
+def pair_traits(pairs: pl.DataFrame, verdicts: NDArray[np.bool_]) -> Traits:
     """Whether the chosen answer is longer, its slot, and source and annotator of the label.
 
     A column is there where judged pairs of either kind show what it is worth.
 
     Args:
         pairs: the pair table.
-        judged: (pairs,) whether a person judged each pair.
+        verdicts: (pairs,) whether a person judged each pair.
     """
     sizes = (messages_text(side).str.len_chars().cast(pl.Int64) for side in ("chosen", "rejected"))
     chosen, rejected = sizes
@@ -66,18 +66,18 @@ def pair_traits(pairs: pl.DataFrame, judged: NDArray[np.bool_]) -> Traits:
         (FIRST, "slot", np.select([slots == 1, slots == 2], [1.0, -1.0], 0.0)),
     ]
     for kind in ("source", "annotator"):
-        columns += _indicators(kind, table[kind], judged)
-    varied = [c for c in columns if np.ptp(c[2][judged]) > 0]
+        columns += _indicators(kind, table[kind], verdicts)
+    varied = [c for c in columns if np.ptp(c[2][verdicts]) > 0]
     values = np.stack([v for _, _, v in varied], axis=1) if varied else np.zeros((len(pairs), 0))
     names, kinds = tuple(n for n, _, _ in varied), tuple(k for _, k, _ in varied)
     return Traits(names, kinds, values.astype(np.float32))
 
 
 def _indicators(
-    kind: str, values: pl.Series, judged: NDArray[np.bool_]
+    kind: str, values: pl.Series, verdicts: NDArray[np.bool_]
 ) -> list[tuple[str, str, NDArray[np.float32]]]:
     """A column for each value that stands in several judged pairs."""
-    counts = values.filter(pl.Series(judged)).drop_nulls().value_counts(sort=True)
+    counts = values.filter(pl.Series(verdicts)).drop_nulls().value_counts(sort=True)
     common = counts.filter(pl.col("count") >= _FEWEST)[values.name].head(_MAX_VALUES)
     return [
         (f"{kind} {name}", kind, values.eq_missing(name).to_numpy().astype(np.float32))

@@ -127,7 +127,7 @@ def test_evidence_travels_to_a_scorer_in_a_worker(cluster: None) -> None:
     pairs, margin = numbered_pairs(6), np.arange(6.0)
     steps = with_evidence([("scorers.0", ScorerStep("fused", Fused(evidence=["extra.m"])))])
     file = FileEvidence({"extra.m": margin})
-    context = Context(evidence=LabelEvidence(judged=np.array([1, 0, -1, 0, 0, 1], dtype=np.int8)))
+    context = Context(evidence=LabelEvidence(verdicts=np.array([1, 0, -1, 0, 0, 1], dtype=np.int8)))
     engine = RayEngine(EngineConfig(name="ray", workers=2))
     cache = ScoreCache(None, Pairs(pairs), PipelineConfig())
     (scores,) = score_all(steps, pairs, context, cache, engine, [], file)

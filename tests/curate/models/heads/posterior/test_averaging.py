@@ -48,9 +48,9 @@ def voted(count: int, rate: float, people: int, seed: int = 0) -> tuple[Observat
     balance = votes * votes.sum(axis=1, keepdims=True)
     rows = Observations.from_margins(unit_scale((votes * m[:, None]).ravel()))
     size = np.full(count * people, float(people))
-    zero, judged = np.zeros(count * people), np.zeros(count * people, dtype=np.int8)
+    zero, no_verdict = np.zeros(count * people), np.zeros(count * people, dtype=np.int8)
     labels = Observations(
-        rows.heads, zero, balance.ravel().astype(float), size, zero, zero, judged, 1.0 / size
+        rows.heads, zero, balance.ravel().astype(float), size, zero, zero, no_verdict, 1.0 / size
     )
     return labels, right.ravel()
 

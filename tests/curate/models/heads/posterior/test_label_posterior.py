@@ -38,7 +38,7 @@ def judge(sim: Simulation, accuracy: float, seed: int = 1, **more: object) -> Ev
 def auroc(sim: Simulation, context: Context) -> float:
     """How well flips are found among the pairs that nobody judged."""
     posterior = label_posterior(sim.pairs, context)
-    unjudged = posterior.judged == 0
+    unjudged = posterior.verdicts == 0
     return float(roc_auc_score(sim.flipped[unjudged], -posterior.right[unjudged]))
 
 
@@ -175,7 +175,7 @@ def test_thousands_of_labels_show_the_rate_better_than_fifty_verdicts(
     margin = unit_scale(np.where(truth ^ flipped, x, -x))
     judged = np.zeros(count, dtype=np.int8)
     judged[np.flatnonzero(flipped)[:15]], judged[np.flatnonzero(~flipped)[:35]] = -1, 1
-    labels = Observations.from_margins(margin, judged=judged)
+    labels = Observations.from_margins(margin, verdicts=judged)
     everything = np.ones(count, dtype=bool)
     combined = combine_sources((), everything, judged, labels.weight)
     rate = _average(labels, combined).rate

@@ -166,7 +166,7 @@ def test_the_posterior_is_calibrated_where_flips_depend_on_the_right_answer(seed
     errors = []
     for by_truth in (True, False):
         rates = trait_rates(traits, judged, voting, by_truth)
-        observed = Observations.from_margins(unit_scale(labels.margin), judged=judged)
+        observed = Observations.from_margins(unit_scale(labels.margin), verdicts=judged)
         observed = replace(observed, shift_right=rates.if_right, shift_wrong=rates.if_wrong)
         right = average_posterior(observed, Priors(DIFFUSE, rate_shape=1.0)).label_right(observed)
         groups = np.array_split(150 + np.argsort(right[150:]), 10)
