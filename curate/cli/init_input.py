@@ -113,6 +113,8 @@ def _mapping_lines(rows: RowSample, guess: GuessedMapping) -> list[str]:
         lines.append(f"    {key}: {_yaml_value(column)}")
         if key == "label":
             lines += _label_lines(guess)
+    if guess.vote_columns:
+        lines += [f"    labels: {_yaml_value(guess.vote_columns)}", *_label_lines(guess)]
     if not guess.is_complete:
         lines += [
             "    # The answer columns were not found. Give either",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from curate.read.formats.columns import ColumnMapping
     from curate.read.input import InputConfig
 
-_LABEL_LISTS = ("first_wins", "second_wins", "tie")
+_LABEL_LISTS = ("first_wins", "second_wins", "tie", "labels")
 
 
 @dataclass(frozen=True)
@@ -221,6 +221,9 @@ def parse_columns(text: str) -> ColumnMapping:
                 fix=suggestion(key, valid_keys) if key and key not in valid_keys else None,
             )
         mapping[key] = value.split("|") if key in _LABEL_LISTS else value
+        if key == "roles":
+            entries = (role.partition(":") for role in value.split("|"))
+            mapping[key] = {name.strip(): role.strip() for name, _, role in entries}
     try:
         return ColumnMapping.model_validate(mapping)
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,12 @@ from curate.read.column_names import (
     split_name,
     split_name_words,
 )
-from curate.read.label_guess import guess_label
+from curate.read.label_guess import guess_label, guess_votes
+from curate.read.nested_guess import (
+    guess_answer_lists,
+    guess_nested_answers,
+    holds_whole_conversations,
+)
 
 if TYPE_CHECKING:  # the formats import this module, for names of prompts
     from curate.read.formats.base import RowSample
@@ -47,7 +53,7 @@ _REJECTED_WORDS = ("rejected", "dispreferred", "loser", "worse", "bad", "negativ
 _RANK_WORDS = (("w", "l"), ("best", "worst"), ("high", "low"), ("up", "down"), ("plus", "minus"))
 _MAPPING_ORDER = (
     "system", "prompt", "chosen", "rejected", "first", "second", "label",
-    "first_model", "second_model", "first_score", "second_score",
+    "first_model", "second_model", "first_score", "second_score", "responses", "scores", "ranks",
 )  # fmt: skip
 _VALUE_WORDS = {
     "annotator": ("annotator", "worker", "rater", "labeler", "labeller", "judge", "user_id"),
@@ -67,6 +73,7 @@ class GuessedMapping:
         labels: keys `first_wins`, `second_wins`, `tie` and the label's values that seem to mean so.
         label_counts: values of the label column, with how often each occurs in the sample.
         unsure_keys: keys that are guessed by name alone; `label` if the meaning of its values is.
+        vote_columns: columns of several votes, where there is no single label.
         remaining_columns: columns that go to `extra`.
     """
 
@@ -74,15 +81,18 @@ class GuessedMapping:
     labels: dict[str, list[Any]] = field(default_factory=dict)
     label_counts: dict[Any, int] = field(default_factory=dict)
     unsure_keys: set[str] = field(default_factory=set)
+    vote_columns: list[str] = field(default_factory=list)
     remaining_columns: list[str] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
         """Whether the guess is enough for a mapping."""
         has_pair = {"chosen", "rejected"} <= self.columns.keys()
-        has_slots = {"first", "second", "label"} <= self.columns.keys()
+        has_label = "label" in self.columns or bool(self.vote_columns)
+        has_slots = {"first", "second"} <= self.columns.keys() and has_label
         has_winner = bool(self.labels.get("first_wins")) or "first_model" in self.columns
-        return has_pair or (has_slots and has_winner) or "first_score" in self.columns
+        has_lists = {"first_score", "responses"} & self.columns.keys()
+        return has_pair or (has_slots and has_winner) or bool(has_lists)
 
     def pair_columns(self) -> dict[str, str]:
         """Return the columns of a pair and of its label, in the order of a mapping."""
@@ -91,6 +101,8 @@ class GuessedMapping:
     def as_option(self) -> str:
         """Return the value of --columns: columns of a pair and, for slots, the labels."""
         entries = [f"{key}={column}" for key, column in self.pair_columns().items()]
+        if self.vote_columns:
+            entries.append(f"labels={'|'.join(self.vote_columns)}")
         entries += [
             f"{key}={'|'.join(map(str, values))}" for key, values in self.labels.items() if values
         ]
@@ -114,7 +126,8 @@ def guess_columns(rows: RowSample) -> GuessedMapping:
     ]
     guess = GuessedMapping()
     _guess_answers(rows, names, texts, guess)
-    _guess_prompt(texts, guess)
+    if not holds_whole_conversations(rows, guess.columns.get("responses")):
+        _guess_prompt(texts, guess)
     for key, words in _VALUE_WORDS.items():
         free_names = [name for name in names if name not in guess.columns.values()]
         if column := find_column(free_names, words):
@@ -136,6 +149,10 @@ def _guess_answers(
     elif answers := find_side_columns(texts, SIDE_WORDS):
         guess.columns |= dict(zip(("first", "second"), answers, strict=True))
         _guess_winner(rows, [name for name in names if name not in answers], answers, guess)
+    elif nested := guess_nested_answers(rows, names):
+        guess.columns |= nested
+    elif lists := guess_answer_lists(rows, names):
+        guess.columns |= lists
 
 
 def _guess_winner(
@@ -148,13 +165,17 @@ def _guess_winner(
         guess.labels, guess.label_counts = label.meanings, label.counts
         if label.is_unsure:
             guess.unsure_keys.add("label")
+    elif votes := guess_votes(rows, names, answers):
+        guess.vote_columns = votes.names
+        guess.labels, guess.label_counts = votes.meanings, votes.counts
     elif scores := slot_score_columns(rows, names):
         guess.columns |= dict(zip(("first_score", "second_score"), scores, strict=True))
 
 
 def _guess_prompt(texts: list[str], guess: GuessedMapping) -> None:
     """Add the columns of the prompt and of a system text."""
-    free_texts = [name for name in texts if name not in guess.columns.values()]
+    taken = {re.split(r"[.\[]", column)[0] for column in guess.columns.values()}
+    free_texts = [name for name in texts if name not in taken]
     prompt = find_column(free_texts, (*_PROMPT_WORDS, *_CONVERSATION_WORDS))
     if prompt is None and len(free_texts) == 1:
         prompt = free_texts[0]

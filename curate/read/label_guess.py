@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,8 @@ _SECOND_WINS = {
 _TIE = {"tie", "both", "same", "equal", "draw", "none", "neither", "[[c]]", "a=b", "c"}
 # A column with more distinct values than this is no verdict.
 _MAX_LABELS = 12
+_MIN_SCALE, _MAX_SCALE = 4, 10
+"""Highest steps of a scale that begins at 1; 3 may be a tie."""
 
 
 @dataclass
@@ -69,6 +71,10 @@ def guess_label(
     if name is None:
         return None
     guess = LabelGuess({"label": name}, counts=dict(value_counts[name].most_common()))
+    scale = _scale_numbers(guess.counts)
+    if scale:
+        _assign_scale(guess, scale)
+        return guess
     _assign_usual_meanings(guess, answers)
     _assign_named_sides(guess, answers)
     if {_normalise(value) for value in guess.counts} <= {"0", "1"}:
@@ -76,6 +82,41 @@ def guess_label(
     if sum(map(len, guess.meanings.values())) < len(guess.counts):
         guess.is_unsure = True
     return guess
+
+
+@dataclass
+class VotesGuess:
+    """Guessed columns of several votes on the same two answers.
+
+    Attributes:
+        names: the columns.
+        meanings: keys `first_wins`, `second_wins`, `tie` and the values that seem to mean so.
+        counts: values of all columns, with how often each occurs in the sample.
+    """
+
+    names: list[str]
+    meanings: dict[str, list[Any]]
+    counts: dict[Any, int]
+
+
+def guess_votes(
+    rows: RowSample, names: Sequence[str], answers: tuple[str, str]
+) -> VotesGuess | None:
+    """Return columns whose names differ in a number and that hold votes; None if there are none."""
+    value_counts = _count_label_values(rows, names)
+    by_stem: dict[str, list[str]] = {}
+    for name in value_counts:
+        stem = name.rstrip("0123456789")
+        if stem != name and stem:
+            by_stem.setdefault(stem, []).append(name)
+    for columns in by_stem.values():
+        counts = sum((value_counts[name] for name in columns), Counter[Any]())
+        guess = LabelGuess({}, counts=dict(counts.most_common()))
+        _assign_usual_meanings(guess, answers)
+        assigned_count = sum(map(len, guess.meanings.values()))
+        if len(columns) > 1 and guess.meanings["first_wins"] and assigned_count == len(counts):
+            return VotesGuess(columns, guess.meanings, guess.counts)
+    return None
 
 
 def _count_label_values(rows: RowSample, names: Sequence[str]) -> dict[str, Counter[Any]]:
@@ -86,6 +127,34 @@ def _count_label_values(rows: RowSample, names: Sequence[str]) -> dict[str, Coun
         if values and len(distinct := Counter(values)) <= _MAX_LABELS:
             counts[name] = distinct
     return counts
+
+
+def _scale_numbers(counts: Mapping[Any, int]) -> dict[Any, int]:
+    """Return the numbers that the values are, where they are steps of a scale; else nothing.
+
+    A scale goes from 1 to 4 or more, or from below 0 to above 0.
+    """
+    texts = [str(value).strip().removesuffix(".0") for value in counts]
+    if not all(text.removeprefix("-").isdigit() for text in texts):
+        return {}
+    numbers = dict(zip(counts, map(int, texts), strict=True))
+    low, high = min(numbers.values(), default=0), max(numbers.values(), default=0)
+    is_signed = low < 0 < high and max(-low, high) > 1
+    is_likert = low >= 1 and _MIN_SCALE <= high <= _MAX_SCALE
+    return numbers if is_signed or is_likert else {}
+
+
+def _assign_scale(guess: LabelGuess, numbers: Mapping[Any, int]) -> None:
+    """Guess that low steps prefer the first answer, high ones the second, the middle one none."""
+    low, high = min(numbers.values()), max(numbers.values())
+    middle = 0.0 if low < 0 else (1 + high) / 2
+    order = sorted(numbers, key=lambda value: numbers[value])
+    guess.meanings = {
+        "first_wins": [value for value in order if numbers[value] < middle],
+        "second_wins": [value for value in order if numbers[value] > middle],
+        "tie": [value for value in order if numbers[value] == middle],
+    }
+    guess.is_unsure = True
 
 
 def _assign_usual_meanings(guess: LabelGuess, answers: tuple[str, str]) -> None:

@@ -10,7 +10,6 @@ import polars as pl
 
 from curate.data.json_text import to_json
 from curate.data.table import MESSAGES
-from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     ERROR,
     Format,
@@ -19,15 +18,16 @@ from curate.read.formats.base import (
     has_columns,
     prepend_system_turn,
 )
+from curate.read.formats.llamafactory import ALPACA, HISTORY, add_alpaca_prompt
 from curate.read.formats.rankings import add_answer_metadata, pairs_from_valid_rankings
 from curate.read.messages import as_messages
 
 _PROMPTS = ("prompt", "instruction", "question", "query", "messages", "conversations")
-_LISTS = ("responses", "completions", "answers", "outputs", "candidates", "generations")
+_LISTS = ("responses", "completions", "answers", "outputs", "candidates", "generations", "output")
 _TEXTS = ("text", "content", "response", "completion", "answer", "output", "generated_text")
 _SCORES = ("score", "reward", "rating", "overall_score")
 _RANKS = ("rank", "ranking")
-_EXCLUDING_COLUMNS = ("chosen", "rejected", "input", "context", "history")
+_EXCLUDING_COLUMNS = ("chosen", "rejected", "context", HISTORY)
 """Columns by which rows are of another kind, or prompts more than their own column."""
 _RANKED = pl.List(pl.Struct({"turns": MESSAGES, "score": pl.Float64, "said": pl.String}))
 
@@ -43,7 +43,7 @@ class AnswerObjects(Format):
 
     name = "answer_objects"
     summary = "rankings: prompt, responses (a list of objects of text and score or rank)"
-    text_columns = (*_PROMPTS, *SYSTEM)
+    text_columns = tuple(dict.fromkeys((*_PROMPTS, *ALPACA)))
     json_columns: ClassVar[tuple[str, ...]] = _LISTS
     draws_by_row = True
     priority = 1
@@ -56,6 +56,7 @@ class AnswerObjects(Format):
             len(prompts) != 1
             or len(lists) != 1
             or any(has_columns(rows, n) for n in _EXCLUDING_COLUMNS)
+            or (has_columns(rows, "input") and prompts != ["instruction"])
         ):
             return False
         answer_lists = [row[lists[0]] for row in rows if row.get(lists[0])]
@@ -73,11 +74,14 @@ class AnswerObjects(Format):
         ranked_rows = [
             _rank_answer_objects(text) for text in rows.select(pl.coalesce(_LISTS)).to_series()
         ]
-        prompt = pl.coalesce(as_messages_column(rows, name, "user") for name in _PROMPTS)
+        if rows["input"].null_count() < len(rows):
+            rows = add_alpaca_prompt(rows.with_columns(pl.lit(None, pl.String).alias(HISTORY)))
+        else:
+            prompt = pl.coalesce(as_messages_column(rows, name, "user") for name in _PROMPTS)
+            rows = rows.with_columns(prompt=prepend_system_turn(rows, prompt))
         rows = rows.with_columns(
             pl.Series("_ranked", [f[0] for f in ranked_rows], dtype=_RANKED),
             pl.Series(ERROR, [f[1] for f in ranked_rows], dtype=pl.String),
-            prompt=prepend_system_turn(rows, prompt),
         ).drop(_LISTS)
         return add_answer_metadata(pairs_from_valid_rankings(rows, self), "answer")
 

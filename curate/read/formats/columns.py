@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+
 import polars as pl
 from pydantic import ConfigDict, Field, model_validator
 
 from curate.data.strict_model import StrictModel
 from curate.data.table import MESSAGES
 from curate.errors import CurateError
-from curate.read.formats.base import Format, RowSample, as_messages_column, prepend_system_turn
-from curate.read.formats.slots import assign_winner, label_text, normalise_label
+from curate.read.formats.base import (
+    Format,
+    RowSample,
+    as_messages_column,
+    prepend_system_turn,
+    report_unused_rows,
+)
+from curate.read.formats.mapped_rankings import pairs_from_answer_lists
+from curate.read.formats.nested_fields import split_path, with_nested_scalars, with_nested_texts
+from curate.read.formats.slots import assign_winner, label_text, normalise_label, unpivot_votes
 
 Label = str | int | float | bool
 _TEXT_KEYS = ("prompt", "system", "chosen", "rejected", "first", "second")
@@ -23,7 +33,9 @@ _VALUE_KEYS = (
     "strength",
     "source",
 )
-
+_LIST_KEYS = ("responses", "scores", "ranks")
+_ROLES = {"prompt": "user", "system": "system"}
+"""Who speaks a nested text; other texts are answers."""
 _ZEROS_NOTE = (
     "labels are 0, which counts as a tie, and none is 2: if 0 says that the second answer won, map "
     "second_wins to 0"
@@ -33,7 +45,10 @@ _ZEROS_NOTE = (
 class ColumnMapping(StrictModel):
     """Which column holds what: `chosen` and `rejected`, or `first`, `second` and who won.
 
-    `label` says who won, or `first_score` and `second_score` do: the greater score wins.
+    `label` says who won, or `first_score` and `second_score` do: the greater score wins. `labels`
+    are the columns of several votes, each of which makes a pair. Or `responses` is a list of
+    answers, and `scores` or `ranks` a list of numbers. A column may be a field of a nested one:
+    `a.b`, `a[0].b`, or `a[].b` for that field of each item.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +60,9 @@ class ColumnMapping(StrictModel):
     first: str | None = Field(None, description="Column of the answer in the first slot.")
     second: str | None = Field(None, description="Column of the answer in the second slot.")
     label: str | None = Field(None, description="Column that says which slot won.")
+    labels: list[str] | None = Field(
+        None, description="Columns of several votes, each of which makes a pair."
+    )
     first_wins: list[Label] = Field([1, "1"], description="Labels by which the first slot won.")
     second_wins: list[Label] = Field([2, "2"], description="Labels by which the second slot won.")
     tie: list[Label] = Field([0, "0", "tie"], description="Labels that say tie.")
@@ -54,20 +72,31 @@ class ColumnMapping(StrictModel):
     second_model: str | None = Field(None, description="The same of the second answer.")
     first_score: str | None = Field(None, description="Column of the first answer's score.")
     second_score: str | None = Field(None, description="Column of the second answer's score.")
+    responses: str | None = Field(None, description="Column of a list of answers.")
+    scores: str | None = Field(None, description="Column of their scores: larger is better.")
+    ranks: str | None = Field(None, description="Column of their ranks: 1 is the best.")
     annotator: str | None = Field(None, description="Column that names who voted.")
     strength: str | None = Field(None, description="Column of the strength of the preference.")
     source: str | None = Field(None, description="Column that names the subset.")
+    roles: dict[str, str] = Field(
+        default_factory=dict, description="Roles by the names of speakers: {Patient: user}."
+    )
 
     @model_validator(mode="after")
     def _check_form(self) -> ColumnMapping:
         pair = self.chosen is not None and self.rejected is not None
         scored = None not in (self.first_score, self.second_score)
-        slots = None not in (self.first, self.second) and (self.label is not None) != scored
-        if pair == slots:
+        says_who_won = (self.label is not None, bool(self.labels), scored)
+        slots = None not in (self.first, self.second) and sum(says_who_won) == 1
+        lists = self.responses is not None and None in (self.scores, self.ranks)
+        if sum((pair, slots, lists)) != 1:
             raise ValueError(
                 "map either chosen and rejected, or first, second and label, or first, second, "
-                "first_score and second_score"
+                "first_score and second_score, or first, second and labels, or responses and "
+                "scores or ranks"
             )
+        if self.labels and self.annotator is not None:
+            raise ValueError("each column of labels is an annotator: leave out annotator")
         if (self.first_model is None) != (self.second_model is None):
             raise ValueError("map both first_model and second_model")
         self._check_repeated()
@@ -114,23 +143,62 @@ class MappedColumns(Format):
                 expected="{prompt: ..., chosen: ..., rejected: ...}",
             )
         self.mapping = mapping
+        self._set_columns(frozenset())
         m = mapping
-        texts = [getattr(m, key) for key in _TEXT_KEYS]
-        label_columns = (m.label, m.first_score, m.second_score, m.first_model, m.second_model)
-        values = (*label_columns, m.annotator, m.strength, m.source)
-        self.text_columns = tuple(c for c in texts if c)  # type: ignore[misc]
-        self.value_columns = tuple(c for c in values if c)  # type: ignore[misc]
-        self.keep_in_extra = tuple(c for c in label_columns if c)  # type: ignore[misc]
-        first_answer, second_answer = m.chosen or m.first, m.rejected or m.second
-        self.side_suffixes = (str(first_answer), str(second_answer))
+        first, second = m.chosen or m.first, m.rejected or m.second
+        if first and second:
+            self.side_suffixes = (first, second)
+        self.draws_by_row = m.responses is not None  # type: ignore[misc]
+
+    def _set_columns(self, present: Collection[str]) -> None:
+        """Set the columns that are read; a name that is no column may be the path of a field."""
+        m = self.mapping
+        texts = {key: getattr(m, key) for key in _TEXT_KEYS}
+        scores_and_models = (m.first_score, m.second_score, m.first_model, m.second_model)
+        label_columns = (m.label, *(m.labels or ()), *scores_and_models)
+        values = [c for c in (*label_columns, m.annotator, m.strength, m.source) if c]
+        lists = [c for key in _LIST_KEYS if (c := getattr(m, key))]
+        mapped = [*(c for c in texts.values() if c), *values]
+        nested = {c for c in mapped if c not in present and split_path(c)[1]}
+        self._nested_texts = {
+            c: _ROLES.get(k, "assistant") for k, c in texts.items() if c in nested
+        }
+        self._nested_values = [c for c in values if c in nested]
+        roots = dict.fromkeys(split_path(c)[0] for c in mapped if c in nested)
+        json_columns = (*roots, *dict.fromkeys(split_path(c)[0] for c in lists))
+        self.json_columns = tuple(dict.fromkeys(json_columns))  # type: ignore[misc]
+        self.text_columns = tuple(c for c in texts.values() if c and c not in nested)  # type: ignore[misc]
+        self.value_columns = tuple(c for c in values if c not in nested)  # type: ignore[misc]
+        # What a nested column holds beside the mapped fields is not lost.
+        kept = (*roots, *(c for c in label_columns if c and c not in nested))
+        self.keep_in_extra = tuple(dict.fromkeys(kept))  # type: ignore[misc]
 
     def matches(self, rows: RowSample) -> bool:
         """Return whether every mapped column occurs."""
         present = {key for row in rows for key in row}
+        self._set_columns(present)
         return set(self.columns()) <= present
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return pairs by the mapping."""
+        m = self.mapping
+        for column, role in self._nested_texts.items():
+            rows = with_nested_texts(rows, column, role)
+        rows = self._add_prompt(with_nested_scalars(rows, self._nested_values))
+        if m.responses:
+            pairs = pairs_from_answer_lists(rows, self, m.responses, m.scores, m.ranks)
+        elif m.chosen and m.rejected:
+            chosen, rejected = (
+                as_messages_column(rows, c, "assistant") for c in (m.chosen, m.rejected)
+            )
+            pairs = rows.with_columns(chosen=chosen, rejected=rejected)
+        else:
+            pairs = self._convert_slots(rows, str(m.first), str(m.second))
+        sides = [c for c in ("prompt", "chosen", "rejected") if c in pairs.columns and m.roles]
+        return pairs.with_columns(_rename_roles(c, m.roles) for c in sides)
+
+    def _add_prompt(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Add the prompt, and what the mapping names beside texts and labels."""
         m = self.mapping
         prompt = (
             as_messages_column(rows, m.prompt, "user") if m.prompt else pl.lit(None, dtype=MESSAGES)
@@ -141,21 +209,34 @@ class MappedColumns(Format):
         named = {k: pl.col(c).cast(pl.String) for k, c in text.items() if c}
         if m.strength:
             named["strength"] = pl.col(m.strength).cast(pl.Float32, strict=False)
-        if m.chosen and m.rejected:
-            chosen, rejected = (
-                as_messages_column(rows, c, "assistant") for c in (m.chosen, m.rejected)
-            )
-            return rows.with_columns(prompt=prompt, chosen=chosen, rejected=rejected, **named)
-        answers = {"_first": as_messages_column(rows, str(m.first), "assistant")}
-        answers["_second"] = as_messages_column(rows, str(m.second), "assistant")
-        slotted = rows.with_columns(prompt=prompt, **answers, **named)
+        return rows.with_columns(prompt=prompt, **named)
+
+    def _convert_slots(self, rows: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
+        """Return pairs of two answers of equal standing, by labels or by scores."""
+        m = self.mapping
+        slotted = rows.with_columns(
+            _first=as_messages_column(rows, first, "assistant"),
+            _second=as_messages_column(rows, second, "assistant"),
+        )
         if m.first_score and m.second_score:
             return self._by_score(slotted, m.first_score, m.second_score)
+        if m.labels:
+            return self._by_votes(slotted, m.labels)
         label = str(m.label)
         self._note_zeros(rows.select(text=label_text(label))["text"])
         return assign_winner(
             slotted, self._winner_by_label(label), self._describe_labels(), pl.col(label)
         )
+
+    def _by_votes(self, rows: pl.DataFrame, labels: Sequence[str]) -> pl.DataFrame:
+        """Return a pair for each vote, with the column of the vote as the annotator."""
+        texts = rows.with_columns(label_text(name).alias(name) for name in labels)
+        votes = unpivot_votes(texts, labels, "annotator")
+        self._note_zeros(votes["_vote"])
+        pairs = assign_winner(
+            votes, self._winner_by_label("_vote"), self._describe_labels(), pl.col("_vote")
+        )
+        return report_unused_rows(pairs, rows, votes, "no vote was cast")
 
     def _by_score(self, rows: pl.DataFrame, first_column: str, second_column: str) -> pl.DataFrame:
         """Return the answer of the greater score is chosen, equal scores are a tie."""
@@ -202,3 +283,9 @@ class MappedColumns(Format):
 
 def _list_labels(labels: list[Label]) -> str:
     return ", ".join(dict.fromkeys(normalise_label(v) for v in labels)) or "(none)"
+
+
+def _rename_roles(column: str, roles: Mapping[str, str]) -> pl.Expr:
+    """Return messages with the roles that a mapping names."""
+    role = pl.field("role").replace(roles)
+    return pl.col(column).list.eval(pl.element().struct.with_fields(role.alias("role")))

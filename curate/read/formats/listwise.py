@@ -21,8 +21,8 @@ from curate.read.formats.base import (
 from curate.read.formats.rankings import RANKED, pairs_from_rankings
 
 PROMPTS = ("prompt", "instruction", "question")
-ANSWERS = ("responses", "completions", "answers", "generations")
-_SCORES = ("scores", "ratings", "rewards")
+ANSWERS = ("responses", "completions", "answers", "generations", "all_generated_responses")
+_SCORES = ("scores", "ratings", "rewards", "all_rm_scores")
 _RANKS = ("ranks", "ranking", "rankings", "rank")
 
 _ORDER = ("ranking", "rankings")

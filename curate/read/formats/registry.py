@@ -157,7 +157,8 @@ def _count_matching_rows(candidate: Format, rows: RowSample) -> int:
 def _suggest_mapping(rows: RowSample) -> str:
     """Return how to map the columns, with the guess if it is complete."""
     guess = guess_columns(rows)
-    if guess.is_complete and "prompt" in guess.columns:
+    has_prompt = "prompt" in guess.columns or "responses" in guess.columns
+    if guess.is_complete and has_prompt:
         unsure = " (check what its labels mean)" if "label" in guess.unsure_keys else ""
         return (
             f'if this is what the columns hold{unsure}: --columns "{guess.as_option()}"; in a '

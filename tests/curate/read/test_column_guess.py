@@ -143,3 +143,58 @@ def test_a_format_that_nearly_fits_is_named(row: dict[str, Any], hint: str) -> N
     assert hint in text
     assert text.index("It is nearly") < text.index("one of the formats")
     assert "--columns" in text
+
+
+_LISTED = ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("row", "option"),
+    [
+        (
+            {"question": "q", "pos_answer": {"answer": "a"}, "neg_answer": {"answer": "b"}},
+            "prompt=question,chosen=pos_answer.answer,rejected=neg_answer.answer",
+        ),
+        (
+            {"prompt": "q", "sampled_responses": _LISTED, "rm_scores": [1.0, 2.0]},
+            "prompt=prompt,responses=sampled_responses,scores=rm_scores",
+        ),
+        (
+            {"prompt": "q", "outputs": [{"text": t, "rank": i} for i, t in enumerate(_LISTED)]},
+            "prompt=prompt,responses=outputs[].text,ranks=outputs[].rank",
+        ),
+        (
+            {"q": "x", "answer": [[{"role": "user", "content": "q"}]] * 2},
+            "responses=answer",
+        ),
+        (
+            {"prompt": "q", "answer_a": "a", "answer_b": "b", "rater1": "A", "rater2": "B"},
+            "prompt=prompt,first=answer_a,second=answer_b,labels=rater1|rater2,"
+            "first_wins=A,second_wins=B",
+        ),
+        ({"prompt": "q", "outputs": _LISTED}, "prompt=prompt"),
+    ],
+)
+def test_lists_votes_and_nested_fields(row: dict[str, Any], option: str) -> None:
+    assert guess_columns([row] * 3).as_option() == option
+
+
+@pytest.mark.parametrize(
+    ("values", "first", "second", "tie"),
+    [
+        (range(1, 8), [1, 2, 3], [5, 6, 7], [4]),
+        (range(1, 7), [1, 2, 3], [4, 5, 6], []),
+        (range(-3, 4), [-3, -2, -1], [1, 2, 3], [0]),
+        (["1", "4", "7"], ["1"], ["7"], ["4"]),
+        ([1, 2, 3], [1], [2], []),
+    ],
+)
+def test_scales_are_split_at_their_middle(
+    values: Any, first: list[Any], second: list[Any], tie: list[Any]
+) -> None:
+    rows = [
+        {"prompt": "q", "answer_a": "a", "answer_b": "b", "preference": value} for value in values
+    ]
+    guess = guess_columns(rows)
+    assert guess.labels == {"first_wins": first, "second_wins": second, "tie": tie}
+    assert "label" in guess.unsure_keys
