@@ -1,4 +1,4 @@
-"""Makes a run's shards anew by what reviewers said: `curate apply`."""
+"""Rewrites a run's shards by the reviewers' verdicts: `curate apply`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def apply_verdicts(
     label they say; drop and tie drop it. Without a majority, and for skip, the pair stays as the
     run left it. Pairs that filters had dropped and reviewers keep come back.
 
-    A verdict that was made before the label was flipped is turned: it prefers the same answer.
+    A verdict from before the label was flipped is adjusted: it prefers the same answer.
 
     Args:
         run_folder: the run.
@@ -58,7 +58,7 @@ def apply_verdicts(
     warnings: list[str] = []
     matched = match_verdicts(pairs, read_verdicts(files, warnings))
     if not ignore_unknown:
-        matched.require_all(str(run_folder), "or --ignore-unknown to apply the others alone")
+        matched.require_all(str(run_folder), "or --ignore-unknown to apply only the others")
     warnings += matched.warnings()
     winners = majority_verdicts(matched.frame)
     reviewed = pairs.join(winners, on="pair_id", how="left", maintain_order="left")

@@ -1,8 +1,8 @@
 """A review in which nobody sees the label: drawn pairs, in the order of their draw.
 
-What could tell a reviewer the label stays on this side of the page: which answer is the chosen one,
+Whatever could reveal the label to a reviewer stays on the server: which answer is the chosen one,
 scores, fate, annotator, source, names of media files. Answers stand in an order that depends on the
-reviewer and the answers' texts alone. The label is shown after the verdicts are final.
+reviewer and the answers' texts only. The label is shown after the verdicts are final.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from curate.report.thumbnails import make_thumbnail
 from curate.verdicts.answers import answer_hashes
 
 _CHOICES = {"tie": "tie", "drop": "drop", "skip": "skip"}
+# A browser stalls on texts of megabytes.
 _LONGEST = 100_000
 """Characters of a text that are shown; further ones are counted."""
 _EXCERPT = 160
@@ -35,7 +36,7 @@ class BlindReview:
     Args:
         draw: the pairs, in the order of the draw.
         log: where verdicts go.
-        next_commands: what to do once the pairs are judged.
+        next_commands: what to do once the pairs are reviewed.
     """
 
     page = "blind.html"
@@ -69,6 +70,7 @@ class BlindReview:
             at: position in the draw; None: the first pair without a verdict.
         """
         first = self._first_open()
+        # In the order of the draw only: the first n verdicts are then a random sample.
         position = first if at is None else max(min(at, first), 0)
         return {
             "reviewer": self.log.reviewer,
@@ -90,7 +92,7 @@ class BlindReview:
 
         Raises:
             CurateError: an unknown pair or choice, a pair beyond the first without a verdict, or
-                one that another window has judged meanwhile.
+                one that was reviewed in another window meanwhile.
         """
         at = self._place.get(pair_id)
         if at is None or at > self._first_open():
@@ -117,7 +119,7 @@ class BlindReview:
         """Make the verdicts final, then show each beside the label.
 
         Raises:
-            CurateError: nothing is judged.
+            CurateError: nothing is reviewed yet.
         """
         if not self.done:
             raise CurateError("no pair was reviewed yet", found=f"0 of {len(self._ids)} pairs")

@@ -1,4 +1,4 @@
-"""Pairs that both people and a model judged, out of a pair table with annotators."""
+"""Pairs on which both people and a model voted, from a pair table with annotators."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ITEM = ["prompt", "low", "high"]
 
 @dataclass(frozen=True)
 class DoublyJudgedPairs:
-    """Pairs of answers that people and a model judged, each once; (items,) each.
+    """Pairs of answers on which people and a model voted, each once; (items,) each.
 
     Attributes:
         rows: of the pair table, one for each.

@@ -49,7 +49,7 @@ class DrawSource:
 
 @dataclass(frozen=True)
 class DrawnPairs:
-    """A draw that people judge.
+    """A sample for people to review.
 
     Attributes:
         folder: of the draw.

@@ -27,8 +27,8 @@ class LearnedRouting:
 
     Attributes:
         fit: gains of the features.
-        free: (pairs,) whether no person judged the pair.
-        kinds: levels of each pair beside those of `features`.
+        free: (pairs,) whether no person voted on the pair.
+        pair_categories: levels of each pair besides those of `FEATURES`.
     """
 
     fit: RouteFit
@@ -51,21 +51,21 @@ def learn_routing(
     media: Sequence[Path],
     progress: Progress,
 ) -> LearnedRouting:
-    """Learn the gains of features from pairs that people and a model judged.
+    """Learn the gains of features from pairs on which people and a model voted.
 
     Args:
         pairs: the pair table.
-        unsure: (pairs,) mean rank of scores that tell uncertainty; null where none does.
+        unsure: (pairs,) mean rank of uncertainty scores; null without any.
         model: its name among the annotators.
         tags: columns of the pairs, or keys of `extra`.
-        budget: pairs that people can judge.
+        budget: pairs that people can review.
         seed: of mixtures, splits and topics.
         embedder: of the run.
         media: folders of images and audios.
         progress: where embedding is shown.
 
     Raises:
-        CurateError: an unknown annotator or tag, or fewer than 200 pairs that both judged.
+        CurateError: an unknown annotator or tag, or fewer than 200 pairs with votes of both.
     """
     free = ~voted_by_people(pairs, model)
     doubly_judged = doubly_judged_pairs(pairs, model)

@@ -58,8 +58,8 @@ def merge_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> MergedVerdict
     derived = (
         new_votes.with_columns(flip_labels(new_votes, new_votes["verdict"] == "flip"))
         .with_columns(
-            # Of the vote alone: how strongly the first annotator preferred says nothing of this
-            # one.
+            # Only the vote is copied: the first annotator's strength of preference is not
+            # this one's.
             is_tie=pl.col("verdict") == "tie",
             annotator="reviewer",
             strength=pl.lit(None, dtype=pl.Float32),
@@ -80,7 +80,7 @@ def merge_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> MergedVerdict
 
 def _distinguish_reviewers(votes: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
     """Rename reviewers who share a name with an annotator in the data."""
-    # Names of before any merge: a reviewer who is called like an annotator is another person.
+    # Names from before any merge: a reviewer who shares an annotator's name is another person.
     published_names = pairs.filter(~extra_value("verdict_on").is_not_null().fill_null(False))[
         "annotator"
     ]

@@ -1,4 +1,4 @@
-"""Kinds of pairs that no count of words tells: topics, tags of the data, how sure scores are."""
+"""Categories of pairs beyond word counts: topics, tags of the data, certainty of scores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from curate.steps.features import Features
 
 TOPIC, UNCERTAINTY = "topic", "uncertainty"
-# Kinds of pairs that a budget of some hundred verdicts can tell apart.
+# As many categories as a budget of some hundred verdicts can distinguish.
 TOPICS, LEVELS = 8, 8
 # Prompts on which topics are fitted; the others are assigned.
 _FITTED = 20_000
@@ -29,7 +29,7 @@ def pair_categories(pairs: pl.DataFrame, unsure: pl.Series, tags: Sequence[str])
 
     Args:
         pairs: the pair table.
-        unsure: (pairs,) mean rank of scores that tell uncertainty; null where none does.
+        unsure: (pairs,) mean rank of uncertainty scores; null without any.
         tags: columns of the pairs, or keys of `extra`.
 
     Raises:
@@ -57,6 +57,7 @@ def prompt_topics(features: Features, seed: int) -> pl.Series:
     """Return each prompt's cluster, "0" to "7", by k-means on at most 20,000 prompts."""
     distinct, prompt_index = features.distinct("prompt")
     rng = np.random.default_rng(seed)
+    # Sorted: a mapped file is then read from its start to its end.
     sample = np.sort(rng.choice(distinct, min(len(distinct), _FITTED), replace=False))
     model = KMeans(min(TOPICS, len(distinct)), n_init=4, random_state=seed)
     model.fit(np.asarray(features.vectors[sample], dtype=np.float32))

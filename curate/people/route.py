@@ -39,12 +39,12 @@ def route_pairs(
     """Write tasks for the pairs of a run that are most worth a person's judgement.
 
     The priority is the mean of up to three ranks from 0 to 1: uncertainty, disagreement of
-    annotators (0 where there was one vote alone), and the gain of the pair's features where
+    annotators (0 for a single vote), and the gain of the pair's features where
     coefficients are given. The answers are shown in random order, and the tasks name neither the
-    label nor the scores. Ties and pairs of equal answers can be chosen too: a person may tell.
+    label nor the scores. Ties and pairs of equal answers can be chosen too: a person may decide.
 
     Raises:
-        CurateError: no run, an unknown column, tool or feature, or nothing to tell pairs apart by.
+        CurateError: no run, an unknown column, tool or feature, or nothing to rank pairs by.
     """
     check_tool(choice.tool)
     if choice.sampling is not None:
@@ -67,8 +67,8 @@ def route_pairs(
         priorities, used = priorities.with_columns(priority=unit_rank(pl.col("gain"))), []
     free = pl.repeat(True, len(pairs), eager=True) if learned is None else learned.free
     candidates = pl.concat([pairs, priorities], how="horizontal").filter(free)
-    # A filter may be wrong about what it dropped: people should see such pairs too, unless told
-    # not.
+    # A filter may be wrong about what it dropped: people should see such pairs too, unless the
+    # user excludes them.
     if not choice.include_dropped:
         candidates = candidates.filter(pl.col("drop_step").is_null())
     chosen = _most_urgent(candidates, choice)
@@ -101,12 +101,12 @@ def pair_priorities(
 
     Args:
         pairs: the pair table.
-        unsure: (pairs,) mean rank of scores that tell uncertainty; null where none does.
+        unsure: (pairs,) mean rank of uncertainty scores; null without any.
         levels: further features of the pairs that gains may name.
         choice: whose coefficients are used.
 
     Raises:
-        CurateError: nothing is there to tell pairs apart by.
+        CurateError: there is nothing to rank pairs by.
     """
     vote_spread = vote_disagreement(pairs)
     values = text_features(pairs)

@@ -23,7 +23,7 @@ UNCERTAINTY: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "variance": lambda x: x,
     "spread": lambda x: x,
 }
-"""Metrics that tell uncertainty, and what of them is larger the less sure they are."""
+"""Metrics of uncertainty, each with a transform that grows with uncertainty."""
 BINS = ("low", "middle", "high")
 FEATURES = ("prompt_words", "shorter_words", "longer_words", "difference_words", "overlap")
 
@@ -62,13 +62,14 @@ def _identity(value: pl.Expr) -> pl.Expr:
 
 def unit_rank(value: pl.Expr) -> pl.Expr:
     """Return the rank from 0 (smallest) to 1 (largest); ties share their mean rank."""
+    # Ranks make metrics of different units comparable.
     return (value.rank("average") - 1) / (value.count() - 1).clip(1)
 
 
 def vote_disagreement(pairs: pl.DataFrame) -> pl.Series:
     """Return the minority's share of the votes on the same two answers, 0 to 0.5.
 
-    A tie counts half for each side. Null where there is one vote alone.
+    A tie counts half for each side. Null for a single vote.
     """
     keys = content_keys(pairs).with_columns(pairs["is_tie"])
     low = (

@@ -35,7 +35,7 @@ MIN_DOUBLY_JUDGED = 200
 
 @dataclass(frozen=True)
 class RoutingSample:
-    """Pairs of answers that people and a model judged.
+    """Pairs of answers on which people and a model voted.
 
     Attributes:
         difference: (pairs, dim) features of the first answer minus those of the second.
@@ -88,11 +88,11 @@ def fit_routing(sample: RoutingSample, budget: float, seed: int = 0) -> RouteFit
     """Learn gains on two thirds of the prompts, half of them held out; test on the last third.
 
     Args:
-        judged: pairs with both judgements.
+        sample: pairs with both votes.
         budget: share of the pairs that people can judge.
         seed: of splits and mixtures.
     """
-    # By prompt: gains that are told on prompts that they were learned on would be too large.
+    # By prompt: gains measured on the prompts that they were learned from would be too large.
     fold = group_folds(sample.groups, _TESTED, seed)
     fitted, test = sample.part(fold != 0), sample.part(fold == 0)
     half = group_folds(fitted.groups, 2, seed + 1)
@@ -102,9 +102,11 @@ def fit_routing(sample: RoutingSample, budget: float, seed: int = 0) -> RouteFit
     mixtures = _draw_mixtures(design, rng)
     shares = mixtures.T.astype(np.float64) @ design / len(design)
     performance = _mean_probability(_fit_heads(train, mixtures), held_out)
+    # A ridge: the shares of a feature's bins add up to the same sum, so they are collinear.
     model = RidgeCV(_PENALTIES).fit(shares, performance)
     explained = float(RidgeCV(_PENALTIES, scoring="r2").fit(shares, performance).best_score_)
     gains = design @ model.coef_
+    # Pairs of the same bins have the same gain: noise breaks such ties at random, not by row.
     routed = _largest_share(gains + 1e-9 * rng.random(len(gains)), budget)
     tried = _compared_mixtures(train, routed, budget, rng)
     accuracy = _held_out_accuracy(_fit_heads(train, np.stack(list(tried.values()), axis=1)), test)

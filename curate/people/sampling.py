@@ -22,7 +22,7 @@ Sampling = Literal["random", "stratified"]
 # By doubt: more would leave too few verdicts in each.
 _STRATA = 5
 _MIN_WRONG_RATE = 0.05
-"""Of the chance that a label of a stratum is wrong, in sharing out the budget."""
+"""Smallest assumed share of wrong labels in a stratum when the budget is divided."""
 _COLUMNS = {
     "pair_id": pl.String(),
     "stratum": pl.Int64(),
@@ -38,7 +38,7 @@ def draw_sample(
 ) -> pl.DataFrame:
     """Draw pairs; return pair_id, stratum, drawn and order of all pairs but ties.
 
-    `order` numbers the drawn pairs from 0 in random order, null for the others: judged in this
+    `order` numbers the drawn pairs from 0 in random order, null for the others: reviewed in this
     order, the first of them are a random sample too, however many there are.
 
     "stratified" cuts the pairs into five parts of equal size by suspicion, and draws from each in
@@ -46,7 +46,7 @@ def draw_sample(
 
     Args:
         pairs: the pair table.
-        suspicion: (pairs,) probability that each label is wrong; None where no score tells it.
+        suspicion: (pairs,) probability that each label is wrong; None without such a score.
         budget: pairs to draw.
         sampling: how.
         seed: of the draw.
@@ -69,6 +69,7 @@ def draw_sample(
         # Without replacement, each pair of a stratum with the same probability.
         is_drawn[rng.permutation(rows)[:count]] = True
     order = np.full(len(frame), -1, dtype=np.int64)
+    # Across strata, so that a review that ends early has seen all of them.
     order[is_drawn] = rng.permutation(int(is_drawn.sum()))
     draw_order = pl.Series(order).replace(-1, None)
     return frame.with_columns(
@@ -111,6 +112,7 @@ def _stratum_budgets(
     means = np.clip(
         np.bincount(stratum, weights=values) / sizes, _MIN_WRONG_RATE, 1.0 - _MIN_WRONG_RATE
     )
+    # Neyman (1934): in proportion to size times standard deviation, which minimises the variance.
     expected = sizes * np.sqrt(means * (1.0 - means))
     expected = budget * expected / expected.sum()
     counts = np.minimum(np.maximum(np.floor(expected).astype(int), _MIN_PAIRS_PER_STRATUM), sizes)

@@ -29,12 +29,14 @@ def serve_review(review: ReviewPage, port: int, on_ready: Callable[[str], object
     Raises:
         CurateError: the port is taken, or the reviewer is judging already.
     """
+    # Other users of the machine can reach 127.0.0.1 too.
     token = secrets.token_urlsafe(24)
     # Only of a socket that names its protocol does asyncio switch Nagle's delay (40 ms) off.
     with (
         review.log.locked(),
         socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener,
     ):
+        # Without it a restart would wait a minute for the port of the review before.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))

@@ -79,7 +79,7 @@ class ReviewSession:
     Args:
         view: the run.
         log: where verdicts go.
-        next_commands: what to do once pairs are judged.
+        next_commands: what to do once pairs are reviewed.
     """
 
     page = "review.html"
@@ -148,9 +148,9 @@ class ReviewSession:
 class _ReviewPages:
     """The addresses of the application.
 
-    The page needs the token in its address, and leaves it as a cookie that the rest needs. Cookies
-    do not tell ports apart: two reviews at a time need names of their own. Nothing of a request is
-    looked at before its token: neither its body nor what it asks for.
+    The page needs the token in its address, and stores it as a cookie for all other requests.
+    Cookies are shared by all ports of a host, so each review has its own cookie name. The token is
+    checked before anything else of a request is read.
     """
 
     def __init__(self, review: ReviewPage, token: str) -> None:
@@ -197,9 +197,10 @@ class _ReviewPages:
         except _TooLargeError:
             return _unexpected_error_response(f"a body of at most {_BODY_BYTES} bytes", 413)
         except TimeoutError:
-            return _unexpected_error_response("the body did not come", 408)
+            return _unexpected_error_response("the request body did not arrive in time", 408)
 
     def _is_token(self, token: str) -> bool:
+        # In constant time: a plain comparison shows how many characters are right.
         return secrets.compare_digest(token.encode("utf-8", "replace"), self._token.encode())
 
     def _is_foreign(self, request: Request) -> bool:

@@ -28,7 +28,7 @@ class RoutingChoice:
     Attributes:
         budget: pairs at most.
         tool: "argilla", "label_studio" or "pairs".
-        by: score columns that tell uncertainty; empty: all that are known to.
+        by: uncertainty score columns; empty: all known ones.
         coefficients: gain of each feature's bin; empty: features do not count.
         per_prompt: pairs of one prompt at most.
         include_dropped: whether pairs that a filter dropped may be chosen.
@@ -60,7 +60,7 @@ class RoutingResult:
         folder: of the task files.
         pairs: id, uncertainty, disagreement, gain, priority and features of each chosen pair, the
             most urgent first.
-        columns: score columns that told uncertainty.
+        columns: uncertainty score columns that were used.
         candidates: pairs that could have been chosen.
         fit: what was learned, where it was asked for.
         commands: what to do with a draw, in this order; none where pairs were not drawn.

@@ -38,7 +38,7 @@ class VerdictLog:
 
     Args:
         run: folder of the run or the draw; the file is verdicts/NAME.jsonl in it.
-        reviewer: name of who judges.
+        reviewer: name of the reviewer.
         blind: whether labels are hidden while they judge. Verdicts that were not blind are then no
             verdicts of this log.
 
@@ -120,7 +120,7 @@ class VerdictLog:
         )
 
     def check_before(self, displayed: str | None, current: str) -> None:
-        """Refuse a verdict on a pair that another window has judged meanwhile.
+        """Refuse a verdict on a pair that was reviewed in another window meanwhile.
 
         Args:
             displayed: the verdict that the window shows for the pair, "" for none; None: not known.
@@ -140,7 +140,7 @@ class VerdictLog:
         """Take the last verdict back; returns its pair, or None where there is none.
 
         Args:
-            among: ids of the pairs that are judged now; None: all.
+            among: ids of the pairs under review; None: all.
 
         Raises:
             CurateError: the last verdict is final.
@@ -176,6 +176,7 @@ class VerdictLog:
         common = {"reviewer": self.reviewer, "blind": self.blind, "at": at}
         self._file.write(b"".join(orjson.dumps(row | common) + b"\n" for row in rows))
         self._file.flush()
+        # A verdict costs a person's time: it must survive a power failure.
         os.fsync(self._file.fileno())
         for row in rows:
             self._note(row)

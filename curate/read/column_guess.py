@@ -72,7 +72,7 @@ class GuessedMapping:
         columns: keys of `ColumnMapping` and the columns that seem to hold them.
         labels: keys `first_wins`, `second_wins`, `tie` and the label's values that seem to mean so.
         label_counts: values of the label column, with how often each occurs in the sample.
-        unsure_keys: keys that are guessed by name alone; `label` if the meaning of its values is.
+        unsure_keys: keys that are guessed only from names; `label` if its values are guessed.
         vote_columns: columns of several votes, where there is no single label.
         remaining_columns: columns that go to `extra`.
     """

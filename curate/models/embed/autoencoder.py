@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _DEAD_STEPS = 200
 # Of the auxiliary loss that revives dead features, as in arXiv 2406.04093.
 _AUX_SHARE = 1.0 / 32.0
-# Share of pairs on which the reconstruction is told.
+# Share of pairs that are held out to measure the reconstruction.
 _HELD_OUT = 0.1
 # Of the running mean of the threshold, as in BatchTopK (arXiv 2412.06410).
 _THRESHOLD_MEMORY = 0.99
@@ -39,7 +39,7 @@ class SAESettings:
     Attributes:
         features: M, features in all.
         active: K, features of a pair on average.
-        prefixes: numbers of leading features that must reconstruct alone (Matryoshka).
+        prefixes: numbers of leading features that must reconstruct by themselves (Matryoshka).
         batch: pairs in a step.
         learning_rate: of Adam.
         epochs: passes at most.
@@ -56,7 +56,7 @@ class SAESettings:
 
     @classmethod
     def of(cls, features: int, active: int) -> SAESettings:
-        """Return settings of this size; the first 8 features must reconstruct alone too."""
+        """Return settings of this size; the first 8 features must reconstruct by themselves too."""
         return cls(features, active, tuple(sorted({min(_PREFIX, features), features})))
 
 

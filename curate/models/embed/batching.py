@@ -70,7 +70,7 @@ def run_with_oom_retry(
     except torch.OutOfMemoryError:
         if len(items) == 1:
             raise CurateError(
-                "one text alone does not fit into the device's memory",
+                "a single text does not fit into the device's memory",
                 where=where,
                 fix="lower the longest text (embedder.max_tokens, inference.max_prompt_tokens, "
                 "inference.max_answer_tokens) or use another device",

@@ -80,7 +80,7 @@ def unsupported_answers_error(name: str, column: str, embeds: str = "text") -> C
         where="embedder.name",
         found=f"{name}, which embeds {embeds}",
         expected=_MEDIA_MODELS.get(column, "images or audios as answers; videos are not decoded"),
-        fix="name the folder or hub name of one (--embedder), or look at texts alone with "
+        fix="name the folder or hub name of one (--embedder), or use only texts with "
         "embedder: {media: false}",
     )
 

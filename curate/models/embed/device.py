@@ -18,20 +18,21 @@ def move_to_device(values: Tensor, device: str | torch.device) -> Tensor:
 
 
 def choose_device(requested: str = "auto", where: str = "embedder.device") -> str:
-    """Return the device to use: `wanted`, or under "auto" CUDA, then MPS, then CPU.
+    """Return the requested device, or for "auto" CUDA, then MPS, then CPU.
 
     Args:
         requested: a torch device, or "auto".
         where: the setting that an error names.
 
     Raises:
-        CurateError: the wanted device is not there.
+        CurateError: the requested device is not available.
     """
     if requested == "auto":
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
+        # Only an allocation shows whether a device works: a driver can list one that fails.
         torch.empty(0, device=requested)
     except (RuntimeError, AssertionError) as error:
         raise CurateError(

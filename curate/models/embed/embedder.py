@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-# Of English; lengths decide the order of batches alone.
+# Of English; estimated lengths only decide the order of batches.
 _CHARS_PER_TOKEN = 4
 _MOST_CHARS_PER_TOKEN = 32
 """Times the length limit in tokens: characters of a text that are tokenised at all."""

@@ -81,8 +81,8 @@ def _embed_by_kind(
     load: Callable[[EmbedderConfig], TextEmbedder] | None,
     media: Callable[[str], MediaSet] | Sequence[Path],
 ) -> tuple[Features, dict[str, Any]]:
-    """Embed by the kind of model that the settings and the answers ask for."""
-    # Answers that are media decide: a text embedder would see their marks alone.
+    """Embed with the model type that the settings and the answers require."""
+    # Media answers decide: a text embedder would see only their placeholders.
     if settings.media and media_answer_columns(pairs):
         return _embed_media(pairs, settings, store, progress, scratch, media)
     if settings.pooling == "last_token":
@@ -158,9 +158,9 @@ def _truncation_facts(counts: dict[str, Any], model: str) -> dict[str, Any]:
         return {}
     share = counts["cut"] / counts["texts"]
     warning = (
-        f"{model} embeds {counts['max_tokens']} tokens of a text, and {counts['cut']:,} of "
-        f"{counts['texts']:,} texts looked at ({share:.0%}) are longer: what stands behind does "
-        "not count; take a model of longer texts, or embedder: {name: static}, which reads all"
+        f"{model} embeds the first {counts['max_tokens']} tokens of a text; {counts['cut']:,} of "
+        f"{counts['texts']:,} sampled texts ({share:.0%}) are longer and are truncated; use a "
+        "model with a larger limit, or embedder: {name: static}, which has none"
     )
     return {"seen_in_part": counts, "cut": warning}
 
@@ -208,7 +208,7 @@ def _embed_with_hidden_states(
     warning = (
         f"{settings.name} sees the last {inference.max_prompt_tokens:,} tokens of a prompt and "
         f"the first {inference.max_answer_tokens:,} of an answer: {cut:,} of {texts:,} "
-        "conversations looked at are longer"
+        "sampled conversations are longer"
     )
     return features, {
         "model": settings.name,

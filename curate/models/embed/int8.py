@@ -1,4 +1,4 @@
-"""A sentence embedder in whole numbers of 8 bits, and how far its vectors are off."""
+"""A sentence embedder quantised to 8-bit integers, and the error of its vectors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from curate.optional_packages import need
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Texts that set the ranges, and other ones on which the cosine is told.
+# Texts that set the ranges, and others on which the cosine is measured.
 _CALIBRATION, _TRIED = 100, 50
 _MOST_JOINED = 7
 """Texts of the sample that are put together at most, so that long ones are among them."""

@@ -46,6 +46,7 @@ def local_weights(
     for rows in batch_slices(count, _ROWS):
         near, there = np.maximum(neighbours[rows], 0), neighbours[rows] >= 0
         slope = (gradient[near] * there[:, :, None]).sum(axis=1)
+        # A vote at margin 0 has the curvature z^2 / 4, so the prior counts as that many votes.
         bend = (curvature[near] * there[:, :, None, None]).sum(axis=1) + prior / 4.0 * np.eye(width)
         weights[rows] = start + np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
     return weights

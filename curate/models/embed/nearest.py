@@ -31,6 +31,7 @@ def merge_top_k(
     best = np.full((queries, count), -np.inf, dtype=np.float32)
     for more in similarity_blocks:
         both = np.concatenate([best, more], axis=1)
+        # A partition instead of a sort: callers need no order.
         best = -np.partition(-both, count - 1, axis=1)[:, :count]
     return best
 

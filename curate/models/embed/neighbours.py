@@ -44,7 +44,7 @@ class NeighbourSearchResult:
     Attributes:
         distances: Euclidean, of each row to its k nearest other rows, ascending; (rows, k).
         row_numbers: which rows these are, -1 where an approximate search found none; (rows, k).
-        facts: kind of index, and for an approximate one its lists, probes and recall@k on a sample.
+        facts: index type, and for an approximate one its lists, probes and recall@k on a sample.
     """
 
     distances: NDArray[np.float64]

@@ -25,7 +25,7 @@ def _undecoded_media_notes(facts: dict[str, Any]) -> tuple[str, ...]:
         return ()
     return (
         f"{facts['media_not_seen']:,} of {facts['media']:,} media cannot be decoded: learned "
-        f"scores tell nothing of their {facts['pairs_not_seen']:,} pairs; media_health names them",
+        f"scores are uninformative for their {facts['pairs_not_seen']:,} pairs; see media_health",
     )
 
 

@@ -60,8 +60,7 @@ class TextEmbedder(Protocol):
 
 
 def evenly_spaced_sample(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Return at most 200 pairs, evenly spaced: whoever looks at texts once more looks at these
-    alone."""
+    """Return at most 200 evenly spaced pairs, for checks that read the texts a second time."""
     return gather_pairs(pairs, np.arange(0, len(pairs), max(-(-len(pairs) // _LOOKED_AT), 1)))
 
 
@@ -102,7 +101,7 @@ def text_index(
     index = scratch.array("index", (len(TEXT_COLUMNS), len(pairs)), np.int64)
     _, first = numbers_by_appearance(texts, index.reshape(-1))
     first_occurrence = scratch.persist_array("first of texts", first)
-    # What told equal texts is gone, and allocators would hold it until the texts are embedded.
+    # The hashes are no longer needed, but allocators would keep them until the texts are embedded.
     del first, texts
     release_free_memory()
     return dict(zip(TEXT_COLUMNS, index, strict=True)), first_occurrence

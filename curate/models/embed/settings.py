@@ -12,7 +12,7 @@ AUTO, SHIPPED, STATIC = "auto", "minilm", "static"
 
 
 class EmbedderConfig(YamlSection):
-    """The model that embeds prompts and answers; a text alone is its name."""
+    """The model that embeds prompts and answers; a plain string is its name."""
 
     name: str = Field(
         AUTO,
@@ -27,16 +27,16 @@ class EmbedderConfig(YamlSection):
     )
     backend: Literal["torch", "openvino", "openvino-int8"] = Field(
         "torch",
-        description="openvino runs a sentence embedder faster on many CPUs; openvino-int8 in whole "
-        "numbers of 8 bits, faster still, with vectors a little off: the cosine is told.",
+        description="openvino runs a sentence embedder faster on many CPUs; openvino-int8 "
+        "quantises it to 8 bits, which is faster still, with a small error that is reported.",
     )
     media: bool = Field(
         True,
-        description="Embed answers that are images or audios by these media, which takes a model "
-        "of them (CLIP, CLAP); false looks at texts alone.",
+        description="Embed image and audio answers by their media, which needs a multimodal model "
+        "(CLIP, CLAP); false: embed only texts.",
     )
     dtype: Literal["float32", "float16"] = Field(
-        "float32", description="Of the vectors that are kept; float16 takes half the room."
+        "float32", description="Type of the stored vectors; float16 halves their size."
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps...")
     batch_tokens: int = Field(8192, ge=16, description="Tokens in a batch, padding included.")

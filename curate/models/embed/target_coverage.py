@@ -81,6 +81,7 @@ def density_ratio(
         fold_targets = targets[other != number]
         x = np.concatenate([vectors[learned].astype(np.float32), fold_targets])
         y = np.concatenate([np.zeros(len(learned)), np.ones(len(fold_targets))])
+        # Balanced: else the log odds would contain the log ratio of the two counts.
         model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(x, y)
         for rows in batch_slices(len(vectors), _ROWS):
             at = rows.start + np.flatnonzero(fold[rows] == number)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from curate.models.judge.endpoint import EndpointParams
     from curate.steps.context import Context
 
-# Of a text that the judge is shown: several examples tell more than one long one.
+# Characters of a text that the judge is shown: several examples show more than one long one.
 _CHARACTERS = 500
 # A longer one is an explanation that the model was not asked for.
 _LONGEST_NAME = 80

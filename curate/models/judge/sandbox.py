@@ -32,7 +32,7 @@ _GROWING = frozenset(["*", "**", "%"])
 
 
 def question_environment(undefined: Any) -> SandboxedEnvironment:
-    """Return an environment whose templates loop over their variables alone and pad no text.
+    """Return an environment whose templates loop only over their variables and pad no text.
 
     Args:
         undefined: class of variables that do not exist.

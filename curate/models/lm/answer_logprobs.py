@@ -111,7 +111,7 @@ def answer_logprobs(
         pairs: the pair table.
         context: of the step; its facts gain what was truncated, and how many tokens were computed.
         spec: of the model.
-        alone: of the answers without their prompts, after the beginning-of-text token.
+        alone: score the answers without their prompts, after the beginning-of-text token.
     """
     kind = "answers_alone" if alone else "answers"
     return measure_answers(pairs, context, spec, (kind,), alone=alone)
@@ -139,7 +139,7 @@ def measure_answers(
         write: from encoder, prompt and answer to texts, or to why there are none.
     """
     model, texts = load_language_model(context, spec), distinct_conversations(pairs)
-    # A copy: the model is shared by steps, and each tells what it asked of it itself.
+    # A copy: steps share the model, and each reports only its own use.
     rendered, before = ConversationRenderer(texts, model, write), TokenUsage(**vars(model.usage))
 
     def compute(rows: list[int]) -> Computed:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from curate.steps.models import Inference, ModelSpec
 
 TextSegment = Literal["conversation", "answer"]
-"""What a classifier reads: prompt and answer, or the answer alone."""
+"""What a classifier reads: prompt and answer, or only the answer."""
 # Share of padding at most: more costs more than another call.
 _WASTE = 0.04
 
@@ -83,7 +83,7 @@ class Classifier:
 
     @cached_property
     def config(self) -> Any:
-        """Return the model's configuration: labels, kind of problem."""
+        """Return the model's configuration: labels, problem type."""
         return load_config(self.spec)
 
     @cached_property
@@ -180,7 +180,7 @@ class Classifier:
         types = np.zeros((len(rows), width), dtype=np.int64)
         for n, row in enumerate(rows):
             ids[n, : len(row.ids)], mask[n, : len(row.ids)] = row.ids, 1
-            # BERT and its like learnt to tell the answer by its token type.
+            # BERT and similar models were trained to recognise the second text by its token type.
             types[n, row.turn : len(row.ids)] = self._layout is not None and row.turn > 0
         model_inputs = {
             "input_ids": torch.from_numpy(ids),

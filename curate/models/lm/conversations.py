@@ -111,7 +111,7 @@ def lookup_or_compute(
             out[list(rows)] = values
         return out
     rows_of = store.rows(namespace[0])
-    # Keys are made of the texts: equal conversations of other data sets are found too.
+    # Keys are hashes of the texts: equal conversations of other datasets are found too.
     hashes = [row_key(*namespace, *key) for key in keys]
     stored = rows_of.get(hashes)
     missing = []
@@ -131,8 +131,7 @@ def lookup_or_compute(
 def truncation_counts(
     prompts: NDArray[np.floating], answers: NDArray[np.floating]
 ) -> dict[str, int]:
-    """Return what a step tells of conversations that a model saw in part, by the tokens cut off
-    each."""
+    """Return counts of conversations that a model saw truncated, from the tokens cut off each."""
     return {
         "conversations": len(prompts),
         "prompts_truncated": int((prompts > 0).sum()),
@@ -149,7 +148,7 @@ def record_truncation(
 
 
 def add_model_counts(context_facts: dict[str, Any], name: str, counts: dict[str, int]) -> None:
-    """Add counts to what a step tells of a model."""
+    """Add counts to a step's facts about a model."""
     facts = context_facts.setdefault("models", {}).setdefault(name, {})
     for key, value in counts.items():
         facts[key] = facts.get(key, 0) + value

@@ -51,6 +51,7 @@ def gradient_pair_sums(network: CausalNetwork, batch: TreeBatch) -> Tensor:
     """
     weight = _linear_weight(network)
     hidden = network.hidden(batch)
+    # In double: a sum over a hundred million weights loses digits in single precision.
     square = weight.float().square().sum(dtype=torch.float64)
     rows = []
     for first in range(0, len(batch.rows), 2):

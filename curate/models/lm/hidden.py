@@ -112,6 +112,7 @@ def last_states(network: CausalNetwork, batch: TreeBatch) -> Tensor:
 
 def _standardise_states(states: NDArray[np.float32]) -> NDArray[np.float32]:
     spread = states.std(axis=0)
+    # A few coordinates of a language model are orders of magnitude larger than all others.
     vectors = (states - states.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     standardised: NDArray[np.float32] = (vectors / np.where(norms > 0, norms, 1.0)).astype(

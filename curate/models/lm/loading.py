@@ -68,7 +68,7 @@ def model_fingerprint(spec: ModelSpec) -> str:
     """
     place = find_model(spec)
     folder = place.folder
-    # The hub's commit stands for its files, which are not here yet.
+    # The Hub's commit identifies its files, which are not here yet.
     if folder is None:
         identity = f"{place.name}@{_hub_commit(spec)}/{place.gguf_file}"
     else:
@@ -212,12 +212,12 @@ def _as_user_errors(spec: ModelSpec) -> Iterator[None]:
     logging.disable_progress_bar()
     try:
         yield
-    # transformers raises all of these for a wrong name, a missing file or an unknown kind of model.
+    # transformers raises all of these for a wrong name, a missing file or an unknown model type.
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise CurateError(
             "the model could not be loaded",
             where=spec.name if spec.adapter is None else f"{spec.name} with {spec.adapter}",
             found=f"{type(error).__name__}: {(str(error).splitlines() or ['?'])[0]}",
             expected="a name on the hub, a folder, a .gguf file, or smollm2",
-            fix="check the name, the network, and that the model is of the kind that is asked for",
+            fix="check the name, the network connection and the type of the model",
         ) from None

@@ -50,6 +50,7 @@ class LoRAHeads(HiddenHeads):
         width = int(network.model.config.get_text_config().hidden_size)
         self.down, self.up = nn.ParameterList(), nn.ParameterList()
         for module in self._modules_at:
+            # Variance 1 / fan-in, so that A x has the size of x whatever the width of the layer.
             into, out = module.in_features, module.out_features
             start = torch.randn(heads, into, rank, generator=generator) / math.sqrt(into)
             self.down.append(nn.Parameter(start))

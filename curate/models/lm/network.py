@@ -145,7 +145,7 @@ class CausalNetwork:
         return _is_close(mine, theirs.float(), self.model.dtype)
 
     def _try_tree(self) -> bool:
-        """Return whether two answers after one prompt get what they get alone."""
+        """Return whether two answers that share a prompt get the same values as separately."""
         prompt, answers = tuple(range(1, 9)), ((4, 5, 6, 7, 8), (9, 3, 2))
         together = self.batch([PromptTree(prompt, answers, (0, 1))])
         alone = [self.batch([PromptTree(prompt, (a,), (0,))]) for a in answers]

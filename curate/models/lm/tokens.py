@@ -132,7 +132,7 @@ class ConversationEncoder:
         return [self._cut(prompts[t.prompt], answers[t.answer], self._begin) for t in texts]
 
     def alone(self, texts: Sequence[RenderedConversation]) -> list[EncodedConversation]:
-        """Return the answers without their prompts: after the BOS token alone, or EOS if there is
+        """Return the answers without their prompts: after only the BOS token, or EOS if there is
         none."""
         start = self._tokenizer.bos_token_id
         start = self._tokenizer.eos_token_id if start is None else start
@@ -184,6 +184,7 @@ class ConversationEncoder:
         # The template may have written BOS itself: it must not stand there twice.
         body = prompt[1:] if bos and prompt[:1] == bos else prompt
         budget = max(self._max_prompt - len(bos), 0)
+        # The end of a prompt is kept: it holds the question, and the answer refers to it.
         visible_body = body[len(body) - budget :] if len(body) > budget else body
         return EncodedConversation(
             (*bos, *visible_body),

@@ -70,7 +70,7 @@ def _merge_group(group: list[PromptTree], longest: int) -> list[PromptTree]:
     length = len(prompt)
     for tree in group:
         answer = len(tree.answers[0])
-        # An answer that is too long alone still gets a tree of its own.
+        # An answer that exceeds the limit by itself still gets a tree of its own.
         if groups[-1] and length + answer > longest:
             groups.append([])
             length = len(prompt)

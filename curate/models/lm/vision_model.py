@@ -114,7 +114,7 @@ class VisionModel:
             inputs = self._processor(text=[before], images=[list(images)], return_tensors="pt")
         except _REFUSED as error:
             return f"template: {error}"
-        # The answer's tokens could not be told from the prompt's then.
+        # Otherwise the answer's tokens could not be separated from the prompt's.
         if not text.startswith(before):
             return "the template changes the prompt where an answer follows"
         tokens = self._processor.tokenizer(text[len(before) :], add_special_tokens=False)
@@ -168,7 +168,7 @@ class VisionModel:
         sums = []
         for row, sequence in enumerate(batch):
             end, start = len(sequence), len(sequence) - sequence.answer
-            # Logits at a place tell the token that follows.
+            # Logits at a position predict the next token.
             token_logprobs = torch.log_softmax(logits[row, start - 1 : end - 1].float(), dim=-1)
             ids = inputs["input_ids"][row, start:end]
             sums.append(token_logprobs.gather(1, ids[:, None]).double().sum())

@@ -1,4 +1,4 @@
-"""Images and audios from the bytes of their files, and what is told of each."""
+"""Images and audio from the bytes of their files, and facts about each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MAX_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class MediumFacts:
-    """What is told of a medium.
+    """Facts about a medium.
 
     Attributes:
         problem: why it cannot be seen or heard; None where it can.
@@ -49,7 +49,7 @@ class MediumFacts:
 
 @dataclass(frozen=True)
 class DecodedMedium:
-    """A medium as models take it (None where it cannot be), and what is told of it."""
+    """A medium as models take it (None if it cannot be decoded), and facts about it."""
 
     facts: MediumFacts
     value: Any = None
@@ -62,7 +62,7 @@ def decode_image(data: bytes) -> DecodedMedium:
     try:
         with Image.open(io.BytesIO(data)) as image:
             width, height = image.size
-            # The header alone was read so far.
+            # Only the header was read so far.
             if width * height > _MAX_PIXELS:
                 return DecodedMedium(MediumFacts(TOO_LARGE))
             # All of it: a file that was cut off has a sound header.
@@ -87,7 +87,7 @@ def decode_audio(data: bytes) -> DecodedMedium:
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             rate = file.samplerate
-            # The header tells the length before anything is decoded.
+            # The header gives the length before anything is decoded.
             if file.frames > rate * _MAX_SECONDS:
                 return DecodedMedium(MediumFacts(TOO_LARGE))
             # One channel: CLAP's feature extractor takes no more.

@@ -1,4 +1,4 @@
-"""Features of pairs whose answers are images or audios."""
+"""Features of pairs whose answers are images or audio."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def embed_media_pairs(
     scratch: ScratchSpace | None = None,
     dtype: str = "float32",
 ) -> tuple[Features, dict[str, Any]]:
-    """Embed prompts as texts, and answers that are media by these media alone.
+    """Embed prompts as texts, and media answers by their media only.
 
     An answer of several media has the mean of their vectors, brought to length 1. Media that stand
     before both answers, such as a picture that both edit, do not count. Where one medium of a pair
-    cannot be seen, both of its answers have the vector 0: nothing can be told of that pair.
+    cannot be seen, both of its answers have the vector 0, so the pair gets no information.
 
     Args:
         pairs: the pair table.
@@ -103,7 +103,7 @@ def _join_features(
 
 
 def _no_medium_error(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> CurateError:
-    """Return the error for a set of which no medium can be decoded."""
+    """Return the error for a dataset none of whose media can be decoded."""
     column = media_answer_columns(pairs)[0]
     problem = next((p for p in media(column).problems if p is not None), "unknown")
     first = pairs[column].explode().struct.field("path").drop_nulls().head(1).to_list()
@@ -120,7 +120,7 @@ def _no_medium_error(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> C
         where="embedder",
         found=f"the first is {problem}",
         expected=f"{column} in the data, or files beside it",
-        fix="read the data from the folder that holds the files; media_health tells each problem",
+        fix="read the data from the folder that holds the files; media_health lists each problem",
     )
 
 

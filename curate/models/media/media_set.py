@@ -40,7 +40,7 @@ _ROWS = 64
 
 
 class MediaSet:
-    """Images or audios of a pair table: which each pair has, and what is told of each.
+    """Images or audio of a pair table: which each pair has, and facts about each.
 
     Two media are the same where their bytes in the table are, or their paths.
 
@@ -107,7 +107,7 @@ class MediaSet:
         return self._decode(np.array(numbers, dtype=np.int64), [self._read(n) for n in numbers])
 
     def content_keys(self, numbers: Sequence[int] | None) -> list[str]:
-        """Return what tells the files of media apart, whatever their names."""
+        """Return keys of the files' contents, whatever their names."""
         contents = (self._read(n) for n in numbers or ())
         return [hash_bytes(d).hex() if isinstance(d, bytes) else d for d in contents]
 
@@ -125,8 +125,8 @@ class MediaSet:
         Those that the store knows are not decoded.
 
         Args:
-            wanted: their numbers.
-            embedder: of this kind of media.
+            numbers: numbers of the media.
+            embedder: embedder of this media type.
             store: keeps vectors under the bytes of the files.
             progress: where progress is shown.
             dtype: in which vectors are kept.
@@ -176,7 +176,7 @@ class MediaSet:
     def _decode(
         self, numbers: NDArray[np.int64], data: Sequence[bytes | str]
     ) -> list[DecodedMedium]:
-        """Return the media, decoded by several threads, with what is told of each noted."""
+        """Return the media, decoded by several threads, and record the facts of each."""
         # Pillow and soundfile let go of the interpreter's lock while they decode.
         with ThreadPoolExecutor(available_cores()) as pool:
             decoded = list(pool.map(self._decoded, data))
@@ -214,11 +214,12 @@ def media_set_for(pairs: pl.DataFrame, column: str, context: Context) -> MediaSe
 
 
 def _media_keys(media: Sequence[dict[str, Any]]) -> list[bytes]:
-    """Return what tells each medium apart."""
+    """Return a key for each medium."""
     keys = []
     for medium in media:
         data = medium["bytes"]
         name = f"{medium['path']}".encode() if data is None else data
         kind = b"path" if data is None else b"bytes"
+        # Personalised by kind: bytes that spell a path must not match that path.
         keys.append(blake2b(name, digest_size=KEY_BYTES, person=kind).digest())
     return keys

@@ -36,8 +36,8 @@ def first_near_image(
 ) -> NDArray[np.int64]:
     """Return for each image the first whose hash differs by at most `distance` bits, (images,).
 
-    An image that is near to an earlier one stands for nobody itself: a chain of small changes is
-    not one group. Images that were not seen stand for themselves.
+    An image that is near to an earlier one never leads others: a chain of small changes is not one
+    group. Images that were not decoded lead only themselves.
 
     Args:
         hashes: (images, 8) bytes.

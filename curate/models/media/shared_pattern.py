@@ -18,7 +18,7 @@ def shared_pattern(small: NDArray[np.uint8], decoded: NDArray[np.bool_]) -> NDAr
     Edges are the Laplacian of the (32, 32) grey picture, which large shapes of a scene hardly
     leave a trace in. Independent images lie at 0 with a deviation of some 0.03 (1,024 pixels);
     those that share a pattern well above, and so do repeats of one picture. NaN for images that
-    were not seen, without edges, or alone.
+    were not decoded or have no edges, and for a single image.
 
     Args:
         small: (images, 32, 32) grey values.

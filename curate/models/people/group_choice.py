@@ -72,6 +72,7 @@ def choose_groups(
     context.facts["sizes"] = [round(float(size), 4) for size in best.sizes]
     context.facts["annotators"] = len(best.membership)
     signs = np.sign(best.margins[votes.annotator >= 0])
+    # The sum reaches the number of groups only if all agree.
     differ = np.abs(signs.sum(axis=1)) < signs.shape[1]
     context.facts["pairs_on_which_groups_differ"] = int(differ.sum())
     return best
@@ -87,8 +88,8 @@ def _search_group_count(
             candidate = fit_groups(votes, groups, train, seed)
             tried[groups] = round(float(np.nanmean(candidate.log_likelihood)), 4)
             task.advance()
-            # The first number of groups that is no better ends the search; likelihoods of more tell
-            # less.
+            # The first number of groups that is no better ends the search: further groups are
+            # smaller and even harder to confirm.
             if best is not None and not _predicts_better(candidate, best, votes):
                 break
             best = candidate
@@ -100,8 +101,8 @@ def _search_group_count(
 def _predicts_better(new: PreferenceGroups, old: PreferenceGroups, votes: AnnotatorVotes) -> bool:
     """Return whether more groups predict surely better, and because they are different people's.
 
-    Smaller groups are also fitted more cautiously, which alone may help; so it must help, too, to
-    know to which group an annotator belongs: own group's heads against the same heads pooled.
+    Smaller groups are also regularised more, which may help by itself. So knowing an annotator's
+    group must help too: the own group's heads are compared with the same heads pooled.
     """
     parts = (old.log_likelihood, new.pooled)
     return all(_is_surely_positive(new.log_likelihood - other, votes) for other in parts)

@@ -33,7 +33,7 @@ _TOLERANCE = 0.01
 _SOFT = 0.9
 """How surely an annotator belongs to the cluster from which EM starts."""
 _ROWS = 8192
-# Directions in which people are told apart; those without variance are rounding.
+# Directions in which people are compared; those without variance are rounding.
 _AXES, _MIN_VARIANCE = 20, 1e-9
 
 
@@ -114,7 +114,7 @@ def fit_groups(votes: AnnotatorVotes, groups: int, train: Train, seed: int) -> P
     member = _initial_membership(votes, groups, folds, people, seed)
     annotator_index = np.maximum(votes.annotator, 0)
     teaches = (votes.fold[:, None] != np.arange(folds)) & has_annotator[:, None]
-    # All heads at once: EM needs each fold's margins, the result those of the held-out fold alone.
+    # All heads at once: EM needs the margins of every fold, and the result only the held-out ones.
     every = torch.arange(folds * groups).expand(len(annotator_index), -1)
     for _ in range(_ROUNDS if groups > 1 else 1):
         heads = train(member_weights(votes, member))
@@ -156,7 +156,10 @@ def _initial_membership(
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 cluster = model.fit_predict(directions[fold])
             member[fold] = np.where(
-                cluster[:, None] == np.arange(groups), _SOFT, (1.0 - _SOFT) / (groups - 1)
+                # Not 1: from a hard start EM could never move an annotator.
+                cluster[:, None] == np.arange(groups),
+                _SOFT,
+                (1.0 - _SOFT) / (groups - 1),
             )
     normalised: NDArray[np.float64] = member / member.sum(axis=2, keepdims=True)
     return normalised
@@ -201,7 +204,7 @@ def _membership(
     before: NDArray[np.float64],
     people: int,
 ) -> NDArray[np.float64]:
-    """Return the E-step: (folds, annotators, K) from the training votes alone."""
+    """Return the E-step: (folds, annotators, K) from the training votes only."""
     folds, groups = margins.shape[1:]
     likelihood = np.zeros((folds, people, groups))
     for fold in range(folds):
@@ -220,6 +223,7 @@ def _match_groups(member: NDArray[np.float64]) -> NDArray[np.int64]:
     for fold in member:
         # Groups have no order of their own: each fold's EM may number them otherwise.
         shared = member[0].T @ fold
+        # The assignment of largest shared membership (Kuhn 1955); greedy choices can clash.
         order.append(linear_sum_assignment(-shared)[1])
     return np.stack(order)
 

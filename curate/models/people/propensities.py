@@ -26,6 +26,6 @@ def feedback_propensity(user: str, position: str, voted: str) -> pl.Expr:
         votes, showings = pl.col(voted).sum().over(column), pl.len().over(column)
         return (votes + _PRIOR * overall) / (showings + _PRIOR)
 
-    # Without a place the second factor is 1: the user's rate alone counts.
+    # Without a place the second factor is 1, so only the user's rate counts.
     place = pl.when(pl.col(position).is_null()).then(overall).otherwise(rate(position))
     return (rate(user) * place / overall).fill_nan(1.0).clip(1e-3, 1.0)

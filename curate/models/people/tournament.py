@@ -70,7 +70,7 @@ def build_tournaments(pairs: pl.DataFrame) -> Tournaments:
 def _lost_vote_entropies(
     owner: NDArray[np.int64], losers: NDArray[np.int64], nodes: int
 ) -> NDArray[np.float64]:
-    """Return Normalised entropy of lost votes among the answers to each prompt."""
+    """Return the normalised entropy of lost votes among the answers to each prompt."""
     lost = np.bincount(losers, minlength=nodes).astype(np.float64)
     prompts = int(owner.max()) + 1
     total = np.bincount(owner, lost, prompts)

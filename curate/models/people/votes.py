@@ -26,6 +26,7 @@ def vote_table(pairs: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit(LOW))
         .otherwise(pl.lit(HIGH))
     )
+    # One shared name for all anonymous votes would make them one person who contradicts himself.
     worker = pl.coalesce("annotator", pl.lit("vote ") + pl.col("pair_id"))
     return keys.select(task=task, worker=worker, label=label, pair_id="pair_id")
 

@@ -96,6 +96,7 @@ def count_expressions(texts: pl.DataFrame) -> pl.DataFrame:
 
 def content_word_hashes(hashes: pl.Expr) -> pl.Expr:
     """Return distinct hashes of words, without those of words that mean nothing."""
+    # Words that any two English texts share; counting them would make all answers look relevant.
     stop = pl.lit(pl.Series([pl.Series(_STOP).hash()]))
     return hashes.list.set_difference(stop)  # each once
 

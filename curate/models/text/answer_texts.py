@@ -15,7 +15,7 @@ V = TypeVar("V")
 def map_distinct_texts(
     pairs: pl.DataFrame, columns: tuple[str, ...], transform: Callable[[str], V]
 ) -> list[list[V]]:
-    """Return `of` the texts of each of the message columns, one list a column, in order."""
+    """Return `transform` of the texts of each message column, one list a column, in order."""
     texts = [
         pairs.select(t=messages_text(column))["t"].fill_null("").to_list() for column in columns
     ]

@@ -16,7 +16,7 @@ Artefact = Literal[
     "leading_space",
 ]
 ARTEFACTS: tuple[Artefact, ...] = get_args(Artefact)
-"""What is looked for, in the order in which it is told."""
+"""All artefacts, in the order of reports."""
 
 _TOKENS = (
     r"<\|(?:im_start|im_end|eot_id|end_of_text|endoftext|begin_of_text|end|user|assistant|system"
@@ -57,6 +57,7 @@ def has_artefact(kind: Artefact, side: str) -> pl.Expr:
     texts = turns.list.eval(content.fill_null(""))
     joined_text = texts.list.join("\n\n")
     last = texts.list.last().fill_null("")
+    # An odd number of fences: the text ends inside a code block.
     unclosed = last.str.count_matches("```", literal=True) % 2 == 1
     open_end = (last.str.len_chars() >= _LONG) & last.str.contains(_OPEN_END)
     conditions = {
@@ -72,8 +73,8 @@ def has_artefact(kind: Artefact, side: str) -> pl.Expr:
 
 
 def artefact_direction(kind: Artefact) -> pl.Expr:
-    """Return +1 where the chosen answer alone has the artefact, -1 where the other has, else 0;
-    Int8."""
+    """Return +1 if only the chosen answer has the artefact, -1 if only the rejected one, else 0
+    (Int8)."""
     chosen, rejected = (has_artefact(kind, side).cast(pl.Int8) for side in ("chosen", "rejected"))
     return (chosen - rejected).alias(kind)
 

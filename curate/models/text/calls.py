@@ -88,4 +88,5 @@ def are_same_calls(first: Sequence[Call], second: Sequence[Call]) -> bool:
 
 
 def _canonical_call(call: Call) -> str:
+    # JSON objects have no order: the same arguments in another order are the same call.
     return json.dumps(call, sort_keys=True, default=str)

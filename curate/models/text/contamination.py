@@ -25,6 +25,7 @@ def holder_contamination(probability: NDArray[np.float64], gamma: float = 2.0) -
     total = np.power(p, 1.0 + gamma).sum()
     if len(p) == 0 or total == 0:
         return float("nan")
+    # xi = mean(p) sum p^gamma / sum p^(1 + gamma); by Chebyshev's inequality it is at most 1.
     return float(1.0 - p.mean() * np.power(p, gamma).sum() / total)
 
 
@@ -48,5 +49,6 @@ def confident_learning_rate(probability: NDArray[np.float64]) -> float:
 def lowest_share_mask(values: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
     """Return True for the floor(n share) smallest values; equal ones in order."""
     flags = np.zeros(len(values), dtype=bool)
+    # 0.29 * 100 is 28.999999999999996: without the margin one value would be missing.
     flags[np.argsort(values, kind="stable")[: int(np.floor(len(values) * share + 1e-9))]] = True
     return flags

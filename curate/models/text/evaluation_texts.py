@@ -71,10 +71,10 @@ def _iterate_file(path: Path, column: str | None) -> Iterator[str | None]:
             ".csv": pl.read_csv,
             ".parquet": pl.read_parquet,
         }
-        # By the name alone: a wrong guess would find no text, and say that none is contaminated.
+        # By the extension only: a wrong guess would find no text and report no contamination.
         if path.suffix not in readers:
             expected = ", ".join((*readers, ".txt"))
-            raise CurateError("unknown kind of file", where=str(path), expected=expected)
+            raise CurateError("unknown file type", where=str(path), expected=expected)
         frame = readers[path.suffix](path)
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
         raise CurateError(
@@ -140,5 +140,6 @@ class NgramIndex:
         hits = Counter(place for gram in grams for place in self._places.get(gram, ()))
         if not hits:
             return -1, 0.0
+        # The negative number makes the earliest of equal prompts the largest.
         share, place = max((count / self._sizes[p], -p) for p, count in hits.items())
         return -place, share

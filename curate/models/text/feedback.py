@@ -115,5 +115,6 @@ def _signal_from_row(row: tuple[bool, ...], names: list[tuple[str, str]]) -> Fee
             matched_rubrics.setdefault(kind, rubric)
     if not matched_rubrics:
         return None
+    # "Thanks, but that is wrong" is a complaint.
     kind = DSAT if DSAT in matched_rubrics else SAT
     return FeedbackSignal(kind, matched_rubrics[kind], 1.0 / len(matched_rubrics))

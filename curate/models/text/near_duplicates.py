@@ -43,12 +43,12 @@ def near_duplicate_of(
 
     `parts` are what is compared: ("prompt",), ("chosen", "rejected"), or all three; each part must
     be near. The order of the answers does not count. Pairs with exactly the same texts (repeats,
-    flips, votes of several annotators) are judged as one, and not near duplicates of each other.
+    flips, votes of several annotators) are treated as one, and not near duplicates of each other.
     Pairs with other images, videos or audios are other pairs, however near their texts are.
     """
     text_columns = [p for p in ("prompt",) if p in parts]
     text_columns += ["low", "high"] if "chosen" in parts else []
-    # Of each batch one key alone: those of all texts take five times as much.
+    # One key per pair, batch by batch: keys of all texts at once take five times the memory.
     keys = pl.concat(
         content_keys(pairs[rows]).select(k=hash_128(pl.struct(text_columns)))["k"]
         for rows in batch_slices(len(pairs), BATCH_ROWS) or [slice(0, 0)]
@@ -105,7 +105,7 @@ def _media_hashes(pairs: pl.DataFrame, *, answers: bool) -> NDArray[np.uint64] |
     for name, other in REJECTED_MEDIA.items():
         for column in (name, other):
             media_keys = attachment_keys(pairs.select(pl.col(column).alias(name)))
-            # Where each answer has its own, the prompt alone has none.
+            # Where each answer has its own media, the prompt has none.
             apart = pl.Series([False] * len(pairs)) if answers else pairs[other].is_not_null()
             if media_keys is not None:
                 total += media_keys.hash(_MEDIA_SEED).set(apart | (media_keys == ""), 0).to_numpy()

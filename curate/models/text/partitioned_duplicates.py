@@ -1,7 +1,7 @@
 """Near duplicates among texts that are sketched by workers.
 
 Each worker sketches its own texts and sends the keys of its bands to whoever receives that key.
-Only items that share a key come back with their shingles, to be judged one after another.
+Only items that share a key come back with their shingles and are compared one after another.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def find_duplicates_partitioned(
 
     Args:
         texts: of some items after the other, and numbers of their media.
-        text_columns: what an item is made of.
+        text_columns: the text columns of an item.
         items: how many there are.
         threshold: similarity from which on two items are near.
-        workspace: gives room to the shingles that come back.
+        scratch: scratch space for the shingles that come back.
         workers: who sketch.
     """
     earlier = np.full(items, -1, dtype=np.int64)

@@ -23,6 +23,7 @@ _WORD_POLARS = "".join(["[", *(rf"\x{{{a:x}}}-\x{{{b:x}}}" for a, b in _SCRIPTS)
 SHINGLE_WORDS = 3
 # Fixed: sketches of different runs and workers must agree.
 _SEED = 7
+# Odd constants of 64-bit hash functions, one per position: the order of words counts.
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
 _HALF = np.uint64(32)
 
@@ -38,13 +39,14 @@ def text_shingles(text: str, length: int = SHINGLE_WORDS) -> Shingles:
     """Return hashes of all runs of `length` words, case ignored; a shorter text is one shingle."""
     words = split_words(text)
     runs = max(len(words) - length + 1, 1)
+    # The separator keeps "a bc" and "ab c" apart.
     return frozenset(crc32("\x1f".join(words[i : i + length]).encode()) for i in range(runs))
 
 
 class ShingleTable:
     """Shingles of many texts at once: for each text sorted, distinct 32-bit hashes.
 
-    Hashes are not those of `text_shingles`, but tell the same runs of words apart.
+    Hashes are not those of `text_shingles`, but distinguish the same runs of words.
 
     Args:
         scratch: space for them.
@@ -116,7 +118,7 @@ def shingle_hashes(texts: pl.Series) -> tuple[NDArray[np.uint32], NDArray[np.int
 
 
 def _sorted_distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the distinct values in order: `np.unique` goes by a hash table, 15 times as slow
+    """Return the distinct values in order: `np.unique` uses a hash table, 15 times as slow
     here."""
     ordered = np.sort(values)
     first = np.ones(len(ordered), dtype=np.bool_)

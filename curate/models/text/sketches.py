@@ -1,4 +1,4 @@
-"""MinHash sketches of items, which find candidates, and their shingles, by which these are judged.
+"""MinHash sketches of items, which find candidates, and their shingles, which confirm them.
 
 Texts are read once, batch by batch; of each item a sketch of 256 bytes and the hashes of its
 shingles stay, in mapped files where the run has a folder.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-# The error of a Jaccard estimate is 1 / sqrt of it; candidates are judged exactly afterwards.
+# The error of a Jaccard estimate is 1 / sqrt of it; candidates are compared exactly afterwards.
 _PERMUTATIONS = 64
 _SEED = 1
 # Bands for a higher one are so long that nearly equal texts are missed.
@@ -34,7 +34,7 @@ class ItemShingles:
     """Shingles of the parts of items.
 
     Args:
-        text_columns: what an item is made of: "prompt", and "chosen" with "rejected".
+        text_columns: text columns of an item: "prompt", and "chosen" with "rejected".
         workspace: gives room to them.
     """
 
@@ -80,7 +80,7 @@ class MinHashSketches:
     """Shingles of items, and MinHash sketches of all their parts together.
 
     Args:
-        text_columns: what an item is made of.
+        text_columns: text columns of an item.
         items: number of items.
         workspace: gives room to them.
     """
@@ -122,6 +122,8 @@ class MinHashSketches:
         index = MinHashLSH(
             threshold=min(threshold, _MAX_INDEX_THRESHOLD),
             num_perm=_PERMUTATIONS,
+            # A false candidate costs one comparison, a missed one a duplicate: recall counts four
+            # times.
             weights=(0.2, 0.8),
         )
         for band in range(index.b):

@@ -1,4 +1,4 @@
-"""Surface features of an answer that judges are known to go by: length, lists, digits..."""
+"""Surface features of an answer that judges are known to reward: length, lists, digits..."""
 
 from __future__ import annotations
 

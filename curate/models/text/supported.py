@@ -1,4 +1,4 @@
-"""What a scorer of sentences and sources tells of both answers."""
+"""Columns of the scorers that compare an answer's sentences with its sources."""
 
 from __future__ import annotations
 

@@ -17,11 +17,11 @@ _MAGIC = {
     b"PAR1": ("Parquet", ".parquet"),
     b"ARROW1": ("Arrow", ".arrow"),
 }
-"""First bytes of kinds of data, and the ending by which they are read."""
+"""First bytes of file types, with the type's name and the file extension that reads it."""
 
 
 def check_magic_bytes(head: bytes, where: str, text: bool) -> None:
-    """Refuse content that is no data, or of another kind than the name says.
+    """Refuse content that is not data, or of another type than the name says.
 
     Args:
         head: the first bytes, unpacked.
@@ -29,7 +29,7 @@ def check_magic_bytes(head: bytes, where: str, text: bool) -> None:
         text: whether the name says that rows are text.
 
     Raises:
-        CurateError: with what it is, and how to come by the data.
+        CurateError: with the type that was found, and instructions for getting the data.
     """
     if head.startswith(_LFS):
         raise CurateError(

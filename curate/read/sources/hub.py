@@ -60,7 +60,7 @@ def hub_source(name: str, config: str | None, split: str | None, revision: str |
             f"the dataset could not be loaded: {type(error).__name__}",
             where="input.hf",
             found=f"{name}: {str(error).splitlines()[0] if str(error) else ''}",
-            fix="check the name, the network and the login (huggingface-cli login), "
+            fix="check the name, the network connection and the login (huggingface-cli login), "
             "or download it and give input.path",
         ) from error
     return RowSource(name, lambda: dataset_blocks(loaded))

@@ -48,7 +48,7 @@ def test_ends_that_do_not_count_are_told(tmp_path: Path, verb: str) -> None:
     }
     done = CliRunner().invoke(app, [verb, data, "--embedder", "minilm", *more[verb]])
     assert done.exit_code == 0, (done.output, done.exception)
-    note = "what stands behind does not count"
+    note = "are longer and are truncated"
     assert note in " ".join(done.output.split())
     name = {"bench": "bench.json", "explain": "explanation.json", "worth": "worth.json"}.get(verb)
     if name is not None:
