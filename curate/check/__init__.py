@@ -1,1 +1,1 @@
-"""What would go wrong in a trainer, told before it trains."""
+"""Finds what would go wrong in a trainer before it trains."""

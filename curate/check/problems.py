@@ -77,6 +77,7 @@ class CheckResult:
         ]
         schema = dict.fromkeys(("pair_id", "reason", "code"), pl.String)
         frame = pl.DataFrame(rows, schema=schema, orient="row")
+        # A pair with several problems is dropped for the first of `FATAL`.
         return frame.unique("pair_id", keep="first", maintain_order=True)
 
     def facts(self) -> dict[str, Any]:
@@ -133,7 +134,7 @@ class _PairChecker:
     most: int
 
     def problems(self, pairs: pl.DataFrame, result: CheckResult) -> Iterator[tuple[str, Mask]]:
-        """Yield each problem, and which of the pairs have it; counts go to `found`."""
+        """Yield each problem, and which of the pairs have it; counts go to `result`."""
         trainer, max_length = self.trainer, self.most
         tokens, texts = TrainerTokens(self.tokenizer, trainer), distinct_conversations(pairs)
         written = tokens.write(texts.prompts, texts.answers)
@@ -194,6 +195,8 @@ class _PairChecker:
         if eos is not None:
             yield (
                 STOP,
+                # Templates may end earlier turns with the same token: only one more than the prompt
+                # has ends the answer.
                 each(lambda c, r: any(s.both.count(eos) <= s.prompt.count(eos) for s in (c, r))),
             )
 

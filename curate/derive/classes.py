@@ -69,6 +69,7 @@ def labelled_texts(rows: PublishedRows, left_out: Counter[str]) -> list[Labelled
         texts_by_class.setdefault(
             (str(label), text), LabelledText(str(label), hash_bytes(text.encode()), text)
         )
+    # By hash: neighbours, and so the pairs, do not depend on the order of the rows.
     return sorted(texts_by_class.values())
 
 

@@ -48,6 +48,8 @@ def _counting_kind(name: str, text: str, followed: pl.Expr, broken: pl.Expr) -> 
 _WORDS, _PARAGRAPHS = pl.col("words").cast(pl.Float64), pl.col("paragraphs").cast(pl.Float64)
 _PARAGRAPH = "Write exactly {} paragraph(s), separated by blank lines."
 KINDS: tuple[InstructionKind, ...] = (
+    # Followed bounds have a fifth to spare and broken ones are missed by 40 % or more: another way
+    # to count words decides the same.
     _counting_kind("at least", "Use at least {} words.", _WORDS * 0.8, _WORDS * 1.5 + 1),
     _counting_kind("at most", "Use at most {} words.", _WORDS * 1.2 + 1, _WORDS * 0.6),
     _counting_kind("paragraphs", _PARAGRAPH, _PARAGRAPHS, _PARAGRAPHS + 2),
@@ -127,6 +129,7 @@ def _random_absent_word(frame: pl.DataFrame, rng: np.random.Generator) -> pl.Ser
         order = rng.permutation(len(frame))
         word = _random_word(frame["known"].gather(order), rng)
         candidates = pl.DataFrame({"t": text, "w": word, "f": words})
+        # As a substring, not as a word: inflected forms count as occurrences too.
         absent = ~pl.col("t").str.contains(pl.col("w"), literal=True)
         words = candidates.select(f=pl.coalesce("f", pl.when(absent).then("w")))["f"]
     return words

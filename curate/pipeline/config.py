@@ -125,7 +125,7 @@ class PipelineConfig(YamlSection):
     on_bias: OnBias = Field(
         "warn",
         description="Where answer length alone decides which labels a filter by a learned score "
-        "acts on. warn: say so first of all, with what helps; stop: end the run before anything is "
+        "acts on. warn: show a warning and what helps; stop: end the run before anything is "
         "written, with the scores in the store for the next run.",
     )
     accept_bias: bool | None = Field(

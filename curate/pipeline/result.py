@@ -112,7 +112,7 @@ class Result:
 
         Args:
             format: name of the export; see `curate list`.
-            allow_loss: go on where the form has no place for parts of the pairs.
+            allow_loss: write even if the form cannot hold parts of the pairs.
             prompt: "explicit" or "implicit", as `output.prompt`.
             weights: "rows", "column" or "none", as `output.weights`; default as there.
             soft_labels: see `output.soft_labels`.

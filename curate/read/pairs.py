@@ -109,11 +109,11 @@ def read_pairs(
 def collect_pairs(
     batches: Iterator[Pairs], scratch: ScratchSpace, places: dict[str, Path] | None = None
 ) -> Pairs:
-    """Join the batches of a dataset in the workspace; there must be at least one.
+    """Join the batches of a dataset in the scratch space; there must be at least one.
 
     Args:
         parts: from `stream_pairs`.
-        workspace: gives room.
+        scratch: where the pairs are stored.
         places: gets the files of the tables by their names in `Pairs`, where they lie in files.
     """
     with (

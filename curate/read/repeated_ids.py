@@ -46,7 +46,7 @@ def number_by_content(
         frame: the pair table, or `label_columns` of it.
         published_mask: (rows,) whether the data gave the id, which then stays.
         origins: file of each pair, or no rows: the name of a file is no content.
-        workspace: holds the table where an id changes.
+        scratch: where the table is stored if an id changes.
         path: the table's file, which is removed where another one takes its place.
 
     Returns:

@@ -11,7 +11,7 @@ from curate.read.pairs import Pairs
 
 
 class StreamNotes:
-    """Notes the parts of a stream as they pass.
+    """Collects the notes of a stream's batches.
 
     Attributes:
         rejected: rows that held no pair so far.
@@ -25,9 +25,9 @@ class StreamNotes:
     def watch(self, batches: Iterator[Pairs]) -> Iterator[Pairs]:
         """Yield the same batches, and collect the notes of each."""
         for batch in batches:
-            # Notes grow with the stream: the last part holds all of them.
+            # Notes grow with the stream: the last batch holds all of them.
             self._notes = batch.notes
-            # A damaged file may have millions of such rows; a line names the first.
+            # A damaged file may have millions of such rows; the note names only the first ones.
             if self.rejected < MAX_NAMED_ROWS:
                 self._first.append(batch.rejected.head(MAX_NAMED_ROWS))
             self.rejected += len(batch.rejected)

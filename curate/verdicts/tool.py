@@ -105,7 +105,7 @@ class AnnotationTool(ABC):
 
 
 def order_word(first_is_chosen: bool) -> str:
-    """Return a code word for the order of the answers that tells an annotator nothing."""
+    """Return a code word for the order of the answers; it shows an annotator nothing."""
     return "straight" if first_is_chosen else "crossed"
 
 

@@ -44,7 +44,7 @@ def to_dataset(
         pairs: the pair table; `weight`, `label_probability` and carried columns beside it if there
             are some.
         format: name of the export.
-        allow_loss: go on where the form has no place for parts of the pairs.
+        allow_loss: write even if the form cannot hold parts of the pairs.
         prompt: see `OutputConfig`.
         weighing: what is done with weights; default what the form does.
 

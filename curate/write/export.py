@@ -57,7 +57,7 @@ class ExportTarget:
         rows_per_shard: rows in one file at most.
         license: of the source data, for the card.
         language: of the texts, for the card; default as the run has it.
-        allow_loss: go on where the form has no place for parts of the pairs.
+        allow_loss: write even if the form cannot hold parts of the pairs.
         prompt: see `OutputConfig`.
         media: see `OutputConfig`.
         weights: see `Weighing.carrier`; None: as the run has it if the form can, else the form's.

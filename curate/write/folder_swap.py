@@ -157,9 +157,11 @@ def _restore_folder(old: Path, folder: Path) -> None:
 
 def _is_in_use(token: str | None, pid: int) -> bool:
     """Return whether the process that made a temporary folder still runs."""
+    # Processes in containers often have the same number: only the token tells an earlier one apart.
     if pid == os.getpid():
         return token == _TOKEN
     try:
+        # Signal 0 is not delivered: it only asks whether the process exists.
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False

@@ -26,8 +26,8 @@ def check_rows(rows_in: int, rows_kept: int, rows_dropped: int, undrawn: int = 0
 
     Args:
         rows_in: pairs that came in.
-        kept: pairs that were kept and, where rows are drawn by weight, have one.
-        dropped: pairs that a filter dropped.
+        rows_kept: pairs that were kept and, where rows are drawn by weight, have one.
+        rows_dropped: pairs that a filter dropped.
         undrawn: pairs that were kept and have no row.
     """
     if rows_in != rows_kept + rows_dropped + undrawn:

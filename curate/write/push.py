@@ -53,7 +53,7 @@ def push_folder(
         repo: owner/name on the hub; made if it is not there.
         target: form of the shards of a run, licence for the card.
         private: make it private; a data set that is there keeps its visibility.
-        dry_run: upload nothing, tell what would go.
+        dry_run: upload nothing, return what would be uploaded.
         progress: where progress is shown.
 
     Raises:

@@ -114,7 +114,7 @@ class RunFiles:
         return pl.read_parquet(path) if path.is_file() else None
 
     def dropped_batches(self) -> Iterator[pl.DataFrame]:
-        """The dropped pairs as read, with drop_step, drop_reason and drop_code."""
+        """Return the dropped pairs as read, with drop_step, drop_reason and drop_code."""
         return _iter_frames(self.folder / DROPPED)
 
     def scores(self, columns: list[str] | None = None) -> pl.DataFrame:

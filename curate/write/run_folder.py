@@ -49,7 +49,7 @@ def check_free(
     with _as_user_errors(folder):
         _check_not_inside(folder, reads)
         _check_content(folder, overwrite, mark)
-        # Rights, names and full disks are told before hours of scoring, not after them.
+        # Missing rights, bad names and full disks fail before hours of scoring, not after them.
         trial = temporary_path(folder, "trial")
         trial.mkdir(parents=True, exist_ok=True)
         trial.rmdir()
@@ -87,7 +87,7 @@ def _check_not_inside(folder: Path, reads: str | None) -> None:
         return
     try:
         place = Path(path).expanduser().resolve()
-    except (OSError, ValueError, RuntimeError):  # no path; told when it is read
+    except (OSError, ValueError, RuntimeError):  # no path; reading reports it
         return
     if place.exists() and (place == folder or folder in place.parents):
         raise CurateError(

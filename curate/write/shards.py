@@ -37,7 +37,7 @@ class ShardWriter:
         file_type: "parquet" or "jsonl"; "dataset" turns the parquet files into a saved DatasetDict
             with the split `train` at the end.
         rows_per_shard: rows in one file at most.
-        root: from which paths of shards are told; default the folder above.
+        root: folder to which the paths of shards are relative; default the folder above.
         schema: of parquet files; default that of the first frame.
     """
 

@@ -44,7 +44,7 @@ def shards_by_workers(
         file_type: "parquet" or "jsonl".
         rows_per_shard: rows in one file at most.
         workers: convert and compress.
-        advance: is told of rows that are done.
+        advance: called with the number of rows that are done.
     """
     folder.mkdir()
     # All shards have the columns of the first rows, whoever makes them.
@@ -75,7 +75,7 @@ def _split_pieces(
 ) -> list[Iterator[RemoteValue | None]]:
     """Return the first piece of each shard, then the second ones, ...; None if a shard has fewer.
 
-    A whole shard would be held here in two or three copies while it is shard_pieces.
+    A whole shard would be held here in two or three copies while it is placed.
     """
     count = len(batch_slices(shards[0].stop, BATCH_ROWS) or shards)
 

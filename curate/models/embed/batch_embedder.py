@@ -30,7 +30,7 @@ class BatchEmbedder(ABC):
     @property
     @abstractmethod
     def dim(self) -> int:
-        """Return numbers in a vector."""
+        """Return the dimension of a vector."""
 
     @abstractmethod
     def batches(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:

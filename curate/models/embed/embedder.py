@@ -76,7 +76,7 @@ class Embedder(BatchEmbedder):
 
     @property
     def dim(self) -> int:
-        """Return numbers in a vector."""
+        """Return the dimension of a vector."""
         return self._model.get_embedding_dimension() or 0
 
     @cached_property

@@ -47,7 +47,7 @@ def embed_frame(
         store: an open one, or as in pipeline.yaml.
         progress: where progress is shown.
         inference: how a language model is run, for hidden states.
-        workspace: gives room to the vectors; default the memory.
+        scratch: where the vectors are stored; default memory.
         load: gives a sentence embedder; default loads it in this process.
         media: gives the images or audios of a column, or the folders of their files.
 

@@ -74,7 +74,7 @@ def nearest_others(
         exact_below: rows from which on the search is approximate.
         seed: of the sample.
         workers: fill and search parts of the inverted file, each its own; default: all is here.
-        workspace: gives room to what is found; default the memory.
+        scratch: where the neighbours are stored; default memory.
     """
     scratch, shape = scratch or ScratchSpace(), (len(vectors), k)
     distances = scratch.array("distances", shape, np.float64)

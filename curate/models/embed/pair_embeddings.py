@@ -50,7 +50,7 @@ class TextEmbedder(Protocol):
 
     @property
     def dim(self) -> int:
-        """Return numbers in a vector."""
+        """Return the dimension of a vector."""
 
     def stream(self, texts: Iterator[Texts]) -> Iterator[Vectors]:
         """Yield vectors of all the texts, in any order."""
@@ -85,7 +85,7 @@ def text_index(
 
     Args:
         pairs: the pair table.
-        workspace: gives room to the numbers of the pairs; default the memory.
+        scratch: where the index is stored; default memory.
 
     Returns:
         Each part's (pairs,) numbers, and (texts,) where each text first stands, counted through all
@@ -143,7 +143,7 @@ def embed_pairs(
         embedder: of texts.
         store: keeps vectors batch by batch; a killed run loses the batch at work.
         progress: where progress is shown.
-        workspace: gives room to the vectors; default the memory.
+        scratch: where the vectors are stored; default memory.
         dtype: float32 or float16, of the vectors that are kept.
     """
     scratch = scratch or ScratchSpace()

@@ -78,7 +78,7 @@ class StaticEmbedder(BatchEmbedder):
 
     @property
     def dim(self) -> int:
-        """Return numbers in a vector."""
+        """Return the dimension of a vector."""
         return self._vectors.shape[1]
 
     def count_cut(self, texts: list[str]) -> int:

@@ -37,7 +37,7 @@ class PairPartitions:
 
     Attributes:
         workers: with whom the parts lie.
-        workspace: gives room to what comes back.
+        scratch: where the result is stored.
         order: of the pairs.
         folds: ranges of rows in that order, of each fold.
         differences: of each range (rows, d) float32, chosen minus rejected: embeddings, style, and

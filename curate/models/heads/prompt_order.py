@@ -42,7 +42,7 @@ class PromptOrder:
         Args:
             ids: (pairs,) of the pairs.
             prompts: (pairs,) 64-bit hashes of their prompts.
-            workspace: gives room; default the memory.
+            scratch: where the order is stored; default memory.
         """
         scratch = scratch or ScratchSpace()
         rank = scratch.persist_array("prompt ranks", dense_ranks(prompts))

@@ -25,7 +25,7 @@ OK, BUDGET = "ok", "budget"
 UNREADABLE_REPLY = "unreadable reply"
 TRUNCATED = "cut off at the longest reply: raise reply_tokens"
 """What such a reply says last is no verdict: it was about to go on."""
-# A guess for servers that tell no usage.
+# A guess for servers that report no usage.
 _CHARACTERS_A_TOKEN = 4
 _MOST_TOKENS = 10_000_000
 """That a server may claim for one question."""

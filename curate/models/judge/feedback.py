@@ -1,4 +1,4 @@
-"""A language model that tells praise from complaint, and writes the answer that was wanted."""
+"""A language model that finds praise and complaints, and writes the answer that was wanted."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def embed_media_pairs(
         media: gives the media of a column.
         store: keeps vectors.
         progress: where progress is shown.
-        workspace: gives room to the vectors; default the memory.
+        scratch: where the vectors are stored; default memory.
         dtype: float32 or float16, of the vectors that are kept.
 
     Returns:

@@ -48,7 +48,7 @@ class MediaSet:
         pairs: the pair table.
         column: "images" or "audios".
         folders: in which files are looked for.
-        workspace: gives room.
+        scratch: where sizes and thumbnails are stored.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ class ItemShingles:
 
     Args:
         text_columns: text columns of an item: "prompt", and "chosen" with "rejected".
-        workspace: gives room to them.
+        scratch: where they are stored.
     """
 
     def __init__(self, text_columns: tuple[str, ...], scratch: ScratchSpace) -> None:
@@ -82,7 +82,7 @@ class MinHashSketches:
     Args:
         text_columns: text columns of an item.
         items: number of items.
-        workspace: gives room to them.
+        scratch: where they are stored.
     """
 
     def __init__(self, text_columns: tuple[str, ...], items: int, scratch: ScratchSpace) -> None:

@@ -46,9 +46,9 @@ _ENVIRONMENT = {"POLARS_MAX_THREADS": "1"}
 
 
 class RayEngine:
-    """Blocks of rows go to a pool of actors by Ray Data, table scorers to tasks of their own.
+    """Sends blocks of rows to a pool of actors through Ray Data, table scorers to separate tasks.
 
-    What a killed worker had in hand is done again by another one. Reading, filters and writing stay
+    The work of a killed worker is repeated by another one. Reading, filters and writing stay
     in this process, which holds ids and scores of all pairs in mapped files.
 
     Args:

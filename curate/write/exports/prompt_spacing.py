@@ -203,6 +203,8 @@ def _draw_all(keys: NDArray[np.uint64], past: _Past) -> NDArray[np.int64]:
         least = meetings.cost(past.then(keys[index]))
         if not least:
             return index
+        # Few prompts, or one with most rows: a shorter wait leaves more rows to choose from at the
+        # end of the data.
         other = _draw_order(keys, len(keys), past, True, _WAIT >> shift)
         if meetings.cost(past.then(keys[other])) < least:
             index = other
@@ -215,6 +217,7 @@ def _exchange_rows(
     """Return the rows with some exchanged for others, as long as that costs no more."""
     order, start = past.then(keys[index]), len(past.prompts)
     index, least = index.copy(), meetings.cost(order)
+    # A fixed seed: an export of the same rows gives the same shards.
     rng = np.random.default_rng(0)
     for _ in range(_SWAPS):
         meeting_rows = np.flatnonzero(meetings.is_same_prompt(order))
@@ -224,6 +227,7 @@ def _exchange_rows(
         row = max(meetings.receiver[clash] if rng.random() < 0.5 else meetings.giver[clash], start)
         both = [row, start + rng.integers(len(index))]
         order[both] = order[both[::-1]]
+        # Exchanges of equal cost are kept too: they lead out of a place where no single one helps.
         cost = meetings.cost(order)
         if cost > least:
             order[both] = order[both[::-1]]
