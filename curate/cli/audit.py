@@ -58,6 +58,7 @@ _Sample = Annotated[
         "of the verdicts)."
     ),
 ]
+_Output = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
 
 
 def audit(
@@ -70,9 +71,7 @@ def audit(
     config: ConfigName = None,
     limit: Limit = None,
     most: Most = DEFAULT_MAX_PAIRS,
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path(
-        "audit.json"
-    ),
+    output: _Output = Path("audit.json"),
     overwrite: OverwriteFile = False,
     style_columns: _StyleColumns = None,
     model: _Model = None,
@@ -82,8 +81,6 @@ def audit(
     sample: _Sample = None,
 ) -> None:
     """Estimate how noisy a dataset is and which biases its labels show."""
-    from curate.audit.command import audit_pairs as run_audit
-    from curate.cli.progress import console_progress
     from curate.cli.show_audit import show_audit
     from curate.models.embed.settings import EmbedderConfig
     from curate.steps.models import ModelSpec
@@ -92,26 +89,34 @@ def audit(
     dataset = DatasetOptions(data, format, columns, split, config, limit, prints_notes=False)
     inputs = [data, *dataset.pipeline_inputs(), against, *(gold or ()), sample]
     check_output_file(output, overwrite, inputs)
-    evidence = _read_reviewed_pairs(gold, sample)
-    with console_progress() as progress, TemporaryDirectory() as scratch:
-        report = run_audit(
-            dataset.read(progress, _make_folder(scratch, "data")),
-            progress,
-            None
-            if against is None
-            else DatasetOptions(against).read(progress, _make_folder(scratch, "against")),
-            EmbedderConfig(name=embedder),
-            style_columns=tuple(style_columns or ()),
-            model=None if model is None else ModelSpec(name=model),
-            beta=beta,
-            disagreement=disagreement,
-            most=most,
-            dataset=data,
-            **evidence,
-        )
+    settings = _read_reviewed_pairs(gold, sample) | {
+        "embedder": EmbedderConfig(name=embedder),
+        "style_columns": tuple(style_columns or ()),
+        "model": None if model is None else ModelSpec(name=model),
+        "beta": beta,
+        "disagreement": disagreement,
+        "most": most,
+    }
+    report = _audit_dataset(dataset, against, settings)
     show_audit(report)
     _write_report(report, output)
     typer.echo(f"written: {output}")
+
+
+def _audit_dataset(
+    dataset: DatasetOptions, against: str | None, settings: dict[str, Any]
+) -> AuditReport:
+    """Read the datasets into temporary files and audit the first one."""
+    from curate.audit.command import audit_pairs
+    from curate.cli.progress import console_progress
+
+    with console_progress() as progress, TemporaryDirectory() as scratch:
+        pairs = dataset.read(progress, _make_folder(scratch, "data"))
+        compared_pairs = None
+        if against is not None:
+            folder = _make_folder(scratch, "against")
+            compared_pairs = DatasetOptions(against).read(progress, folder)
+        return audit_pairs(pairs, progress, compared_pairs, dataset=dataset.data, **settings)
 
 
 def _make_folder(scratch: str, name: str) -> Path:

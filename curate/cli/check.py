@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from curate.cli.inputs import DatasetOptions
 from curate.cli.options import Columns, ConfigName, FormatName, Json, Limit, OverwriteFolder, Split
 from curate.errors import CurateError
+
+if TYPE_CHECKING:
+    from curate.check.command import CheckReport
+    from curate.steps.models import ModelSpec
+    from curate.write.run_files import RunFiles
 
 _EXIT_UNFIT = 3
 """Exit code if pairs or the tokenizer are unfit for training."""
@@ -46,7 +51,6 @@ def check(
     overwrite: OverwriteFolder = False,
 ) -> None:
     """Check the data against the model's tokenizer and chat template before training."""
-    from curate.check.command import check_data as run_check
     from curate.check.command import drop_failing_pairs
     from curate.cli.console import show_result
     from curate.cli.progress import console_progress
@@ -54,26 +58,14 @@ def check(
     from curate.cli.show_check import show_check
     from curate.steps.models import ModelSpec
     from curate.write.run_files import RunFiles, is_run
-    from curate.write.run_folder import check_free
 
     run = RunFiles(folder) if is_run(folder) else None
     if fix is not None:
-        if run is None:
-            raise CurateError("only a run can be fixed", where="--fix", found=folder)
-        check_free(fix, overwrite)
+        _require_fixable(folder, run, fix, overwrite)
     dataset = DatasetOptions(folder, format, columns, split, config, limit)
+    fixed = None
     with console_progress() as progress:
-        tables = (
-            run.kept_batches()
-            if run is not None
-            else _split_into_batches(dataset.read(progress).frame)
-        )
-        # The manifest of a run lists the content kinds; other data is in memory anyway.
-        content_kinds = None if run is None else run.manifest["output"].get("parts")
-        report = run_check(
-            tables, trainer, ModelSpec(name=model), progress, max_length, content_kinds
-        )
-        fixed = None
+        report = _check_data(dataset, run, trainer, ModelSpec(name=model), max_length, progress)
         if fix is not None and run is not None:
             fixed = drop_failing_pairs(run, report, fix, overwrite, progress)
     if as_json:
@@ -84,6 +76,34 @@ def check(
         show_result(fixed)
     elif not report.clean and not as_json:
         raise typer.Exit(_EXIT_UNFIT)
+
+
+def _require_fixable(folder: str, run: RunFiles | None, fix: Path, overwrite: bool) -> None:
+    """Raise CurateError if the data is not a run, or the folder of the copy is taken."""
+    from curate.write.run_folder import check_free
+
+    if run is None:
+        raise CurateError("only a run can be fixed", where="--fix", found=folder)
+    check_free(fix, overwrite)
+
+
+def _check_data(
+    dataset: DatasetOptions,
+    run: RunFiles | None,
+    trainer: str,
+    model: ModelSpec,
+    max_length: int | None,
+    progress: Any,
+) -> CheckReport:
+    """Check the kept pairs of a run, or all pairs of another dataset."""
+    from curate.check.command import check_data as run_check
+
+    if run is None:
+        tables = _split_into_batches(dataset.read(progress).frame)
+        # Without the content kinds the tables are read twice: they are in memory anyway.
+        return run_check(tables, trainer, model, progress, max_length)
+    content_kinds = run.manifest["output"].get("parts")
+    return run_check(run.kept_batches(), trainer, model, progress, max_length, content_kinds)
 
 
 def _split_into_batches(frame: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -90,56 +91,80 @@ def derive(
     from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
     from curate.read.raw_rows import PublishedRows
-    from curate.write.run_folder import atomic_folder, check_free
-    from curate.write.shards import write_json, write_shards
+    from curate.write.run_folder import check_free
 
     check_free(output, overwrite, _RESULT_FILE)
     dataset = DatasetOptions(data, format, columns, split, config, limit)
-    facts: dict[str, Any] = {"data": data, "from": source.value}
-    counts: Counter[str] = Counter()
-    left_out: Counter[str] = Counter()
+    summary = _DerivationSummary({"data": data, "from": source.value})
     rows = PublishedRows(dataset.input())
     with console_progress() as progress, TemporaryDirectory() as scratch:
         if source is PairOrigin.instructions:
-            facts |= {"instructions": instructions, "seed": seed}
             batches = dataset.stream(progress, Path(scratch))
-            frames = _by_instructions(batches, instructions, seed, counts, left_out)
+            frames = _by_instructions(batches, instructions, seed, summary)
         elif source is PairOrigin.classes:
-            facts["judge"] = judge_model
-            frames = _by_classes(rows, judge_model, url, progress, counts, left_out)
+            frames = _by_classes(rows, judge_model, url, progress, summary)
         else:
             models = judge_model, write_model, url
-            frames = _by_feedback(rows, patterns, models, progress, counts, left_out, facts)
-        with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
-            write_shards(frames, stage / "pairs", "parquet", 100_000)
-            if not counts["pairs made"]:
-                why = "; ".join(f"{count:,}: {reason}" for reason, count in left_out.items())
-                raise CurateError("no pair could be derived", where=data, found=why or "no rows")
-            count_by_key = {name.replace(" ", "_"): count for name, count in counts.items()}
-            write_json({**facts, **count_by_key, "left_out": dict(left_out)}, stage / _RESULT_FILE)
+            frames = _by_feedback(rows, patterns, models, progress, summary)
+        _write_pairs(frames, output, overwrite, summary)
     show_warnings([f"{data}: {line}" for line in rows.notes()])
-    for why, count in left_out.items():
-        typer.echo(f"{count:,} without a pair: {why}")
-    typer.echo(f"{counts['pairs made']:,} pairs: {output / 'pairs'}")
+    summary.show(output)
+
+
+@dataclass(frozen=True)
+class _DerivationSummary:
+    """What derive.json says, filled while the pairs are written.
+
+    Attributes:
+        facts: where the pairs come from, and the settings.
+        counts: what was read and made, by name.
+        left_out: rows without a pair, by reason.
+    """
+
+    facts: dict[str, Any]
+    counts: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def show(self, output: Path) -> None:
+        """Print the number of pairs, and of rows without one by reason."""
+        for reason, count in self.left_out.items():
+            typer.echo(f"{count:,} without a pair: {reason}")
+        typer.echo(f"{self.counts['pairs made']:,} pairs: {output / 'pairs'}")
+
+
+def _write_pairs(
+    frames: Iterator[pl.DataFrame], output: Path, overwrite: bool, summary: _DerivationSummary
+) -> None:
+    """Write the pairs and derive.json; raise CurateError where no pair was made."""
+    from curate.write.run_folder import atomic_folder
+    from curate.write.shards import write_json, write_shards
+
+    with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
+        write_shards(frames, stage / "pairs", "parquet", 100_000)
+        facts, left_out = summary.facts, summary.left_out
+        if not summary.counts["pairs made"]:
+            why = "; ".join(f"{count:,}: {reason}" for reason, count in left_out.items())
+            raise CurateError(
+                "no pair could be derived", where=facts["data"], found=why or "no rows"
+            )
+        counts = {name.replace(" ", "_"): count for name, count in summary.counts.items()}
+        write_json({**facts, **counts, "left_out": dict(left_out)}, stage / _RESULT_FILE)
 
 
 def _by_instructions(
-    batches: Iterator[Any],
-    instructions: int,
-    seed: int,
-    counts: Counter[str],
-    left_out: Counter[str],
+    batches: Iterator[Any], instructions: int, seed: int, summary: _DerivationSummary
 ) -> Iterator[pl.DataFrame]:
     from curate.derive.instructions import derive_batches
 
     def frames() -> Iterator[pl.DataFrame]:
         for batch in batches:
-            counts["pairs read"] += len(batch)
+            summary.counts["pairs read"] += len(batch)
             yield batch.frame
 
+    summary.facts.update({"instructions": instructions, "seed": seed})
     for derived in derive_batches(frames(), instructions, seed):
-        counts["pairs made"] += len(derived.pairs)
-        left_out.update(derived.left_out)
+        summary.counts["pairs made"] += len(derived.pairs)
+        summary.left_out.update(derived.left_out)
         yield derived.pairs
 
 
@@ -148,8 +173,7 @@ def _by_classes(
     judge_model: str | None,
     url: str | None,
     progress: Any,
-    counts: Counter[str],
-    left_out: Counter[str],
+    summary: _DerivationSummary,
 ) -> Iterator[pl.DataFrame]:
     from curate.derive.classes import class_pairs, labelled_texts
     from curate.models.judge.endpoint import EndpointParams
@@ -162,12 +186,13 @@ def _by_classes(
             where="--judge-model",
             fix="give a model, or read annotators' votes with --format annotations",
         )
+    summary.facts["judge"] = judge_model
     params = EndpointParams(model=judge_model, base_url=url)
     context = Context(progress=progress, store=open_store("auto"))
-    texts = labelled_texts(rows, left_out)
-    counts["texts read"] = len(texts)
-    pairs = class_pairs(texts, context, params, left_out)
-    counts["pairs made"] = len(pairs)
+    texts = labelled_texts(rows, summary.left_out)
+    summary.counts["texts read"] = len(texts)
+    pairs = class_pairs(texts, context, params, summary.left_out)
+    summary.counts["pairs made"] = len(pairs)
     yield pairs
 
 
@@ -176,9 +201,7 @@ def _by_feedback(
     patterns: Path | None,
     models: tuple[str | None, str | None, str | None],
     progress: Any,
-    counts: Counter[str],
-    left_out: Counter[str],
-    facts: dict[str, Any],
+    summary: _DerivationSummary,
 ) -> Iterator[pl.DataFrame]:
     from itertools import islice
 
@@ -191,7 +214,8 @@ def _by_feedback(
     judge_model, write_model, _ = models
     context = Context(progress=progress, store=open_store("auto"))
     judge, writer = _feedback_models(patterns, models, context)
-    facts |= {"judge": judge_model or "patterns", "writer": write_model}
+    summary.facts.update({"judge": judge_model or "patterns", "writer": write_model})
+    left_out = summary.left_out
     ids, rows_of_turns = PairIds(), conversation_rows(rows)
     while batch := list(islice(rows_of_turns, _CONVERSATIONS_PER_BATCH)):
         left_out.update(f"row: {row.problem}" for row in batch if row.turns is None)
@@ -200,11 +224,11 @@ def _by_feedback(
         ]
         feedback = feedback_pairs(conversations, judge, writer, ids)
         unmet = "complaints that no answer met"
-        counts.update({k: v for k, v in feedback.counts.items() if k != unmet})
+        summary.counts.update({k: v for k, v in feedback.counts.items() if k != unmet})
         left_out.update({unmet: feedback.counts[unmet]} if feedback.counts[unmet] else {})
-        counts["pairs made"] += len(feedback.pairs)
+        summary.counts["pairs made"] += len(feedback.pairs)
         yield feedback.pairs
-    facts["endpoint"] = context.facts
+    summary.facts["endpoint"] = context.facts
 
 
 def _feedback_models(

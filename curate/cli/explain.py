@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,10 @@ from curate.cli.options import (
 )
 from curate.data.limits import DEFAULT_MAX_PAIRS
 
+if TYPE_CHECKING:
+    import polars as pl
+
+_RESULT_FILE = "explanation.json"
 _NameModel = Annotated[str | None, typer.Option(help="Endpoint model that names the features.")]
 
 
@@ -54,8 +58,7 @@ def explain(
     from curate.models.embed.notes import embedding_notes
     from curate.models.embed.settings import EmbedderConfig
     from curate.models.judge.endpoint import EndpointParams
-    from curate.write.run_folder import atomic_folder, check_free
-    from curate.write.shards import write_frame, write_json
+    from curate.write.run_folder import check_free
 
     if active > features:
         raise CurateError("K must not exceed M", where="--active", expected=f"1 to {features}")
@@ -69,12 +72,18 @@ def explain(
         explanation, values = run_explain(
             pairs, progress, settings, vectors, seed=seed, namer=namer
         )
-    with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
-        write_frame(values, stage / "features.parquet")
-        write_json(explanation, stage / _RESULT_FILE)
+    _write_explanation(explanation, values, output, overwrite)
     show_warnings(embedding_notes(explanation["embedder"]))
     show_explanation(explanation)
     typer.echo(f"written: {output}/{_RESULT_FILE}, {output}/features.parquet")
 
 
-_RESULT_FILE = "explanation.json"
+def _write_explanation(
+    explanation: dict[str, Any], values: pl.DataFrame, output: Path, overwrite: bool
+) -> None:
+    from curate.write.run_folder import atomic_folder
+    from curate.write.shards import write_frame, write_json
+
+    with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
+        write_frame(values, stage / "features.parquet")
+        write_json(explanation, stage / _RESULT_FILE)

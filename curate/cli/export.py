@@ -12,7 +12,7 @@ from curate.cli.options import Columns, ConfigName, FormatName, OutputFolder, Ov
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
-    from curate.write.export import ExportTarget
+    from curate.write.export import ExportResult, ExportTarget
 
 Form = Annotated[str, typer.Option("--to", help="Export format (see 'curate list'), or source.")]
 Prompts = Annotated[
@@ -77,37 +77,33 @@ def export(
     """
     from curate.cli.progress import console_progress
     from curate.cli.show_results import show_export
-    from curate.write.export import export_pairs as run_export
     from curate.write.output import FileType
-    from curate.write.run_files import is_run
-    from curate.write.source_rows import SOURCE, export_source
 
     _require_one_of("--file-type", file_type, get_args(FileType))
     _require_one_of("--on-error", on_error, ("stop", "skip"))
-    target = _build_target(
-        to,
-        file_type=file_type,
-        rows_per_shard=rows_per_shard,
-        license=license,
-        language=tuple(language or ()),
-        allow_loss=allow_loss,
-        prompt=prompt,
-        media=media,
-        weights=weights,
-        soft_labels=soft_labels,
-        copies=copies,
-    )
+    card = {"license": license, "language": tuple(language or ())}
+    rows = {"prompt": prompt, "weights": weights, "soft_labels": soft_labels, "copies": copies}
+    files = {"file_type": file_type, "rows_per_shard": rows_per_shard, "media": media}
+    target = _build_target(to, allow_loss=allow_loss, **card, **rows, **files)
+    dataset = DatasetOptions(source, format, columns, split, config, on_error=on_error)
     with console_progress() as progress:
-        if to == SOURCE:
-            exported = export_source(source, output, target, overwrite=overwrite, progress=progress)
-        else:
-            data: Any = source
-            if not is_run(source):
-                data = _input_config(
-                    DatasetOptions(source, format, columns, split, config, on_error=on_error)
-                )
-            exported = run_export(data, output, target, overwrite=overwrite, progress=progress)
+        exported = _write_export(dataset, output, target, overwrite, progress)
     show_export(exported)
+
+
+def _write_export(
+    dataset: DatasetOptions, output: Path, target: ExportTarget, overwrite: bool, progress: Any
+) -> ExportResult:
+    """Export the source rows of a run, or a run or dataset in the target's format."""
+    from curate.write.export import export_pairs as run_export
+    from curate.write.run_files import is_run
+    from curate.write.source_rows import SOURCE, export_source
+
+    source = dataset.data
+    if target.format == SOURCE:
+        return export_source(source, output, target, overwrite=overwrite, progress=progress)
+    data: Any = source if is_run(source) else _input_config(dataset)
+    return run_export(data, output, target, overwrite=overwrite, progress=progress)
 
 
 _To = Annotated[
@@ -141,16 +137,9 @@ def push(
     from curate.cli.show_results import show_upload
     from curate.write.push import push_folder as run_push
 
-    target = _build_target(
-        to or "trl",
-        license=license,
-        language=tuple(language or ()),
-        allow_loss=allow_loss,
-        prompt=prompt,
-        weights=weights,
-        soft_labels=soft_labels,
-        copies=copies,
-    )
+    card = {"license": license, "language": tuple(language or ())}
+    rows = {"prompt": prompt, "weights": weights, "soft_labels": soft_labels, "copies": copies}
+    target = _build_target(to or "trl", allow_loss=allow_loss, **card, **rows)
     with console_progress() as progress:
         options = {"private": private, "dry_run": dry_run}
         upload = run_push(run, repo, target, **options, progress=progress)

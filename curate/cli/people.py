@@ -97,20 +97,11 @@ def route(
     if method != "budget":
         _reject_ranking_options(by, gains, per_prompt, kept_only)
     _check_fit_options(fit, tag, gains, method)
-    choice = RoutingChoice(
-        count,
-        to,
-        list(by or ()),
-        _read_coefficients(gains),
-        per_prompt,
-        not kept_only,
-        seed,
-        None if method == "budget" else method,
-        fit,
-        tag,
-    )
+    ranking = (list(by or ()), _read_coefficients(gains), per_prompt, not kept_only)
+    sampling = None if method == "budget" else method
+    choice = RoutingChoice(count, to, *ranking, seed, sampling, fit, tag)
     check_tool(to)
-    folder = output or Path(drawn_folder(data, "drawn" if choice.sampling else "routed"))
+    folder = output or Path(drawn_folder(data, "drawn" if sampling else "routed"))
     dataset = DatasetOptions(data, format, columns, split, config, limit)
     with console_progress() as progress:
         routed = _choose_pairs(dataset, folder, choice, overwrite, progress)

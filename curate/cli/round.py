@@ -68,12 +68,10 @@ def run_round_command(
     overwrite: OverwriteFolder = False,
 ) -> None:
     """Label a pool from gold pairs, keep confident pairs, and suggest pairs for review."""
-    from curate.cli.console import show_result, show_warnings
+    from curate.cli.console import show_result
     from curate.cli.progress import console_progress
-    from curate.derive.pool import has_answers, read_pool
-    from curate.derive.round_command import RoundPlan, round_writer, run_round
+    from curate.derive.round_command import RoundPlan, run_round
     from curate.models.embed.settings import EmbedderConfig
-    from curate.read.raw_rows import PublishedRows
     from curate.write.run_folder import check_free
 
     check_free(output, overwrite)
@@ -81,21 +79,34 @@ def run_round_command(
     plan = RoundPlan(gold, before, vote, easy, people, to, seed)
     with console_progress() as progress:
         gold_pairs = DatasetOptions(gold, "auto").read(progress).frame
-        pool: Any
-        if write_model is not None or has_answers(dataset.input()):
-            write = None
-            if write_model is not None:
-                write = round_writer(write_model, url, answers, progress)
-            rows = PublishedRows(dataset.input())
-            pool = read_pool(rows, write)
-            show_warnings([f"{data}: {line}" for line in rows.notes()])
-        else:
-            pool = dataset.read(progress).frame
+        pool = _read_pool(dataset, write_model, url, answers, progress)
         result, facts = run_round(
             pool, gold_pairs, plan, output, overwrite, progress, EmbedderConfig(name=embedder)
         )
     show_result(result)
     _show_round(facts, getattr(pool, "left_out", {}))
+
+
+def _read_pool(
+    dataset: DatasetOptions,
+    write_model: str | None,
+    url: str | None,
+    answers: int,
+    progress: Any,
+) -> Any:
+    """Return prompts with their answers, which a model may write, or the pairs of the dataset."""
+    from curate.cli.console import show_warnings
+    from curate.derive.pool import has_answers, read_pool
+    from curate.derive.round_command import round_writer
+    from curate.read.raw_rows import PublishedRows
+
+    if write_model is None and not has_answers(dataset.input()):
+        return dataset.read(progress).frame
+    write = None if write_model is None else round_writer(write_model, url, answers, progress)
+    rows = PublishedRows(dataset.input())
+    pool = read_pool(rows, write)
+    show_warnings([f"{dataset.data}: {line}" for line in rows.notes()])
+    return pool
 
 
 def _show_round(facts: dict[str, Any], left_out: dict[str, int]) -> None:

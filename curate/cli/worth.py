@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,11 @@ from curate.cli.options import (
     Split,
 )
 from curate.data.limits import DEFAULT_MAX_PAIRS
+
+if TYPE_CHECKING:
+    from curate.bench.worth import Worth
+
+_RESULT_FILE = "worth.json"
 
 _LeastGain = Annotated[
     float,
@@ -56,11 +61,9 @@ def worth(
     from curate.cli.bench import parse_rates
     from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
-    from curate.cli.show_worth import plot_worth, show_worth, worth_to_json
+    from curate.cli.show_worth import show_worth
     from curate.models.embed.settings import EmbedderConfig
-    from curate.versions import versions
-    from curate.write.run_folder import atomic_folder, check_free
-    from curate.write.shards import write_json, write_text
+    from curate.write.run_folder import check_free
 
     plan = WorthPlan(parse_rates(noise), seeds, least_gain)
     check_rates(plan.rates)
@@ -76,11 +79,18 @@ def worth(
     show_warnings(notes)
     show_worth(result)
     if output is not None:
-        with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
-            write_text(plot_worth(result).to_html(include_plotlyjs=True), stage / "worth.html")
-            metadata = {"versions": versions(), "notes": [*pairs.reading_notes(), *notes]}
-            write_json(metadata | worth_to_json(result), stage / _RESULT_FILE)
-        typer.echo(f"written: {output / _RESULT_FILE}, {output / 'worth.html'}")
+        _write_worth(result, [*pairs.reading_notes(), *notes], output, overwrite)
 
 
-_RESULT_FILE = "worth.json"
+def _write_worth(result: Worth, notes: list[str], output: Path, overwrite: bool) -> None:
+    """Write worth.json and worth.html."""
+    from curate.cli.show_worth import plot_worth, worth_to_json
+    from curate.versions import versions
+    from curate.write.run_folder import atomic_folder
+    from curate.write.shards import write_json, write_text
+
+    with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
+        write_text(plot_worth(result).to_html(include_plotlyjs=True), stage / "worth.html")
+        metadata = {"versions": versions(), "notes": notes}
+        write_json(metadata | worth_to_json(result), stage / _RESULT_FILE)
+    typer.echo(f"written: {output / _RESULT_FILE}, {output / 'worth.html'}")

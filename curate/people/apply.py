@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -59,42 +60,50 @@ def apply_verdicts(
     matched = match_verdicts(pairs, read_verdicts(files, warnings))
     if not ignore_unknown:
         matched.require_all(str(run_folder), "or --ignore-unknown to apply only the others")
-    warnings += matched.warnings()
     winners = majority_verdicts(matched.frame)
+    reviewed = _apply_majority(pairs, winners)
+    counts = dict(winners["verdict"].value_counts(sort=True).iter_rows())
+    facts = {"verdicts": counts, "turned": matched.turned, "ignored": matched.unmatched}
+    record = _review_record(reviewed, facts, [*warnings, *matched.warnings()])
+    return rewrite_run(run, reviewed, record, folder, overwrite, progress)
+
+
+def _review_record(
+    reviewed: pl.DataFrame, facts: dict[str, Any], warnings: list[str]
+) -> StepRecord:
+    kept_count = int(reviewed[DROP_STEP].is_null().sum())
+    return StepRecord(STEP, "filter", len(reviewed), kept_count, 0.0, facts, tuple(warnings))
+
+
+def _apply_majority(pairs: pl.DataFrame, winners: pl.DataFrame) -> pl.DataFrame:
+    """Return the pairs with the labels, the drop columns and the certainty that reviewers give.
+
+    Args:
+        pairs: all pairs of the run, with their drop columns.
+        winners: pair_id and verdict of the pairs on which most reviewers agree.
+    """
     reviewed = pairs.join(winners, on="pair_id", how="left", maintain_order="left")
     flips = (reviewed["verdict"] == "flip").fill_null(False)
     # Flipped before fates are set: a pair that comes back has the label that people gave it.
     reviewed = reviewed.with_columns(flip_labels(reviewed, flips))
-    verdict = pl.col("verdict")
-    keep = verdict.is_in(["keep", "flip"]).fill_null(False)
-    is_dropped = verdict.is_in(["drop", "tie"]).fill_null(False)
-    reviewed = reviewed.with_columns(
-        pl.when(keep)
-        .then(None)
-        .when(is_dropped)
-        .then(pl.lit(STEP))
-        .otherwise(DROP_STEP)
-        .alias(DROP_STEP),
-        pl.when(keep)
-        .then(None)
-        .when(is_dropped)
-        .then(pl.format("reviewers say {}", "verdict"))
-        .otherwise(DROP_REASON)
-        .alias(DROP_REASON),
-        pl.when(keep)
-        .then(None)
-        .when(is_dropped)
-        .then(pl.format("review_{}", "verdict"))
-        .otherwise(DROP_CODE)
-        .alias(DROP_CODE),
-    )
+    is_kept = pl.col("verdict").is_in(["keep", "flip"]).fill_null(False)
+    reviewed = reviewed.with_columns(_drop_columns(is_kept))
     if LABEL_PROBABILITY in reviewed.columns:
         # What people said is no longer a guess, and the label may be the other one.
-        sure = pl.when(keep).then(1.0).otherwise(LABEL_PROBABILITY)
-        reviewed = reviewed.with_columns(sure.alias(LABEL_PROBABILITY))
-    reviewed = reviewed.drop("verdict")
-    rows_kept = int(reviewed[DROP_STEP].is_null().sum())
-    counts = dict(winners["verdict"].value_counts(sort=True).iter_rows())
-    facts = {"verdicts": counts, "turned": matched.turned, "ignored": matched.unmatched}
-    record = StepRecord(STEP, "filter", len(pairs), rows_kept, 0.0, facts, tuple(warnings))
-    return rewrite_run(run, reviewed, record, folder, overwrite, progress)
+        probability = pl.when(is_kept).then(1.0).otherwise(LABEL_PROBABILITY)
+        reviewed = reviewed.with_columns(probability.alias(LABEL_PROBABILITY))
+    return reviewed.drop("verdict")
+
+
+def _drop_columns(is_kept: pl.Expr) -> list[pl.Expr]:
+    """Return step, reason and code of the drop: the reviewers' where there is a verdict."""
+    is_dropped = pl.col("verdict").is_in(["drop", "tie"]).fill_null(False)
+    reviewers_values = {
+        DROP_STEP: pl.lit(STEP),
+        DROP_REASON: pl.format("reviewers say {}", "verdict"),
+        DROP_CODE: pl.format("review_{}", "verdict"),
+    }
+    return [
+        pl.when(is_kept).then(None).when(is_dropped).then(value).otherwise(column).alias(column)
+        for column, value in reviewers_values.items()
+    ]

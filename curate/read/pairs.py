@@ -87,23 +87,11 @@ def read_pairs(
         >>> len(pairs), pairs.frame["chosen"][0][0]["content"]
         (1, '4')
     """
-    batches = stream_pairs(
-        data,
-        path=path,
-        hf=hf,
-        format=format,
-        columns=columns,
-        ranking=ranking,
-        config=config,
-        split=split,
-        revision=revision,
-        on_error=on_error,
-        limit=limit,
-        max_row_mb=max_row_mb,
-        max_file_mb=max_file_mb,
-        progress=progress,
-    )
-    return collect_pairs(batches, ScratchSpace())
+    mappings = _validate_mappings(columns, ranking)
+    bounds = Bounds(max_row_mb * MB, max_file_mb * MB)
+    sources = _sources_of_either(data, path, hf, config, split, revision, bounds)
+    reader = Reader(format, *mappings, on_error)
+    return collect_pairs(_read_batches(sources, reader, limit, progress), ScratchSpace())
 
 
 def collect_pairs(
@@ -173,15 +161,48 @@ def stream_pairs(
         >>> sum(len(batch) for batch in stream_pairs([row, row, row]))
         3
     """
+    mappings = _validate_mappings(columns, ranking)
+    bounds = Bounds(max_row_mb * MB, max_file_mb * MB)
+    sources = _sources_of_either(data, path, hf, config, split, revision, bounds)
+    reader = Reader(format, *mappings, on_error)
+    yield from _read_batches(sources, reader, limit, progress, workers)
+
+
+def _validate_mappings(
+    columns: ColumnMapping | dict[str, object] | None,
+    ranking: RankingRule | dict[str, object] | None,
+) -> tuple[ColumnMapping | None, RankingRule]:
+    """Return the mapping of columns and the rule for rankings as their own types."""
     if isinstance(columns, dict):
         columns = validate_model(ColumnMapping, columns, "columns")
     if not isinstance(ranking, RankingRule):
         ranking = validate_model(RankingRule, ranking or {}, "ranking")
-    bounds = Bounds(max_row_mb * MB, max_file_mb * MB)
+    return columns, ranking
+
+
+def _sources_of_either(
+    data: Any,
+    path: str | None,
+    hf: str | None,
+    config: str | None,
+    split: str | None,
+    revision: str | None,
+    bounds: Bounds,
+) -> list[RowSource]:
+    """Return the sources of `data` or `path`; raise CurateError where both are given."""
     if data is not None and path is not None:
         raise CurateError("give one of data and path", where="read_pairs", found=str(path))
-    sources = resolve_sources(path if data is None else data, hf, config, split, revision, bounds)
-    reader = Reader(format, columns, ranking, on_error)
+    return resolve_sources(path if data is None else data, hf, config, split, revision, bounds)
+
+
+def _read_batches(
+    sources: list[RowSource],
+    reader: Reader,
+    limit: int | None,
+    progress: Progress | None,
+    workers: Workers | None = None,
+) -> Iterator[Pairs]:
+    """Yield the pairs of the sources, at most `limit` of them; raise CurateError for none."""
     with (progress or SilentProgress()).task("read", limit) as task:
         reading_workers = workers if limit is None and len(sources) > 1 else None
         for batch in reader.batches(sources, reading_workers):
