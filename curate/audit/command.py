@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,22 +74,17 @@ def audit_pairs(
     # Reviewed pairs may be anywhere in the file, and a sample would miss most of them.
     if most and gold is None:
         frame, sampled = sample_pair_table(frame, most, seed)
-    context, facts = _embedded_context(
-        frame, pairs.folders, embedder or EmbedderConfig(), store, seed, progress
-    )
-    warnings: list[str] = []
-    matched = None if gold is None else _match_gold_verdicts(frame, gold, warnings)
-    judgements = None if matched is None else label_verdicts(frame, matched.frame)
+    settings = embedder or EmbedderConfig()
+    context, facts = _embedded_context(frame, pairs.folders, settings, store, seed, progress)
+    reviewed = None if gold is None else _match_gold_verdicts(frame, gold)
+    judgements = None if reviewed is None else label_verdicts(frame, reviewed.matched.frame)
     context.evidence = audited_evidence(frame, judgements)
     # Counts are cheap and exact on all pairs; models see only the sample.
     findings = _audit_all_pairs(pairs, against)
     findings |= _audit_sample(frame, context, style_columns, disagreement)
     report = AuditReport(versions(), seed, dataset, facts, sampled=sampled, **findings)
-    if matched is not None:
-        # Predictions narrow the interval of the reviewed pairs (`estimate_gold_rate`).
-        predicted = wrong_label_probability(frame, context)
-        rate = audit_gold(frame, predicted, matched.frame, sample, resume)
-        report = replace(report, gold=rate | {"warnings": [*warnings, *matched.warnings()]})
+    if reviewed is not None:
+        report = replace(report, gold=_audit_verdicts(frame, context, reviewed, sample, resume))
     if model is not None:
         ranking = audit_ranking(frame, context, model, beta, _right_label_share(report))
         report = replace(report, ranking=ranking)
@@ -136,13 +131,34 @@ def _audit_sample(
     }
 
 
-def _match_gold_verdicts(
-    pairs: pl.DataFrame, gold: pl.DataFrame | GoldConfig, warnings: list[str]
-) -> MatchedVerdicts:
+def _audit_verdicts(
+    pairs: pl.DataFrame,
+    context: Context,
+    reviewed: _ReviewedPairs,
+    sample: pl.DataFrame | None,
+    resume: str,
+) -> dict[str, Any]:
+    """Return the rate of wrong labels by the verdicts, with warnings on verdicts."""
+    # Predictions narrow the interval of the reviewed pairs (`estimate_gold_rate`).
+    predicted = wrong_label_probability(pairs, context)
+    rate = audit_gold(pairs, predicted, reviewed.matched.frame, sample, resume)
+    return rate | {"warnings": [*reviewed.warnings, *reviewed.matched.warnings()]}
+
+
+@dataclass(frozen=True)
+class _ReviewedPairs:
+    """The verdicts on pairs, and warnings on how they were read."""
+
+    matched: MatchedVerdicts
+    warnings: list[str]
+
+
+def _match_gold_verdicts(pairs: pl.DataFrame, gold: pl.DataFrame | GoldConfig) -> _ReviewedPairs:
     """Return the verdicts on these pairs; raises CurateError if one is on another pair."""
+    warnings: list[str] = []
     matched = match_verdicts(pairs, gold_verdicts(gold, pairs, warnings))
     matched.require_all("--gold")
-    return matched
+    return _ReviewedPairs(matched, warnings)
 
 
 def _right_label_share(report: AuditReport) -> float | None:

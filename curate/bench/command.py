@@ -100,6 +100,42 @@ def check_rates(rates: tuple[float, ...]) -> None:
             )
 
 
+@dataclass(frozen=True)
+class _CollectedResults:
+    """Results, label noise and notes, collected dataset by dataset."""
+
+    plan: BenchPlan
+    context: Context
+    results: list[Experiments] = field(default_factory=list)
+    noise: dict[str, GivenLabelNoise] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, name: str, lines: list[str]) -> None:
+        """Add notes on the dataset `name`."""
+        self.notes.extend(f"{name}: {line}" for line in lines)
+
+    def run_as_labelled(self, data: BenchData) -> None:
+        """Run the experiments on the labels as they are."""
+        truth, self.noise[data.name] = label_truth(data, self.context)
+        progress = self.context.progress
+        self.results.append(run_given_labels(data, self.plan, progress, truth, self.context))
+
+    def run_with_flips(self, data: BenchData) -> None:
+        """Run the experiments on clean labels with injected flips."""
+        self.results.append(run_bench(data, self.plan, self.context.progress, self.context))
+
+    def summarise(self, sections: Mapping[str, Mapping[str, Any]]) -> Bench:
+        """Return the bench with its summary, advice and comparisons."""
+        tested = [rankings for result in self.results for rankings in result.tested]
+        experiments = Experiments(pl.concat(result.rows for result in self.results), tested)
+        summary = summarise_experiments(experiments, self.plan)
+        advice = _advise_on_all(experiments, summary, self.plan, sections, self.noise)
+        comparisons = compare_methods(experiments.rows)
+        return Bench(
+            self.plan, experiments.rows, summary, advice, comparisons, self.noise, self.notes
+        )
+
+
 def bench_datasets(
     sets: Iterable[tuple[str, Pairs]],
     plan: BenchPlan,
@@ -126,30 +162,19 @@ def bench_datasets(
         CurateError: a mistake in the plan or the data.
     """
     check_plan(plan)
-    context = Context(store=open_store(store), progress=progress)
+    collected = _CollectedResults(plan, Context(store=open_store(store), progress=progress))
     settings = embedder or EmbedderConfig()
-    results: list[Experiments] = []
-    noise: dict[str, GivenLabelNoise] = {}
-    notes: list[str] = []
     for name, source in sets:
         pairs = source.frame
         features, facts = embed_frame(pairs, settings, store, progress, media=source.folders)
-        notes += [f"{name}: {line}" for line in (*source.reading_notes(), *embedding_notes(facts))]
+        collected.note(name, [*source.reading_notes(), *embedding_notes(facts)])
         if synthetic is None and plan.as_labelled:
-            verdicts = _match_gold(name, pairs, gold, notes)
-            given_data = labels_as_given(name, pairs, features, verdicts)
-            truth, noise[name] = label_truth(given_data, context)
-            results.append(run_given_labels(given_data, plan, progress, truth, context))
+            verdicts = _match_gold(name, pairs, gold, collected.notes)
+            collected.run_as_labelled(labels_as_given(name, pairs, features, verdicts))
         # Injected flips need labels that count as clean; labels as they are need none.
         if list(plan.cells()):
-            data = _clean_labels(name, pairs, features, synthetic)
-            results.append(run_bench(data, plan, progress, context))
-    tested = [rankings for result in results for rankings in result.tested]
-    experiments = Experiments(pl.concat(result.rows for result in results), tested)
-    summary = summarise_experiments(experiments, plan)
-    advice = _advise_on_all(experiments, summary, plan, sections or {}, noise)
-    comparisons = compare_methods(experiments.rows)
-    return Bench(plan, experiments.rows, summary, advice, comparisons, noise, notes)
+            collected.run_with_flips(_clean_labels(name, pairs, features, synthetic))
+    return collected.summarise(sections or {})
 
 
 def bench_data(

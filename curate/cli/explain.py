@@ -49,13 +49,10 @@ def explain(
     overwrite: OverwriteFolder = False,
 ) -> None:
     """Find which answer features the labels reward (sparse autoencoder)."""
-    from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
-    from curate.cli.show_explain import show_explanation
     from curate.errors import CurateError
-    from curate.explain.command import explain_labels as run_explain
+    from curate.explain.command import explain_labels
     from curate.models.embed.autoencoder import SAESettings
-    from curate.models.embed.notes import embedding_notes
     from curate.models.embed.settings import EmbedderConfig
     from curate.models.judge.endpoint import EndpointParams
     from curate.write.run_folder import check_free
@@ -67,23 +64,24 @@ def explain(
     dataset = DatasetOptions(data, format, columns, split, config, limit)
     with console_progress() as progress:
         pairs = dataset.sample(progress, most)
-        settings = SAESettings.of(features, active)
-        vectors = EmbedderConfig(name=embedder)
-        explanation, values = run_explain(
-            pairs, progress, settings, vectors, seed=seed, namer=namer
-        )
+        settings = (SAESettings.of(features, active), EmbedderConfig(name=embedder))
+        explanation, values = explain_labels(pairs, progress, *settings, seed=seed, namer=namer)
     _write_explanation(explanation, values, output, overwrite)
-    show_warnings(embedding_notes(explanation["embedder"]))
-    show_explanation(explanation)
-    typer.echo(f"written: {output}/{_RESULT_FILE}, {output}/features.parquet")
 
 
 def _write_explanation(
     explanation: dict[str, Any], values: pl.DataFrame, output: Path, overwrite: bool
 ) -> None:
+    """Write the files and print what they say."""
+    from curate.cli.console import show_warnings
+    from curate.cli.show_explain import show_explanation
+    from curate.models.embed.notes import embedding_notes
     from curate.write.run_folder import atomic_folder
     from curate.write.shards import write_frame, write_json
 
     with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
         write_frame(values, stage / "features.parquet")
         write_json(explanation, stage / _RESULT_FILE)
+    show_warnings(embedding_notes(explanation["embedder"]))
+    show_explanation(explanation)
+    typer.echo(f"written: {output}/{_RESULT_FILE}, {output}/features.parquet")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,7 @@ from curate.cli.options import (
 from curate.data.limits import DEFAULT_MAX_PAIRS
 
 if TYPE_CHECKING:
+    from curate.bench.data import BenchData
     from curate.bench.worth import Worth
 
 _RESULT_FILE = "worth.json"
@@ -56,13 +57,12 @@ def worth(
 
     Shows learning curves, how many noisy pairs equal one clean pair, and when to stop.
     """
-    from curate.bench.command import check_rates, clean_data, dataset_name
+    from curate.bench.command import check_rates
     from curate.bench.worth import WorthPlan, measure_worth
     from curate.cli.bench import parse_rates
     from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
     from curate.cli.show_worth import show_worth
-    from curate.models.embed.settings import EmbedderConfig
     from curate.write.run_folder import check_free
 
     plan = WorthPlan(parse_rates(noise), seeds, least_gain)
@@ -71,15 +71,26 @@ def worth(
         check_free(output, overwrite, _RESULT_FILE)
     dataset = DatasetOptions(data, format, columns, split, config, limit)
     with console_progress() as progress:
-        pairs = dataset.sample(progress, most)
-        settings = EmbedderConfig(name=embedder)
-        name = dataset_name(data)
-        clean, notes = clean_data(name, pairs.frame, settings, progress, folders=pairs.folders)
-        result = measure_worth(clean, plan, progress)
+        clean_pairs, reading_notes, notes = _read_clean_pairs(dataset, most, embedder, progress)
+        result = measure_worth(clean_pairs, plan, progress)
     show_warnings(notes)
     show_worth(result)
     if output is not None:
-        _write_worth(result, [*pairs.reading_notes(), *notes], output, overwrite)
+        _write_worth(result, [*reading_notes, *notes], output, overwrite)
+
+
+def _read_clean_pairs(
+    dataset: DatasetOptions, most: int, embedder: str, progress: Any
+) -> tuple[BenchData, list[str], list[str]]:
+    """Return embedded pairs whose labels count as clean, and notes on reading and on cleaning."""
+    from curate.bench.command import clean_data, dataset_name
+    from curate.models.embed.settings import EmbedderConfig
+
+    pairs = dataset.sample(progress, most)
+    settings = EmbedderConfig(name=embedder)
+    name = dataset_name(dataset.data)
+    clean_pairs, notes = clean_data(name, pairs.frame, settings, progress, folders=pairs.folders)
+    return clean_pairs, pairs.reading_notes(), notes
 
 
 def _write_worth(result: Worth, notes: list[str], output: Path, overwrite: bool) -> None:

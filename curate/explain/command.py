@@ -14,7 +14,7 @@ from curate.data.hashes import select_in_batches
 from curate.data.table import gather_pairs, messages_text
 from curate.errors import CurateError
 from curate.explain.naming import extreme_rows, feature_words
-from curate.models.embed.autoencoder import SAESettings, fit_to_run
+from curate.models.embed.autoencoder import FittedAutoencoder, SAESettings, fit_to_run
 from curate.models.embed.frame import embed_frame, standalone_context
 from curate.models.embed.settings import EmbedderConfig
 from curate.models.heads.out_of_fold import vote_mask
@@ -68,34 +68,51 @@ def explain_labels(
         CurateError: fewer than 200 pairs hold a vote.
     """
     config, settings = embedder or EmbedderConfig(), settings or SAESettings()
-    frame = pairs.frame
     context = standalone_context(config, store, seed, progress)
-    is_voted = vote_mask(frame, context)
-    _require_votes(int(is_voted.sum()))
-    features, facts = embed_frame(frame, config, store, progress, media=pairs.folders)
+    is_voted = _require_votes(vote_mask(pairs.frame, context))
+    features, facts = embed_frame(pairs.frame, config, store, progress, media=pairs.folders)
     context.features_of = lambda: features
     fitted = fit_to_run(pairs.frame, context, is_voted, settings)
+    findings = {"versions": versions(), "seed": seed, "embedder": facts}
+    findings["notes"] = pairs.reading_notes()
+    findings |= _describe_fit(pairs.frame, fitted, settings, context, is_voted, namer)
+    return findings, _activation_table(pairs.frame, fitted)
+
+
+def _describe_fit(
+    pairs: pl.DataFrame,
+    fitted: FittedAutoencoder,
+    settings: SAESettings,
+    context: Context,
+    is_voted: NDArray[np.bool_],
+    namer: EndpointParams | None,
+) -> dict[str, Any]:
+    """Return how the autoencoder was fitted and its features, named where there is a namer."""
     values = fitted.features.numpy()
-    entries = _feature_entries(frame, values, context, is_voted)
+    entries = _feature_entries(pairs, values, context, is_voted)
     fit_facts = {"epochs": fitted.epochs, "explained": round(fitted.explained, 4)}
     findings = {
-        "versions": versions(),
-        "seed": seed,
-        "embedder": facts,
-        "notes": pairs.reading_notes(),
-        "pairs": len(frame),
+        "pairs": len(pairs),
         "votes": int(is_voted.sum()),
         "autoencoder": asdict(settings) | fit_facts,
         "features": entries,
     }
     if namer is not None:
-        _name_features(entries, frame, values, context, namer)
+        _name_features(entries, pairs, values, context, namer)
         findings |= context.facts
+    return findings
+
+
+def _activation_table(pairs: pl.DataFrame, fitted: FittedAutoencoder) -> pl.DataFrame:
+    """Return pair_id and the activation of each feature, in columns `f0`, `f1`..."""
+    values = fitted.features.numpy()
     columns = {f"f{i}": values[:, i] for i in range(values.shape[1])}
-    return findings, pl.DataFrame({"pair_id": frame["pair_id"], **columns})
+    return pl.DataFrame({"pair_id": pairs["pair_id"], **columns})
 
 
-def _require_votes(vote_count: int) -> None:
+def _require_votes(is_voted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the mask; raise CurateError where it holds too few pairs."""
+    vote_count = int(is_voted.sum())
     if vote_count < MIN_PAIRS:
         raise CurateError(
             "too few pairs to find features",
@@ -103,6 +120,7 @@ def _require_votes(vote_count: int) -> None:
             found=f"{vote_count} pairs with a vote",
             expected=f"at least {MIN_PAIRS}",
         )
+    return is_voted
 
 
 def _name_features(
@@ -142,10 +160,6 @@ def _feature_entries(
         fired = activations != 0
         if not fired.any():
             continue
-        fit = fit_vote_regression(np.column_stack([activations, length]), groups)
-        low, high = fit.interval(0)
-        # Bonferroni over all features, also those that never fire.
-        p = min(1.0, fit.p_value(0) * values.shape[1])
         entries.append(
             {
                 "feature": f"f{number}",
@@ -153,12 +167,7 @@ def _feature_entries(
                 "words_without": words[number][1],
                 "fires": int(fired.sum()),
                 "share": round(float(fired.mean()), 4),
-                "effect": round(float(fit.coefficients[0]), 4),
-                "low": round(low, 4),
-                "high": round(high, 4),
-                "p_value": p,
-                "significant": bool(p < _ALPHA),
-                "length_effect": round(float(fit.coefficients[1]), 4),
+                **_feature_effect(activations, length, groups, values.shape[1]),
                 "length_correlation": _cosine_similarity(activations, length),
                 **_win_rate(activations[fired] > 0),
                 "by_source": _win_rate_by_group(sources, activations),
@@ -167,6 +176,27 @@ def _feature_entries(
             }
         )
     return sorted(entries, key=lambda entry: (entry["p_value"], -abs(entry["effect"])))
+
+
+def _feature_effect(
+    activations: NDArray[np.float64],
+    length: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    feature_count: int,
+) -> dict[str, Any]:
+    """Return a feature's coefficient beside length: interval, p-value and significance."""
+    fit = fit_vote_regression(np.column_stack([activations, length]), groups)
+    low, high = fit.interval(0)
+    # Bonferroni over all features, also those that never fire.
+    p = min(1.0, fit.p_value(0) * feature_count)
+    return {
+        "effect": round(float(fit.coefficients[0]), 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "p_value": p,
+        "significant": bool(p < _ALPHA),
+        "length_effect": round(float(fit.coefficients[1]), 4),
+    }
 
 
 def _cosine_similarity(

@@ -80,7 +80,7 @@ def test_exit_code_1_for_our_bug(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(curate.cli.run, "_build_pipeline", broken)
+    monkeypatch.setattr(curate.cli.run, "_load_file", broken)
     assert call(monkeypatch, "run") == 1
     error = capsys.readouterr().err
     assert "ZeroDivisionError" in error
