@@ -56,32 +56,51 @@ def route_pairs(
     if choice.fit is not None:
         learned = _learn_from_run(run, pairs, unsure, choice, progress or SilentProgress())
         choice = replace(choice, coefficients=learned.fit.coefficients)
-    levels = (
-        pair_categories(pairs, unsure, coefficient_tags(choice.coefficients))
-        if learned is None
-        else learned.pair_categories
-    )
-    priorities = pair_priorities(pairs, unsure, levels, choice)
-    # Learned gains say more than ranks of signals that were not learned.
+    priorities = _priorities_with_learning(pairs, unsure, learned, choice)
+    # Learned gains take the place of all ranks, the uncertainty's among them.
     if learned is not None and not choice.by:
-        priorities, used = priorities.with_columns(priority=unit_rank(pl.col("gain"))), []
-    free = pl.repeat(True, len(pairs), eager=True) if learned is None else learned.free
-    candidates = pl.concat([pairs, priorities], how="horizontal").filter(free)
+        used = []
+    candidates = _candidates(pairs, priorities, learned, choice)
+    chosen = _most_urgent(candidates, choice)
+    table = chosen.select("pair_id", *priorities.columns)
+    facts = {"run": str(run_folder), "budget": choice.budget}
+    facts |= {"candidates": len(candidates), "uncertainty": used}
+    fit = None if learned is None else learned.fit
+    with atomic_folder(folder, overwrite, MARK) as stage:
+        if learned is not None:
+            write_json(learned.portable(), stage / "gains.json")
+            facts["fit"] = asdict(learned.fit)
+        write_tasks(stage, chosen, table, choice, facts)
+    return RoutingResult(folder, table, used, len(candidates), fit)
+
+
+def _priorities_with_learning(
+    pairs: pl.DataFrame, unsure: pl.Series, learned: LearnedRouting | None, choice: RoutingChoice
+) -> pl.DataFrame:
+    """Return the priorities, which are the learned gains where no score was asked for."""
+    if learned is None:
+        tags = coefficient_tags(choice.coefficients)
+        return pair_priorities(pairs, unsure, pair_categories(pairs, unsure, tags), choice)
+    priorities = pair_priorities(pairs, unsure, learned.pair_categories, choice)
+    # Learned gains say more than ranks of signals that were not learned.
+    return priorities if choice.by else priorities.with_columns(priority=unit_rank(pl.col("gain")))
+
+
+def _candidates(
+    pairs: pl.DataFrame,
+    priorities: pl.DataFrame,
+    learned: LearnedRouting | None,
+    choice: RoutingChoice,
+) -> pl.DataFrame:
+    """Return the pairs that may be chosen, with their priorities."""
+    candidates = pl.concat([pairs, priorities], how="horizontal")
+    if learned is not None:
+        candidates = candidates.filter(learned.free)
     # A filter may be wrong about what it dropped: people should see such pairs too, unless the
     # user excludes them.
     if not choice.include_dropped:
         candidates = candidates.filter(pl.col("drop_step").is_null())
-    chosen = _most_urgent(candidates, choice)
-    with atomic_folder(folder, overwrite, MARK) as stage:
-        table = chosen.select("pair_id", *priorities.columns)
-        facts = {"budget": choice.budget, "candidates": len(candidates), "uncertainty": used}
-        if learned is not None:
-            write_json(learned.portable(), stage / "gains.json")
-            facts["fit"] = asdict(learned.fit)
-        write_tasks(stage, chosen, table, choice, {"run": str(run_folder)} | facts)
-    return RoutingResult(
-        folder, table, used, len(candidates), None if learned is None else learned.fit
-    )
+    return candidates
 
 
 def _learn_from_run(

@@ -69,12 +69,7 @@ def export_source(
     fmt = _source_format(run.manifest["input"]["format"], input_)
     # Before anything is written: a label that cannot be exchanged would be written as it was.
     if flipped and fmt.side_suffixes is None:
-        raise CurateError(
-            f"the format '{fmt.name}' cannot represent flipped labels",
-            where=str(folder_of_run),
-            found=f"{len(flipped)} rows with flipped labels",
-            fix="use another export format, or run without the filter that flips",
-        )
+        raise _flipped_labels_error(fmt, folder_of_run, len(flipped))
     _check_same_input(run, input_)
     with atomic_folder(folder, overwrite, MARK) as stage:
         with (progress or SilentProgress()).task("export", len(rows)) as task:
@@ -85,6 +80,15 @@ def export_source(
         result = ExportResult(folder, run.rows_kept, shards, notes)
         write_json({"format": SOURCE, "rows": written, "files": shards}, stage / MARK)
     return result
+
+
+def _flipped_labels_error(fmt: Format, run_folder: str | Path, count: int) -> CurateError:
+    return CurateError(
+        f"the format '{fmt.name}' cannot represent flipped labels",
+        where=str(run_folder),
+        found=f"{count} rows with flipped labels",
+        fix="use another export format, or run without the filter that flips",
+    )
 
 
 def _check_same_input(run: RunFiles, input_: InputConfig) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -19,8 +20,9 @@ from curate.steps.features import Features
 from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
-    from curate.steps.context import Progress
+    from curate.steps.context import Progress, Task
     from curate.store.store import Store
+    from curate.store.vectors import VectorStore
 
 TEXT_COLUMNS = ("prompt", "chosen", "rejected")
 _LOOKED_AT = 200
@@ -152,29 +154,54 @@ def embed_pairs(
     style = scratch.array("style", (len(first), len(STYLE_FEATURES)), "float32")
     opened = nullcontext() if store is None else closing(store.vectors(embedder.fingerprint, dtype))
     keys = scratch.array("text keys", (0 if store is None else len(first),), f"S{KEY_BYTES}")
-    stored = np.zeros(len(first), dtype=bool)
+    table = _TextTable(vectors, style, keys, np.zeros(len(first), dtype=bool))
     with opened as opened_store, progress.task("embed", len(first)) as task:
-
-        def unknown() -> Iterator[Texts]:
-            styled = ((rows, t, text_style(t)) for rows, t in distinct_batches(pairs, first))
-            # Texts of the next batch are read and counted while the model works on this one.
-            for rows, texts, batch_style in read_ahead(styled):
-                style[rows], numbers = batch_style, np.arange(rows.start, rows.stop)
-                if opened_store is not None:
-                    keys[rows] = text_keys(texts)
-                    stored[rows] = opened_store.find(keys[rows], vectors[rows])
-                    task.advance(int(stored[rows].sum()))
-                    numbers = numbers[~stored[rows]]
-                # A batch whose texts are all stored never reaches the model.
-                if len(numbers):
-                    yield numbers, [texts[i] for i in numbers - rows.start]
-
-        for numbers, new_vectors in embedder.stream(unknown()):
+        batches = distinct_batches(pairs, first)
+        unknown_texts = table.take_stored_vectors(batches, opened_store, task)
+        for numbers, new_vectors in embedder.stream(unknown_texts):
             vectors[numbers] = new_vectors
             if opened_store is not None:
                 opened_store.append(keys[numbers], new_vectors)
             task.advance(len(numbers))
-    return Features(vectors, style, index, cached=len(first) > 0 and bool(stored.all()))
+    is_cached = len(first) > 0 and bool(table.is_stored.all())
+    return Features(vectors, style, index, cached=is_cached)
+
+
+@dataclass(frozen=True)
+class _TextTable:
+    """One row for each distinct text.
+
+    Attributes:
+        vectors: the embeddings, (texts, dim).
+        style: the style features.
+        keys: the keys in the store; empty without a store.
+        is_stored: whether the store had the vector, (texts,).
+    """
+
+    vectors: NDArray[Any]
+    style: NDArray[Any]
+    keys: NDArray[Any]
+    is_stored: NDArray[np.bool_]
+
+    def take_stored_vectors(
+        self,
+        batches: Iterator[tuple[slice, list[str]]],
+        store: VectorStore | None,
+        task: Task,
+    ) -> Iterator[Texts]:
+        """Fill in styles and the vectors of the store; yield the texts that it does not know."""
+        styled = ((rows, texts, text_style(texts)) for rows, texts in batches)
+        # Texts of the next batch are read and counted while the model works on this one.
+        for rows, texts, batch_style in read_ahead(styled):
+            self.style[rows], numbers = batch_style, np.arange(rows.start, rows.stop)
+            if store is not None:
+                self.keys[rows] = text_keys(texts)
+                self.is_stored[rows] = store.find(self.keys[rows], self.vectors[rows])
+                task.advance(int(self.is_stored[rows].sum()))
+                numbers = numbers[~self.is_stored[rows]]
+            # A batch whose texts are all stored never reaches the model.
+            if len(numbers):
+                yield numbers, [texts[i] for i in numbers - rows.start]
 
 
 def text_keys(texts: list[str]) -> NDArray[np.bytes_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,13 +20,13 @@ from curate.models.lm.conversations import (
     lookup_or_compute,
     truncation_counts,
 )
-from curate.models.lm.language_model import Measure, TokenUsage
+from curate.models.lm.language_model import LanguageModel, Measure, TokenUsage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.models.lm.tokens import EncodedConversation
-    from curate.steps.context import Context
+    from curate.steps.context import Context, Progress
     from curate.steps.models import ModelSpec
 
 
@@ -56,29 +57,58 @@ def measure_pairs(
     sides = list(zip(texts.chosen.tolist(), texts.rejected.tolist(), strict=True))
     distinct = list(dict.fromkeys(sides))
     keys = [(*texts.keys[c], texts.keys[r][1]) for c, r in distinct]
+    distinct_pairs = _DistinctPairs(distinct, rendered, model, of)
 
     def compute(rows: list[int]) -> Computed:
-        encoded_rows = dict(rendered.encode(sorted({side for r in rows for side in distinct[r]})))
-        complete_rows = [r for r in rows if all(side in encoded_rows for side in distinct[r])]
-        encoded = [encoded_rows[side] for r in complete_rows for side in distinct[r]]
-        with context.progress.task(f"{spec.name}: pairs", len(complete_rows)) as task:
-            for measured_rows, values in model.measure_pairs(encoded, of):
+        return distinct_pairs.compute(rows, context.progress, f"{spec.name}: pairs")
+
+    name = (kind, "cut", *model.identity)
+    stored_values = lookup_or_compute(context.store, name, keys, width + 2, compute)
+    values = stored_values[:, :width]
+    why = distinct_pairs.refusal_reasons(values)
+    counts = truncation_counts(stored_values[:, width], stored_values[:, width + 1])
+    record_usage(context, spec, model.usage, before, {"pairs": len(distinct)} | counts)
+    number = {pair: r for r, pair in enumerate(distinct)}
+    status = pl.Series("status", [why.get(s, OK) for s in sides], dtype=pl.String)
+    return values[[number[s] for s in sides]], status
+
+
+@dataclass(frozen=True)
+class _DistinctPairs:
+    """The distinct pairs of conversations, and the model that measures them.
+
+    Attributes:
+        pairs: numbers of the chosen and the rejected conversation.
+        rendered: the conversations as the model sees them.
+        model: the language model.
+        measure: see `measure_pairs`.
+    """
+
+    pairs: list[tuple[int, int]]
+    rendered: ConversationRenderer
+    model: LanguageModel
+    measure: Measure
+
+    def compute(self, rows: list[int], progress: Progress, task_name: str) -> Computed:
+        """Yield values and cut tokens of the pairs whose two conversations can be encoded."""
+        encoded_rows = dict(self._encode(rows))
+        complete_rows = [r for r in rows if all(side in encoded_rows for side in self.pairs[r])]
+        encoded = [encoded_rows[side] for r in complete_rows for side in self.pairs[r]]
+        with progress.task(task_name, len(complete_rows)) as task:
+            for measured_rows, values in self.model.measure_pairs(encoded, self.measure):
                 cut = _largest_cuts([encoded[i] for i in measured_rows])
                 pair_rows = [complete_rows[i // 2] for i in measured_rows[::2]]
                 yield pair_rows, np.hstack([values[::2], cut])
                 task.advance(len(measured_rows) // 2)
 
-    name = (kind, "cut", *model.identity)
-    stored_values = lookup_or_compute(context.store, name, keys, width + 2, compute)
-    values = stored_values[:, :width]
-    missing = [r for r in range(len(distinct)) if np.isnan(values[r]).any()]
-    rendered.encode(sorted({side for r in missing for side in distinct[r]}))
-    counts = truncation_counts(stored_values[:, width], stored_values[:, width + 1])
-    record_usage(context, spec, model.usage, before, {"pairs": len(distinct)} | counts)
-    why = {distinct[r]: _refusal_reason(rendered, distinct[r]) for r in missing}
-    number = {pair: r for r, pair in enumerate(distinct)}
-    status = pl.Series("status", [why.get(s, OK) for s in sides], dtype=pl.String)
-    return values[[number[s] for s in sides]], status
+    def refusal_reasons(self, values: NDArray[np.float64]) -> dict[tuple[int, int], str]:
+        """Return why pairs have no values: the first of their conversations that was refused."""
+        missing = [r for r in range(len(self.pairs)) if np.isnan(values[r]).any()]
+        self._encode(missing)
+        return {self.pairs[r]: _refusal_reason(self.rendered, self.pairs[r]) for r in missing}
+
+    def _encode(self, rows: list[int]) -> list[tuple[int, EncodedConversation]]:
+        return self.rendered.encode(sorted({side for r in rows for side in self.pairs[r]}))
 
 
 def _largest_cuts(encoded: list[EncodedConversation]) -> NDArray[np.float64]:
