@@ -66,13 +66,7 @@ def estimate_gold_rate(strata: list[Stratum]) -> NoiseEstimate:
         min(wrong, judged_count - wrong) < _MIN_WRONG_AND_RIGHT
         or min(len(s.wrong) for s in strata) < 2
     ):
-        low, high = _exact_limits(strata, shares)
-        rate = float(shares @ [s.wrong.mean() for s in strata])
-        text = f"{rate:.1%}, between {low:.1%} and {high:.1%} ({basis})"
-        # A lower limit of 0 is compatible with no wrong label at all: only the bound is reported.
-        if low <= 0.0:
-            return NoiseEstimate(None, 0.0, high, f"at most {high:.1%} ({basis})")
-        return NoiseEstimate(rate, low, high, text)
+        return _exact_estimate(strata, shares, basis)
     weight = _least_variance_weight(strata, shares)
     corrections = [s.wrong - weight * s.predictions for s in strata]
     rate = float(
@@ -90,6 +84,19 @@ def estimate_gold_rate(strata: list[Stratum]) -> NoiseEstimate:
     half = quantile * math.sqrt(float(variance)) / (rate * (1.0 - rate))
     low, high = float(expit(logit(rate) - half)), float(expit(logit(rate) + half))
     return NoiseEstimate(rate, low, high, f"{rate:.1%}, between {low:.1%} and {high:.1%} ({basis})")
+
+
+def _exact_estimate(
+    strata: list[Stratum], shares: NDArray[np.float64], basis: str
+) -> NoiseEstimate:
+    """Return the share of wrong labels with its exact interval."""
+    low, high = _exact_limits(strata, shares)
+    rate = float(shares @ [s.wrong.mean() for s in strata])
+    text = f"{rate:.1%}, between {low:.1%} and {high:.1%} ({basis})"
+    # A lower limit of 0 is compatible with no wrong label at all: only the bound is reported.
+    if low <= 0.0:
+        return NoiseEstimate(None, 0.0, high, f"at most {high:.1%} ({basis})")
+    return NoiseEstimate(rate, low, high, text)
 
 
 def _least_variance_weight(strata: list[Stratum], shares: NDArray[np.float64]) -> float:

@@ -59,11 +59,18 @@ def audit_ranking(
     findings["by_sum"] = _clustered_share(gap > 0, groups)
     findings["by_token"] = _clustered_share((chosen - rejected)[is_finite] > 0, groups)
     if reliability is not None:
-        # pi* ranks right where log pi(y_w) - log pi(y_l) > -logit(q) / beta.
-        min_gap = -float(logit(min(reliability, _MAX_RELIABILITY))) / beta
-        settings = {"beta": beta, "reliability": round(reliability, 4)}
-        findings["idealised"] = _clustered_share(gap > min_gap, groups) | settings
+        findings["idealised"] = _idealised_accuracy(gap, groups, beta, reliability)
     return findings
+
+
+def _idealised_accuracy(
+    gap: NDArray[np.float64], groups: NDArray[np.int64], beta: float, reliability: float
+) -> dict[str, Any]:
+    """Return the ranking accuracy of DPO's optimum, with the settings that it rests on."""
+    # pi* ranks right where log pi(y_w) - log pi(y_l) > -logit(q) / beta.
+    min_gap = -float(logit(min(reliability, _MAX_RELIABILITY))) / beta
+    settings = {"beta": beta, "reliability": round(reliability, 4)}
+    return _clustered_share(gap > min_gap, groups) | settings
 
 
 def _clustered_share(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> dict[str, float]:

@@ -57,10 +57,8 @@ def audit_style(
     groups = np.unique(context.prompt_groups(pairs)[is_voted], return_inverse=True)[1]
     # Length is always reported: every other trait is compared with it.
     is_reported = estimable_columns(differences, groups) | (np.array(names) == LENGTH)
-    names, differences = (
-        [n for n, t in zip(names, is_reported, strict=True) if t],
-        differences[:, is_reported],
-    )
+    names = [n for n, t in zip(names, is_reported, strict=True) if t]
+    differences = differences[:, is_reported]
     fit = fit_vote_regression(differences, groups)
     # Folds by prompt: answers to one prompt share a style that would leak into held-out pairs.
     folds = group_folds(groups, _FOLDS, context.step_seed("style"))

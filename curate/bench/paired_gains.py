@@ -137,10 +137,8 @@ def paired_gain(
     if variance <= 0.0:
         return PairedGain(mean, 0.0, mean, mean, 1.0 if mean == 0.0 else 0.0)
     # Few prompts or few draws make the tails heavier.
-    by_prompt, by_draw = (
-        within_draws**2 / max(prompt_count - 1, 1),
-        between_draws**2 / max(draws - 1, 1),
-    )
+    by_prompt = within_draws**2 / max(prompt_count - 1, 1)
+    by_draw = between_draws**2 / max(draws - 1, 1)
     freedom = variance**2 / (by_prompt + by_draw) if sampled > 0.0 else np.inf
     error = float(np.sqrt(variance))
     half = float(stats.t.ppf(1.0 - _LEVEL / 2.0, freedom)) * error

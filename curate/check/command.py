@@ -85,19 +85,25 @@ def check_data(
             where=f"--model {model.name}",
             fix="use the instruct model's tokenizer, set a template, or export text (trl_text)",
         )
-    wrong = []
-    if tokenizer.eos_token_id is None:
-        wrong.append("it has no end-of-text token: no answer is ever seen to end")
-    if tokenizer.pad_token_id is None:
-        wrong.append("it has no padding token: set one, such as pad_token = eos_token")
-    elif tokenizer.pad_token_id == tokenizer.eos_token_id:
-        wrong.append("padding and end of text are one token: masking the padding masks the end")
     if holds is None:
         parts = list(parts)
         holds = count_content_kinds_streaming(parts)
     rules = trainer_for(trainer, frozenset(holds))
     most = max_length or rules.max_length
-    return CheckReport(check_pairs(parts, tokenizer, most, progress, rules), wrong, most)
+    problems = _tokenizer_problems(tokenizer)
+    return CheckReport(check_pairs(parts, tokenizer, most, progress, rules), problems, most)
+
+
+def _tokenizer_problems(tokenizer: Any) -> list[str]:
+    """Return what is wrong with the tokenizer's special tokens."""
+    problems = []
+    if tokenizer.eos_token_id is None:
+        problems.append("it has no end-of-text token: no answer is ever seen to end")
+    if tokenizer.pad_token_id is None:
+        problems.append("it has no padding token: set one, such as pad_token = eos_token")
+    elif tokenizer.pad_token_id == tokenizer.eos_token_id:
+        problems.append("padding and end of text are one token: masking the padding masks the end")
+    return problems
 
 
 def drop_failing_pairs(

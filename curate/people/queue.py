@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from curate.data.table import messages_text
 from curate.errors import CurateError, suggestion
@@ -53,22 +54,12 @@ class ReviewQueue:
             doubt = self._view.suspicion
             if descending is None:
                 descending = doubt[1] if doubt is not None and doubt[0] == sort else True
-            # NaN would be sorted as the largest number; it is as unknown as null.
-            order = frame.select(pl.col(sort).cast(pl.Float64).fill_nan(None)).with_row_index("i")
-            order = order.sort(sort, descending=descending, nulls_last=True, maintain_order=True)
-            rows = order["i"].to_numpy().astype(np.int64)
+            rows = _sort_rows(frame, sort, descending)
         keep = np.ones(len(frame), dtype=bool)
         if fate != "all":
             keep &= self._view.kept_mask == (fate == "kept")
         if search:
-            search_text = search.lower()
-            matches = frame.select(
-                pl.any_horizontal(
-                    messages_text(part).str.to_lowercase().str.contains(search_text, literal=True)
-                    for part in ("prompt", "chosen", "rejected")
-                )
-            ).to_series()
-            keep &= matches.to_numpy()
+            keep &= _search_mask(frame, search)
         self.rows = rows[keep[rows]]
         self.sort, self.descending, self.fate, self.search = sort, bool(descending), fate, search
         self.place = {self._ids[row]: at for at, row in enumerate(self.rows.tolist())}
@@ -102,3 +93,22 @@ class ReviewQueue:
             "tie": one["is_tie"][0],
             "scores": {name: round(float(v), 4) for name, v in pair_view["scores"].items()},
         }
+
+
+def _sort_rows(frame: pl.DataFrame, column: str, descending: bool) -> NDArray[np.int64]:
+    """Return the row numbers in the order of the column, nulls last."""
+    # NaN would be sorted as the largest number; it is as unknown as null.
+    order = frame.select(pl.col(column).cast(pl.Float64).fill_nan(None)).with_row_index("i")
+    order = order.sort(column, descending=descending, nulls_last=True, maintain_order=True)
+    return order["i"].to_numpy().astype(np.int64)
+
+
+def _search_mask(frame: pl.DataFrame, text: str) -> NDArray[np.bool_]:
+    """Return which pairs hold the text in the prompt or an answer, case ignored."""
+    matches = frame.select(
+        pl.any_horizontal(
+            messages_text(part).str.to_lowercase().str.contains(text.lower(), literal=True)
+            for part in ("prompt", "chosen", "rejected")
+        )
+    )
+    return matches.to_series().to_numpy()

@@ -57,20 +57,18 @@ def route_pairs(
         learned = _learn_from_run(run, pairs, unsure, choice, progress or SilentProgress())
         choice = replace(choice, coefficients=learned.fit.coefficients)
     priorities = _priorities_with_learning(pairs, unsure, learned, choice)
-    # Learned gains take the place of all ranks, the uncertainty's among them.
     if learned is not None and not choice.by:
         used = []
     candidates = _candidates(pairs, priorities, learned, choice)
     chosen = _most_urgent(candidates, choice)
     table = chosen.select("pair_id", *priorities.columns)
-    facts = {"run": str(run_folder), "budget": choice.budget}
-    facts |= {"candidates": len(candidates), "uncertainty": used}
+    facts = {"budget": choice.budget, "candidates": len(candidates), "uncertainty": used}
     fit = None if learned is None else learned.fit
     with atomic_folder(folder, overwrite, MARK) as stage:
         if learned is not None:
             write_json(learned.portable(), stage / "gains.json")
             facts["fit"] = asdict(learned.fit)
-        write_tasks(stage, chosen, table, choice, facts)
+        write_tasks(stage, chosen, table, choice, {"run": str(run_folder)} | facts)
     return RoutingResult(folder, table, used, len(candidates), fit)
 
 

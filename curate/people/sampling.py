@@ -68,13 +68,16 @@ def draw_sample(
         rows = np.flatnonzero(stratum == number)
         # Without replacement, each pair of a stratum with the same probability.
         is_drawn[rng.permutation(rows)[:count]] = True
-    order = np.full(len(frame), -1, dtype=np.int64)
+    order = _random_order(is_drawn, rng)
+    return frame.with_columns(stratum=pl.Series(stratum), drawn=pl.Series(is_drawn), order=order)
+
+
+def _random_order(is_drawn: NDArray[np.bool_], rng: np.random.Generator) -> pl.Series:
+    """Return random numbers from 0 for the drawn pairs, null for the others."""
+    order = np.full(len(is_drawn), -1, dtype=np.int64)
     # Across strata, so that a review that ends early has seen all of them.
     order[is_drawn] = rng.permutation(int(is_drawn.sum()))
-    draw_order = pl.Series(order).replace(-1, None)
-    return frame.with_columns(
-        stratum=pl.Series(stratum), drawn=pl.Series(is_drawn), order=draw_order
-    )
+    return pl.Series(order).replace(-1, None)
 
 
 def _suspicion_strata(

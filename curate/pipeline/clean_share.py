@@ -74,12 +74,18 @@ def clean_share(
     q = np.where(signs > 0, right, 1.0 - right)[has_posterior]
     mean = float(q.mean())
     width = _NORMAL * _standard_error(q, groups[has_posterior])
-    # The labels' own share s: with random flips at rate e clean labels have (s - e) / (1 - 2e).
     labels_share = float((signs[has_posterior] > 0).mean())
-    ends = [mean - width, mean + width]
-    ends += [(labels_share - e) / (1.0 - 2.0 * e) for e in flip_rate or () if e < 0.5]
+    ends = [mean - width, mean + width, *_shares_without_flips(labels_share, flip_rate)]
     low, high = max(min(ends), 0.0), min(max(ends), 1.0)
     return CleanShare(round(mean, 4), round(low, 4), round(high, 4))
+
+
+def _shares_without_flips(
+    labels_share: float, flip_rate: tuple[float, float] | None
+) -> list[float]:
+    """Return the share of clean labels at both ends of the flip rate; none where it is unknown."""
+    # With random flips at rate e and the labels' share s, clean labels have (s - e) / (1 - 2e).
+    return [(labels_share - e) / (1.0 - 2.0 * e) for e in flip_rate or () if e < 0.5]
 
 
 def _standard_error(q: NDArray[np.float64], groups: NDArray[np.int64]) -> float:

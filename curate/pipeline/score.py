@@ -67,16 +67,17 @@ def score(
         >>> curate.score(rows, "lengths").frame["lengths.difference"].to_list()
         [4]
     """
-    config = {
-        "scorers": [{"type": scorer} | parameters],
-        "embedder": {"name": embedder} if isinstance(embedder, str) else embedder,
-        "seed": seed,
-        "store": store,
-        "gold": to_gold_config(gold),
-    }
-    # Named in the call itself, not in a file of somebody else.
-    hosts = [str(url)] if (url := parameters.get("base_url")) else []
-    permissions = Permissions.for_hosts(hosts, remote_code=True)
+    embedder_settings = {"name": embedder} if isinstance(embedder, str) else embedder
+    config = {"scorers": [{"type": scorer} | parameters], "embedder": embedder_settings}
+    config |= {"seed": seed, "store": store, "gold": to_gold_config(gold)}
+    permissions = _permissions_of_call(parameters)
     result = Pipeline(config, permissions=permissions).run(data, progress=progress)
     record = next(step for step in result.steps if step.kind == "score")
     return Scores(result.scores, record.facts, record.warnings)
+
+
+def _permissions_of_call(parameters: dict[str, Any]) -> Permissions:
+    """Allow the server that the call names, and models to run their own code."""
+    # Named in the call itself, not in a file of somebody else.
+    hosts = [str(url)] if (url := parameters.get("base_url")) else []
+    return Permissions.for_hosts(hosts, remote_code=True)

@@ -48,12 +48,6 @@ def write_pairs(
         None if set(nonempty_attachments(kept_pairs.table)).intersection(MEDIA_COLUMNS) else workers
     )
 
-    def write_tables(rows: RowSelection, folder: Path, advance: Callable[[int], None]) -> None:
-        if shard_workers is None:
-            write_shards(report_progress(rows.iter_batches(), advance), folder, "parquet", size)
-        else:
-            shards_by_workers(rows, identity, folder, "parquet", size, shard_workers, advance)
-
     by_worker = plan.export.row_by_row and output.file_type != "dataset"
     if shard_workers is not None and by_worker and not written.is_split:
         settings = (stage / KEPT, output.file_type, size, shard_workers, task.advance)
@@ -62,6 +56,20 @@ def write_pairs(
     else:
         shards = written.write(plan.export, stage / KEPT, output.file_type, size, task.advance)
     if not keeps_pairs(output.format, output.file_type, written.is_split, written.carrier):
-        write_tables(kept_pairs, stage / PAIRS, lambda _: None)
-    write_tables(result.dropped_rows, stage / DROPPED, task.advance)
+        _write_table(kept_pairs, stage / PAIRS, size, shard_workers, lambda _: None)
+    _write_table(result.dropped_rows, stage / DROPPED, size, shard_workers, task.advance)
     return shards
+
+
+def _write_table(
+    rows: RowSelection,
+    folder: Path,
+    size: int,
+    workers: Workers | None,
+    advance: Callable[[int], None],
+) -> None:
+    """Write the rows as a pair table, by the workers if there are some."""
+    if workers is None:
+        write_shards(report_progress(rows.iter_batches(), advance), folder, "parquet", size)
+    else:
+        shards_by_workers(rows, identity, folder, "parquet", size, workers, advance)

@@ -11,9 +11,9 @@ from pyarrow import parquet
 
 from curate.data.content_kinds import count_content_kinds
 from curate.data.row_selection import RowSelection
-from curate.write.drawn_rows import weigh_pairs
+from curate.write.drawn_rows import Rows, weigh_pairs
 from curate.write.exports import get_export
-from curate.write.exports.base import Prompt
+from curate.write.exports.base import Export, Prompt
 from curate.write.exports.content_support import (
     configure_export,
     require_supported_content,
@@ -51,9 +51,6 @@ def to_dataset(
     Raises:
         CurateError: no such form, or it would lose parts of the pairs.
     """
-    from datasets import Dataset
-    from datasets.utils.logging import disable_progress_bar
-
     form, parts = get_export(format, "format"), count_content_kinds(pairs)
     configure_export(form, prompt, "paths", "parquet", "prompt")
     if not allow_loss:
@@ -61,6 +58,14 @@ def to_dataset(
         require_supported_content(form, parts, "parquet", len(pairs), able_exports, "format")
     form.parts = supported_content(form, "parquet").intersection(parts)
     rows, _ = weigh_pairs(RowSelection.from_table(pairs), weighing or resolve_weighing(form, None))
+    return _load_rows(form, rows)
+
+
+def _load_rows(form: Export, rows: Rows) -> Dataset:
+    """Write the rows to a temporary file in the export's form, and read them into memory."""
+    from datasets import Dataset
+    from datasets.utils.logging import disable_progress_bar
+
     disable_progress_bar()
     with tempfile.TemporaryDirectory() as cache_folder:
         folder = Path(cache_folder) / "kept"

@@ -67,9 +67,8 @@ def export_source(
     rows, flipped = _kept_rows(run)
     input_ = _input_of(run)
     fmt = _source_format(run.manifest["input"]["format"], input_)
-    # Before anything is written: a label that cannot be exchanged would be written as it was.
-    if flipped and fmt.side_suffixes is None:
-        raise _flipped_labels_error(fmt, folder_of_run, len(flipped))
+    if flipped:
+        _require_swappable_answers(fmt, folder_of_run, len(flipped))
     _check_same_input(run, input_)
     with atomic_folder(folder, overwrite, MARK) as stage:
         with (progress or SilentProgress()).task("export", len(rows)) as task:
@@ -77,18 +76,20 @@ def export_source(
             shards = _write_rows(frames, stage, target.rows_per_shard, task.advance)
         written = sum(shard["rows"] for shard in shards)
         assert written == len(rows), "the input changed while its rows were written"
-        result = ExportResult(folder, run.rows_kept, shards, notes)
         write_json({"format": SOURCE, "rows": written, "files": shards}, stage / MARK)
-    return result
+    return ExportResult(folder, run.rows_kept, shards, notes)
 
 
-def _flipped_labels_error(fmt: Format, run_folder: str | Path, count: int) -> CurateError:
-    return CurateError(
-        f"the format '{fmt.name}' cannot represent flipped labels",
-        where=str(run_folder),
-        found=f"{count} rows with flipped labels",
-        fix="use another export format, or run without the filter that flips",
-    )
+def _require_swappable_answers(fmt: Format, run_folder: str | Path, count: int) -> None:
+    """Raise CurateError where the format cannot exchange the answers of `count` rows."""
+    # Before anything is written: a label that cannot be exchanged would be written as it was.
+    if fmt.side_suffixes is None:
+        raise CurateError(
+            f"the format '{fmt.name}' cannot represent flipped labels",
+            where=str(run_folder),
+            found=f"{count} rows with flipped labels",
+            fix="use another export format, or run without the filter that flips",
+        )
 
 
 def _check_same_input(run: RunFiles, input_: InputConfig) -> None:

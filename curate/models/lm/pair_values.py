@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,10 +59,8 @@ def measure_pairs(
     distinct = list(dict.fromkeys(sides))
     keys = [(*texts.keys[c], texts.keys[r][1]) for c, r in distinct]
     distinct_pairs = _DistinctPairs(distinct, rendered, model, of)
-
-    def compute(rows: list[int]) -> Computed:
-        return distinct_pairs.compute(rows, context.progress, f"{spec.name}: pairs")
-
+    task_name = f"{spec.name}: pairs"
+    compute = partial(distinct_pairs.compute, progress=context.progress, task_name=task_name)
     name = (kind, "cut", *model.identity)
     stored_values = lookup_or_compute(context.store, name, keys, width + 2, compute)
     values = stored_values[:, :width]

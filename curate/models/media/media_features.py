@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,32 +59,56 @@ def embed_media_pairs(
     """
     texts = embed_pairs(pairs, embedder, store, progress, scratch, dtype)
     index = {part: rows.copy() for part, rows in texts.index.items()}
-    blocks, vector_count = [np.asarray(texts.vectors)], len(texts.vectors)
-    facts = {"media": 0, "media_not_seen": 0, "pairs_not_seen": 0}
+    blocks = [np.asarray(texts.vectors)]
+    counts = Counter(media=0, media_not_seen=0, pairs_not_seen=0)
     for column in media_answer_columns(pairs):
         media_set = media(column)
-        answers = _media_answers(media_set, media_answer_mask(pairs, column))
-        numbers = _answer_media_numbers(answers)
+        answers, numbers = _media_answers(media_set, media_answer_mask(pairs, column))
         vectors = media_set.embed(numbers, embedder, store, progress, dtype)
-        answer_vectors, chosen, rejected = _answer_vectors(answers, numbers, vectors)
-        rows = [row for row, *_ in answers]
-        # The rows of texts stay as they are; a pair with media points behind them instead.
-        index["chosen"][rows] = vector_count + chosen
-        index["rejected"][rows] = vector_count + rejected
-        blocks.append(answer_vectors)
-        vector_count += len(answer_vectors)
-        facts["media"] += len(numbers)
-        facts["media_not_seen"] += int((~vectors.any(axis=1)).sum())
-        facts["pairs_not_seen"] += int((chosen == len(answer_vectors) - 1).sum())
-    if facts["media"] and facts["media_not_seen"] == facts["media"]:
-        raise _no_medium_error(pairs, media)
-    return _join_features(texts, blocks, index, scratch or ScratchSpace(), dtype), facts
+        answer_block = _embed_answers(answers, numbers, vectors)
+        _append_answers(answer_block, [row for row, *_ in answers], blocks, index)
+        counts.update(_count_media(vectors, answer_block))
+    _require_visible_media(counts, pairs, media)
+    return _join_features(texts, blocks, index, scratch or ScratchSpace(), dtype), dict(counts)
 
 
-def _answer_media_numbers(answers: MediaAnswers) -> NDArray[np.int64]:
-    """Return the numbers of the media that are answers: those in prompts are not embedded."""
-    numbers = [n for _, *sides in answers for answer in sides for n in answer]
-    return np.unique(numbers).astype(np.int64)
+@dataclass(frozen=True)
+class _AnswerBlock:
+    """Vectors of the distinct answers, and which are each pair's.
+
+    Attributes:
+        vectors: (answers + 1, dim), the last one 0.
+        chosen: (pairs,) row of the chosen answer.
+        rejected: (pairs,) row of the rejected answer.
+    """
+
+    vectors: NDArray[np.float32]
+    chosen: NDArray[np.int64]
+    rejected: NDArray[np.int64]
+
+
+def _append_answers(
+    answer_block: _AnswerBlock,
+    rows: list[int],
+    blocks: list[NDArray[Any]],
+    index: dict[str, NDArray[np.int64]],
+) -> None:
+    """Put the block below the others, and let the pairs at `rows` point into it."""
+    vector_count = sum(len(block) for block in blocks)
+    # The rows of texts stay as they are; a pair with media points behind them instead.
+    index["chosen"][rows] = vector_count + answer_block.chosen
+    index["rejected"][rows] = vector_count + answer_block.rejected
+    blocks.append(answer_block.vectors)
+
+
+def _count_media(vectors: NDArray[np.float32], answer_block: _AnswerBlock) -> dict[str, int]:
+    """Count media, those that cannot be seen, and the pairs that lack one of theirs."""
+    unseen_row = len(answer_block.vectors) - 1
+    return {
+        "media": len(vectors),
+        "media_not_seen": int((~vectors.any(axis=1)).sum()),
+        "pairs_not_seen": int((answer_block.chosen == unseen_row).sum()),
+    }
 
 
 def _join_features(
@@ -100,6 +126,14 @@ def _join_features(
     style = scratch.array("style", (count, texts.style.shape[1]), "float32")
     style[: len(texts.style)] = texts.style
     return Features(vectors, style, index)
+
+
+def _require_visible_media(
+    counts: Counter[str], pairs: pl.DataFrame, media: Callable[[str], MediaSet]
+) -> None:
+    """Raise CurateError where there are media and none of them can be seen."""
+    if counts["media"] and counts["media_not_seen"] == counts["media"]:
+        raise _no_medium_error(pairs, media)
 
 
 def _no_medium_error(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> CurateError:
@@ -124,8 +158,13 @@ def _no_medium_error(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> C
     )
 
 
-def _media_answers(media: MediaSet, is_media_answer: pl.Series) -> MediaAnswers:
-    """Return the pairs whose answers are media, without what stands before both."""
+def _media_answers(
+    media: MediaSet, is_media_answer: pl.Series
+) -> tuple[MediaAnswers, NDArray[np.int64]]:
+    """Return the pairs whose answers are media, without what stands before both.
+
+    The second value has the numbers of all these media: those in prompts are not embedded.
+    """
     shared, rejected_media = media.of[media.column], media.of[REJECTED_MEDIA[media.column]]
     answers = []
     for row, (chosen, rejected, is_media) in enumerate(
@@ -137,13 +176,14 @@ def _media_answers(media: MediaSet, is_media_answer: pl.Series) -> MediaAnswers:
         most = min(len(chosen), len(rejected)) - 1
         before = next((i for i in range(most) if chosen[i] != rejected[i]), max(most, 0))
         answers.append((row, chosen[before:], rejected[before:]))
-    return answers
+    numbers = [n for _, *sides in answers for answer in sides for n in answer]
+    return answers, np.unique(numbers).astype(np.int64)
 
 
-def _answer_vectors(
+def _embed_answers(
     answers: MediaAnswers, numbers: NDArray[np.int64], vectors: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """Return vectors of the distinct answers, the last one 0, and which are each pair's.
+) -> _AnswerBlock:
+    """Return vectors of the distinct answers, the mean of their media's.
 
     Args:
         answers: of the pairs.
@@ -168,4 +208,4 @@ def _answer_vectors(
     np.logical_or.at(unseen, owner, ~vectors[flat].any(axis=1))
     # Both sides of such a pair take the last row, the vector 0.
     which[unseen[which].any(axis=1)] = len(answer_numbers)
-    return answer_vectors, which[:, 0], which[:, 1]
+    return _AnswerBlock(answer_vectors, which[:, 0], which[:, 1])
