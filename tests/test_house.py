@@ -87,13 +87,8 @@ def banned_names(tree: ast.AST) -> list[str]:
 
 # Only ever smaller: what was there when the rule was made.
 ALLOWED_BANNED_NAMES = {"curate": 1540, "scorers": 0, "filters": 0, "tests": 1223}
-ALLOWED_LONG_FUNCTIONS = 44
-ALLOWED_LONGEST_FUNCTION = 111
-SHARED_CLASS_NAMES = {
-    *("Advice", "Answers", "Axolotl", "Block", "Checked", "Comparison", "Conversation"),
-    *("Coverage", "Gain", "MediaFiles", "NeMoRL", "OpenAIDPO", "PairTable", "Plan", "Rows"),
-    *("Section", "Source", "Swift", "Verdict", "Vertex", "Written", "_CallablePackage"),
-}
+ALLOWED_LONG_FUNCTIONS = 11
+ALLOWED_LONGEST_FUNCTION = 55
 
 
 @pytest.mark.parametrize("folder", CODE_FOLDERS)
@@ -120,7 +115,8 @@ def test_a_class_name_is_used_once() -> None:
         for node in ast.walk(syntax_tree(path))
         if isinstance(node, ast.ClassDef)
     )
-    assert {name for name, count in names.items() if count > 1} <= SHARED_CLASS_NAMES
+    # A format and an export of the same trainer differ by their suffix, so none is excepted.
+    assert not {name for name, count in names.items() if count > 1}
 
 
 def test_functions_are_short() -> None:

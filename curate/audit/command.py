@@ -79,7 +79,6 @@ def audit_pairs(
     reviewed = None if gold is None else _match_gold_verdicts(frame, gold)
     judgements = None if reviewed is None else label_verdicts(frame, reviewed.matched.frame)
     context.evidence = audited_evidence(frame, judgements)
-    # Counts are cheap and exact on all pairs; models see only the sample.
     findings = _audit_all_pairs(pairs, against)
     findings |= _audit_sample(frame, context, style_columns, disagreement)
     report = AuditReport(versions(), seed, dataset, facts, sampled=sampled, **findings)
@@ -108,6 +107,7 @@ def _embedded_context(
 
 def _audit_all_pairs(pairs: Pairs, against: Pairs | None) -> dict[str, Any]:
     """Return the findings that rest on all pairs."""
+    # Counts are cheap and exact on all pairs; models see only the sample.
     return {
         "data": inspect_pairs(pairs),
         "agreement": audit_agreement(pairs.frame),

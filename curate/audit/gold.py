@@ -128,6 +128,19 @@ def _exact_limits(strata: list[Stratum], shares: NDArray[np.float64]) -> tuple[f
     return float(low), float(high)
 
 
+def _measure_coverage(sampled: pl.DataFrame, verdict_count: int) -> ReviewCoverage:
+    """Return how much of the sample is reviewed; raise CurateError where nothing is."""
+    reviewed_count, vote_count = int(sampled["reviewed"].sum()), int(sampled["wrong"].count())
+    if not reviewed_count:
+        raise CurateError(
+            "no verdict on a sampled pair",
+            where="--gold",
+            found=f"{verdict_count:,} verdicts, on other pairs",
+            fix="give the dataset of the reviewed pairs, and its sample by --sample",
+        )
+    return ReviewCoverage(len(sampled), reviewed_count, vote_count)
+
+
 def audit_gold(
     pairs: pl.DataFrame,
     predicted: NDArray[np.float64],
@@ -155,21 +168,11 @@ def audit_gold(
     """
     frame, has_sample = _join_judgements(pairs, predicted, verdicts, sample), sample is not None
     sampled = frame.filter("drawn")
-    coverage = ReviewCoverage(
-        len(sampled), int(sampled["reviewed"].sum()), int(sampled["wrong"].count())
-    )
-    if not coverage.reviewed:
-        raise CurateError(
-            "no verdict on a sampled pair",
-            where="--gold",
-            found=f"{len(verdicts):,} verdicts, on other pairs",
-            fix="give the dataset of the reviewed pairs, and its sample by --sample",
-        )
+    coverage = _measure_coverage(sampled, len(verdicts))
     problem = _selection_problem(sampled, coverage, verdicts, has_sample, resume)
+    rate = NoiseEstimate(None, None, None, f"no rate: {problem}")
     if problem is None:
         rate = _rate_with_notes(frame, coverage, verdicts, has_sample)
-    else:
-        rate = NoiseEstimate(None, None, None, f"no rate: {problem}")
     return rate.facts() | {
         "judged": coverage.votes,
         "drawn": coverage.size if has_sample else None,

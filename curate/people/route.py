@@ -57,8 +57,7 @@ def route_pairs(
         learned = _learn_from_run(run, pairs, unsure, choice, progress or SilentProgress())
         choice = replace(choice, coefficients=learned.fit.coefficients)
     priorities = _priorities_with_learning(pairs, unsure, learned, choice)
-    if learned is not None and not choice.by:
-        used = []
+    used = used if learned is None or choice.by else []
     candidates = _candidates(pairs, priorities, learned, choice)
     chosen = _most_urgent(candidates, choice)
     table = chosen.select("pair_id", *priorities.columns)

@@ -68,8 +68,8 @@ def score(
         [4]
     """
     embedder_settings = {"name": embedder} if isinstance(embedder, str) else embedder
-    config = {"scorers": [{"type": scorer} | parameters], "embedder": embedder_settings}
-    config |= {"seed": seed, "store": store, "gold": to_gold_config(gold)}
+    config: dict[str, Any] = {"scorers": [{"type": scorer} | parameters], "seed": seed}
+    config |= {"embedder": embedder_settings, "store": store, "gold": to_gold_config(gold)}
     permissions = _permissions_of_call(parameters)
     result = Pipeline(config, permissions=permissions).run(data, progress=progress)
     record = next(step for step in result.steps if step.kind == "score")
