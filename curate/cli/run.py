@@ -130,13 +130,22 @@ def _show_truth(scores: Any) -> None:
 
 
 def _show_dry_run(pipeline: Any, folder: Path) -> None:
-    from curate.cli.console import show_plan
+    from curate.cli.console import show_plan, show_warnings
+    from curate.errors import CurateError
+    from curate.pipeline.extra_columns import check_extra_columns
     from curate.pipeline.file_evidence import file_evidence
     from curate.pipeline.run_evidence import check_gold
 
     pairs = pipeline.read(limit=_DRY_RUN_PAIRS)
     gold = pipeline.config.gold
     check_gold(gold)
+    try:
+        check_extra_columns(pipeline.plan.filters, pairs.frame)
+    except CurateError as error:
+        # A key may first occur in pairs that were not read.
+        if len(pairs) < _DRY_RUN_PAIRS:
+            raise
+        show_warnings([f"of the first {len(pairs):,} pairs: {error.problem}; {error.fix}"])
     scores = file_evidence(pipeline.plan.scorers, pairs.frame).scores
     facts = {"format": pairs.format, "pairs": len(pairs), "gold": gold and gold.text()}
     show_plan(pipeline.plan, facts, str(folder), scores)

@@ -9,7 +9,8 @@ import polars as pl
 
 from curate.data.json_fields import extra_value
 
-_SCORE_WORDS = {"score", "scores", "rating", "ratings", "reward", "rewards", "grade", "points"}
+SCORE_WORDS = {"score", "scores", "rating", "ratings", "reward", "rewards", "grade", "points"}
+"""Words by which a column is called a score."""
 _MARGINS = ("margin", "score_margin", "reward_margin", "score_diff", "score_gap")
 """Columns of the chosen answer's score less the rejected one's."""
 _WORD = re.compile(r"[a-z0-9]+")
@@ -28,7 +29,7 @@ def score_columns(names: Iterable[str]) -> tuple[str, str] | None:
     """
     by_words = {tuple(_WORD.findall(name.lower())): name for name in names}
     for words, name in by_words.items():
-        if "chosen" not in words or not _SCORE_WORDS.intersection(words):
+        if "chosen" not in words or not SCORE_WORDS.intersection(words):
             continue
         other = by_words.get(tuple("rejected" if w == "chosen" else w for w in words))
         if other is not None:
@@ -53,12 +54,12 @@ def score_gap(keys: Sequence[str]) -> pl.Expr:
 
     Null where a number is missing or not finite.
     """
-    values = [_parse_number(key) for key in keys]
+    values = [score_number(key) for key in keys]
     gap = values[0] - values[1] if len(values) > 1 else values[0]
     return pl.when(gap.is_finite()).then(gap)
 
 
-def _parse_number(key: str) -> pl.Expr:
+def score_number(key: str) -> pl.Expr:
     """Return the number under a key, or under nested keys that are joined by dots."""
     value = extra_value(key)
     if "." in key:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 from curate.data.json_text import to_json
 
+_PATH_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 SLOT_KEY = "chosen_slot"
 """The slot (1 or 2) of the chosen answer, null for a tie."""
 
@@ -43,6 +46,19 @@ def extra_value(*keys: str) -> pl.Expr:
     """Return the value of `extra` under a key, or under nested keys, as text; else null."""
     path = "$" + "".join(f"['{key}']" for key in keys)
     return pl.col("extra").str.json_path_match(path)
+
+
+def extra_path(path: str) -> pl.Expr:
+    """Return the value of `extra` at a path such as `a.b` or `scores[0]`, as text; else null.
+
+    A key that is written so goes before.
+    """
+    steps = _PATH_STEP.findall(path)
+    whole_key = extra_value(path)
+    if len(steps) == 1:
+        return whole_key
+    json_path = "$" + "".join(f"[{index}]" if index else f"['{key}']" for key, index in steps)
+    return pl.coalesce(whole_key, pl.col("extra").str.json_path_match(json_path))
 
 
 def with_extra_key(column: str, key: str, json_value: pl.Expr) -> pl.Expr:

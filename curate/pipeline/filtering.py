@@ -10,14 +10,13 @@ import numpy as np
 import polars as pl
 
 from curate.data.attachments import MEDIA
-from curate.data.hashes import select_in_batches
-from curate.data.json_fields import extra_value
 from curate.data.process import release_free_memory
 from curate.data.row_selection import ROW_NUMBER, RowSelection, expand_to_all_rows
 from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, MESSAGES
 from curate.models.heads.noise.learnability import LEARNABILITY_FACT
 from curate.pipeline.bias_watch import BiasWatch
-from curate.pipeline.plan import EXTRA_PREFIX, FilterStep, PipelinePlan
+from curate.pipeline.extra_columns import with_extras
+from curate.pipeline.plan import FilterStep, PipelinePlan
 from curate.pipeline.selection_bias import TrainingColumns, selection_bias
 from curate.steps.context import Context
 from curate.steps.contracts import FilterResult
@@ -295,17 +294,3 @@ def _drop_columns(
         raise RuntimeError(f"step '{step.name}' gives codes {unknown}, declared are {declared}")
     name = pl.repeat(step.name, len(reason), dtype=pl.String, eager=True)
     return pl.DataFrame({DROP_STEP: name, DROP_REASON: reason, DROP_CODE: code})
-
-
-def with_extras(frame: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
-    """Return the columns `extra.<key>`: the key's value of each row, as number where all are,
-    else as text.
-    """
-    for key in keys:
-        value = select_in_batches(frame, value=extra_value(key))["value"]
-        # One value that is no number makes the key a text: a threshold on it then fails and says
-        # so.
-        number = value.cast(pl.Float64, strict=False)
-        column = number if number.null_count() == value.null_count() else value
-        frame = frame.with_columns(column.alias(EXTRA_PREFIX + key))
-    return frame

@@ -10,6 +10,7 @@ from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError, mask_text, suggestion
 from curate.pipeline.config import OnBias, PipelineConfig, StepConfig
 from curate.pipeline.evidence import with_evidence
+from curate.pipeline.extra_columns import ANSWER_SCORES, is_extra_column
 from curate.pipeline.scorer_step import ScorerStep, prefix_columns
 from curate.pipeline.yaml_locations import YamlLocations
 from curate.steps.contracts import Column, Filter
@@ -19,7 +20,6 @@ from curate.write.exports import WEIGHTS, Export, get_export
 from curate.write.exports.content_support import configure_export
 from curate.write.weighing import Weighing, resolve_weighing
 
-EXTRA_PREFIX = "extra."
 GOLD = "gold"
 JUDGED = Column(f"{GOLD}.judged", "reviewers' verdict on the label: right, wrong or null", "text")
 """Column of a run with reviewed pairs."""
@@ -64,7 +64,7 @@ class PipelinePlan:
         filters: filters in running order.
         export: the export that writes the kept pairs.
         weighing: what the export does with weights.
-        extras: keys of `extra` that filters read as columns `extra.<key>`.
+        extras: columns that filters read from `extra`: `extra.<key>` and scores of both answers.
         carried: columns that the shards carry, by the name that they have there.
         has_gold: whether some pairs are reviewed.
         on_bias: what to do if length decides which labels a filter acts on.
@@ -249,12 +249,12 @@ def _check_columns(
     gold_columns: tuple[Column, ...],
 ) -> tuple[str, ...]:
     scores = (*gold_columns, *(column for step in scorers for column in step.columns()))
-    valid_names = [*PAIR_COLUMNS, *(column.name for column in scores)]
+    valid_names = [*PAIR_COLUMNS, *ANSWER_SCORES, *(column.name for column in scores)]
     extras: dict[str, None] = {}
     for where, step in filters:
         for column in step.filter.reads():
-            if column.startswith(EXTRA_PREFIX):
-                extras[column.removeprefix(EXTRA_PREFIX)] = None
+            if is_extra_column(column):
+                extras[column] = None
             elif column not in valid_names:
                 _unknown_column(column, valid_names, where)
         # A filter may read what an earlier one adds, and nothing that comes later.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from curate.pipeline.extra_columns import check_extra_columns
 from curate.pipeline.file_evidence import FileEvidence, file_evidence
 from curate.pipeline.plan import JUDGED, PipelinePlan
 from curate.steps.evidence import LabelEvidence
@@ -85,5 +86,6 @@ def run_evidence(
     Raises:
         CurateError: a key of the file that no pair has, or verdicts on other pairs.
     """
+    check_extra_columns(plan.filters, pairs)
     judgements = None if gold is None else judged_pairs(gold, pairs)
     return RunEvidence(file_evidence(plan.scorers, pairs), judgements, gold_files)

@@ -276,7 +276,6 @@ def conditions() -> Iterator[Odd]:
         "COALESCE": "COALESCE(strength, 1.0) > 0.5",
         "ARRAY_LENGTH": "ARRAY_LENGTH(chosen) = 1",
         "a quote in a text": "source <> 'it''s; -- SELECT'",
-        "extra": "`extra.note` IS NULL",
         "a cast": f"CAST({column} AS DOUBLE) > 0",
     }
     for name, text in good.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from curate.pipeline.filtering import with_extras
+from curate.pipeline.extra_columns import with_extras
 from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer
 from curate.steps.context import Context
@@ -59,7 +59,7 @@ def test_nan_needs_a_status() -> None:
 def test_extras_become_numbers_only_where_all_are() -> None:
     row = {"prompt": "p", "chosen": "a", "rejected": "b"}
     rows = [{**row, "extra": e} for e in ('{"n": 1, "t": "1"}', '{"n": 2.5, "t": "x"}', None)]
-    frame = with_extras(pairs_of(rows), ("n", "t", "none"))
+    frame = with_extras(pairs_of(rows), ("extra.n", "extra.t", "extra.none"))
     assert frame["extra.n"].to_list() == [1.0, 2.5, None]
     assert frame["extra.t"].to_list() == ["1", "x", None]
     assert frame["extra.none"].to_list() == [None] * 3
