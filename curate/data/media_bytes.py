@@ -16,7 +16,7 @@ NOT_IN_DATA = "not in the data"
 OUTSIDE = "leads out of the data's folder"
 MISSING = "not found beside the data"
 TOO_LARGE = "far too large"
-# A file of 256 MB is no answer; it is told, not read.
+# A file of 256 MB is no answer; it is reported, not read.
 _MOST_BYTES = 1 << 28
 
 

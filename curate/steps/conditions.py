@@ -175,6 +175,7 @@ def _check_words(text: str) -> None:
         # A star in place of a column; between two values it multiplies.
         if token == "*" and (before[1] in ("", "(", ",") or following[1] in ("", ")", ",")):
             raise ValueError("an expression over named columns; * names all")
+        # A prefix changes what a text means: x'41' is bytes.
         if kind == "text" and before[0] == "word" and before[1].lower() not in WORDS:
             raise ValueError(f"an SQL expression; {before[1]}{token[:20]} is no text")
         if kind in ("name", "word") and "." in (before[1], following[1]):
@@ -182,6 +183,7 @@ def _check_words(text: str) -> None:
             raise ValueError(f"backticks around a column with a dot: `{dotted}`")
         if kind == "word" and following[1] == "(":
             _check_function(token, tokens[i + 2][1])
+        # `is distinct from` compares two values; elsewhere FROM begins a query.
         elif kind == "word" and token.lower() in _FORBIDDEN and before[1].lower() != "distinct":
             hint = f"{token.upper()} belongs to queries; a column of that name stands in backticks"
             raise ValueError(f"an expression over columns; {hint}")

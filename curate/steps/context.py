@@ -169,6 +169,7 @@ class Context:
     def step_seed(self, *names: str | int) -> int:
         """Return a seed for one step: equal for the same run seed and names, else independent."""
         text = "/".join(str(n) for n in (self.seed, *names))
+        # 32 bits: the largest seed that numpy's older generators and scikit-learn accept.
         return int.from_bytes(blake2b(text.encode(), digest_size=4).digest(), "big")
 
     def rng(self, *names: str | int) -> np.random.Generator:

@@ -45,6 +45,7 @@ def entry_points_by_name(group: str) -> dict[str, list[EntryPoint]]:
     """Return all entry points of each name, those of this project first."""
     by_value: dict[str, dict[str, EntryPoint]] = {}
     for entry in entry_points(group=group):
+        # A package that is found twice on the path lists the same entry again: no conflict.
         by_value.setdefault(entry.name, {}).setdefault(entry.value, entry)
     return {
         name: sorted(entries.values(), key=lambda e: (not is_builtin(e), e.value))

@@ -43,8 +43,8 @@ class LabelEvidence:
 
     Attributes:
         sources: margins of judges, reward models and the like, one a column.
-        judged: (pairs,) int8: 1 where a person found the label right, -1 where wrong, 0 where
-            nobody judged (or the verdict was a tie); None without judged pairs.
+        verdicts: (pairs,) int8: 1 where a person found the label right, -1 where wrong, 0 where
+            nobody reviewed it (or the verdict was a tie); None without reviewed pairs.
     """
 
     sources: tuple[EvidenceSource, ...] = ()
@@ -58,6 +58,7 @@ class LabelEvidence:
         verdicts = [] if self.verdicts is None else [("judged", self.verdicts)]
         digest = blake2b(digest_size=16)
         for name, values in (*columns, *verdicts):
+            # With the length: else the end of one column could pass for the start of the next.
             digest.update(f"{name}\0{len(values)}\0".encode())
             for start in range(0, len(values), _BLOCK):
                 digest.update(np.ascontiguousarray(values[start : start + _BLOCK]).tobytes())
@@ -70,6 +71,7 @@ class LabelEvidence:
 
     def flipped(self, flips: NDArray[np.bool_]) -> LabelEvidence:
         """Return the evidence for labels of which some are flipped: margins change their sign."""
+        # int8, so that the verdicts keep their type.
         signs = np.where(flips, -1, 1).astype(np.int8)
         sources = tuple(replace(s, margin=s.margin * signs) for s in self.sources)
         return LabelEvidence(sources, None if self.verdicts is None else self.verdicts * signs)

@@ -36,7 +36,7 @@ def _from_column(value: Any) -> Any:
 NamedEvidence = Annotated[
     EvidenceColumn, BeforeValidator(_from_column, json_schema_input_type=str | EvidenceColumn)
 ]
-"""An `EvidenceColumn`, which may be given by its column alone."""
+"""An `EvidenceColumn`, which may be given as the name of its column."""
 
 
 class EvidenceParameters(Parameters):

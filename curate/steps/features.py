@@ -40,6 +40,7 @@ class Features:
 
     def directions(self, rows: slice | NDArray[np.int64] = _ALL) -> NDArray[np.float64]:
         """Return chosen minus rejected, normalised to length 1, (pairs, dim); 0 if equal."""
+        # float64: the small difference of two similar answers is not rounded once more.
         difference = self.of("chosen", rows).astype(np.float64) - self.of("rejected", rows)
         norms = np.linalg.norm(difference, axis=1, keepdims=True)
         directions: NDArray[np.float64] = difference / np.where(norms > 0, norms, 1.0)

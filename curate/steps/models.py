@@ -28,7 +28,7 @@ def _from_name(value: Any) -> Any:
 
 
 Model = Annotated[ModelSpec, BeforeValidator(_from_name, json_schema_input_type=str | ModelSpec)]
-"""A `ModelSpec`, which may be given by its name alone."""
+"""A `ModelSpec`, which may be given as a name."""
 
 
 class Inference(StrictModel):

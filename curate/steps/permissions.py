@@ -68,6 +68,7 @@ class Permissions:
                 fix=f"if you trust {use.host} with this key: --allow-host {use.host}, or export "
                 f"{HOSTS_VARIABLE}={use.host}",
             )
+        # Searched in the JSON, since a step may hold models at any depth.
         if not self.remote_code and '"trust_remote_code":true' in step.params.model_dump_json():
             raise CurateError(
                 "the pipeline would run code shipped with a model",

@@ -11,7 +11,7 @@ from curate.steps.contracts import Parameters
 DEFAULT_COLUMN = "label_em.posterior"
 POSTERIOR_FACT, NOISE_FACT, MEAN_FACT = "posterior", "noise", "wrong_by_posterior"
 """Facts of a filter by a posterior: the column and what is left. And of the scorer that gives one:
-what can be told of the share of wrong labels, and that share by its own posterior."""
+what is known of the share of wrong labels, and that share by its own posterior."""
 
 
 class PosteriorParams(Parameters):

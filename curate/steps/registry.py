@@ -82,7 +82,7 @@ def _import_fix(error: Exception) -> str:
     missing = getattr(error, "name", "") or ""
     if missing in _MOVED:
         return f"it was written for an older curate: import from '{_MOVED[missing]}' instead"
-    return "mend or uninstall the package that brings it"
+    return "repair or uninstall the package that provides it"
 
 
 def build_step(cls: type[S], parameters: dict[str, Any], where: str) -> S:

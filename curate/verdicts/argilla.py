@@ -43,7 +43,7 @@ class Argilla(AnnotationTool):
         return {"records.json": records, "settings.json": _dataset_settings(), "load.py": _LOAD}
 
     def matches(self, exported: Any) -> bool:
-        """Return a list of records with responses."""
+        """Return whether this is a list of records with responses."""
         return have_all_fields(exported, "fields", "responses")
 
     def verdicts(self, exported: Any) -> Iterator[ReviewVerdict]:

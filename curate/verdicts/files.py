@@ -112,7 +112,7 @@ def _verdicts_of(path: Path, exported: Any) -> list[ReviewVerdict]:
         )
     try:
         return list(tool.verdicts(exported))
-    # A tool's export changes with its version: whatever its reader trips over is told as that.
+    # A tool's export changes with its version: any error of its reader is reported as a mismatch.
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise CurateError(
             "the verdicts do not match the export format of their tool",

@@ -31,7 +31,7 @@ _SHOWN_VALUES = 5
 
 
 class GoldConfig(YamlSection):
-    """Where judged pairs come from."""
+    """Where reviewed pairs come from."""
 
     verdicts: tuple[str, ...] = Field(
         (),
@@ -64,6 +64,7 @@ def _parse_paths(value: Any) -> Any:
     if not isinstance(value, (list, tuple)):
         return value
     names = [str(name) for name in value]
+    # A file of verdicts may be called extra.something too.
     is_column = len(names) == 1 and names[0].startswith(EXTRA) and not Path(names[0]).exists()
     return {"column": names[0]} if is_column else {"verdicts": names}
 
@@ -72,7 +73,7 @@ Gold = Annotated[
     GoldConfig,
     BeforeValidator(_parse_paths, json_schema_input_type=str | list[str] | GoldConfig),
 ]
-"""A `GoldConfig`, which may be given by its path, paths or column alone."""
+"""A `GoldConfig`, which may be given as a path, paths or a column."""
 
 
 def to_gold_config(value: Any) -> GoldConfig | None:

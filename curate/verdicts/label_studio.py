@@ -45,7 +45,7 @@ class LabelStudio(AnnotationTool):
         return {"tasks.json": tasks, "label_config.xml": _label_config()}
 
     def matches(self, exported: Any) -> bool:
-        """Return a list of tasks with annotations."""
+        """Return whether this is a list of tasks with annotations."""
         return have_all_fields(exported, "data", "annotations")
 
     def verdicts(self, exported: Any) -> Iterator[ReviewVerdict]:

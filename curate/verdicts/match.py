@@ -55,7 +55,7 @@ class MatchedVerdicts:
             CurateError: any verdict is on a pair that is not there, or whose answers have changed.
         """
         if self.unmatched:
-            fix = "name the dataset or run whose pairs were judged"
+            fix = "name the dataset or run whose pairs were reviewed"
             raise CurateError(
                 "verdicts do not belong to these pairs",
                 where=where,
@@ -88,7 +88,9 @@ class MatchedVerdicts:
                 "prefer (a file of an older version): they are applied to the current label"
             )
             if self.doubtful:
-                line += f"; a filter has flipped {self.doubtful:,} of these labels: judge them anew"
+                line += (
+                    f"; a filter has flipped {self.doubtful:,} of these labels: review them again"
+                )
             lines.append(line)
         return lines
 
@@ -98,7 +100,7 @@ def match_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> MatchedVerdic
 
     Args:
         pairs: the pair table, with labels as they stand now.
-        verdicts: from `read_verdicts`; or pair_id, reviewer and verdict alone.
+        verdicts: from `read_verdicts`; or only pair_id, reviewer and verdict.
     """
     verdicts = pl.concat([pl.DataFrame(schema=SCHEMA), verdicts], how="diagonal")
     reviewed = pairs.filter(pl.col("pair_id").is_in(verdicts["pair_id"].unique().implode()))
@@ -106,11 +108,13 @@ def match_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> MatchedVerdic
     current = current.with_columns(reviewed["pair_id"], is_flipped=flipped_mask(reviewed))
     joined = verdicts.join(current, on="pair_id", how="inner", maintain_order="left")
     chosen, rejected = pl.col("chosen_hash"), pl.col("rejected_hash")
+    # A file may record only one of the answers: one that is recognised decides.
     is_same = ((chosen == pl.col("c")) | (rejected == pl.col("r"))).fill_null(False)
     is_other = ((chosen == pl.col("r")) | (rejected == pl.col("c"))).fill_null(False)
     has_hash = chosen.is_not_null() | rejected.is_not_null()
     is_changed = has_hash & ~is_same & ~is_other
     is_side = pl.col("verdict").is_in(["keep", "flip"])
+    # Answers with equal texts match both ways: such a verdict stays as it is.
     is_turned = is_side & is_other & ~is_same
     counts = joined.select(
         changed=is_changed.sum(),
@@ -136,7 +140,7 @@ def label_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> NDArray[np.in
         verdicts: the frame of `match_verdicts` for these pairs.
 
     Returns:
-        (pairs,) int8, as `LabelEvidence.judged` wants it.
+        (pairs,) int8, as in `LabelEvidence.verdicts`.
     """
     sign = pl.col("verdict").replace_strict(
         {"keep": 1, "flip": -1}, default=0, return_dtype=pl.Int8

@@ -179,7 +179,7 @@ def _bad_quote(file: DataFile, line: int, error: csv.Error) -> CurateError:
         found='the row that starts there opens a quote (") '
         + ("and the file ends within it" if never else f"which ends too early: {error}"),
         expected='quote marks around a whole field, and "" for a mark within it',
-        fix="mend the row: rows behind it would be taken for its text",
+        fix="repair the row: the rows after it would be read as part of its text",
     )
 
 

@@ -155,7 +155,7 @@ class DataFile:
             where=self.name,
             found=f"{size / MB:,.0f} MB and more",
             expected=f"at most {limit / MB:,.0f} MB",
-            fix=f"raise input.{key}, or mend the file (an array can be written as JSON lines)",
+            fix=f"raise input.{key}, or repair the file (an array can be written as JSON lines)",
         )
 
 

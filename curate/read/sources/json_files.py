@@ -83,7 +83,7 @@ def _load_array(data: bytes, file: DataFile) -> list[Any]:
     except UnicodeDecodeError as error:
         raise not_utf8(file, f"byte {error.start}", error) from None
     except (ValueError, RecursionError) as error:
-        # JSON lines under the name of JSON: a mistake that one command mends.
+        # JSON lines in a file named .json: a mistake that one command repairs.
         several = str(error).startswith("Extra data")
         raise CurateError(
             "the file is not valid JSON",

@@ -121,7 +121,7 @@ def test_a_file_of_an_older_version_works_with_a_warning(tmp_path: Path) -> None
     judged = read_verdicts([tmp_path / "v.jsonl"])
     found = match_verdicts(flipped(pairs, [True, True]), judged)
     assert found.frame["verdict"].to_list() == ["flip", "tie"]
-    assert found.warnings()[0].endswith("a filter has flipped 1 of these labels: judge them anew")
+    assert found.warnings()[0].endswith("a filter has flipped 1 of these labels: review them again")
 
 
 @pytest.mark.parametrize("tool", TOOLS)
