@@ -58,7 +58,7 @@ def media_answers(pairs: pl.DataFrame, column: str = "images") -> pl.DataFrame:
     """The pairs with marks of media in the place of the texts where both answers have some."""
     mark = PLACEHOLDERS[f"{column[:-1]} parts"]
     has = pairs[column].is_not_null() & pairs[f"rejected_{column}"].is_not_null()
-    bare = messages_series("bare", [turn(mark) if own else None for own in has])
+    bare = messages_series("bare", [turn(mark) if has_mark else None for has_mark in has])
     return pairs.with_columns(
         pl.Series(pl.select(pl.coalesce(bare, pairs[side])).to_series()).alias(side)
         for side in ("chosen", "rejected")
@@ -159,8 +159,8 @@ def read_rows(folder: Path, rows: list[dict[str, Any]], kind: str = "jsonl", **m
         write_jsonl(path, rows)
     else:
         names = dict.fromkeys(name for row in rows for name in row)
-        whole = [{name: row.get(name) for name in names} for row in rows]
-        pq.write_table(pa.Table.from_pylist(whole), path)
+        full_rows = [{name: row.get(name) for name in names} for row in rows]
+        pq.write_table(pa.Table.from_pylist(full_rows), path)
     return read_pairs(str(path), **more)
 
 

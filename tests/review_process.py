@@ -26,9 +26,9 @@ class ReviewProcess:
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)/\?token=(\S+)", line)
-        assert found, line + (self.process.communicate()[1] if not line else "")
-        self.address, self.port, self.token = found.group(), int(found[1]), found[2]
+        url_match = re.search(r"http://127\.0\.0\.1:(\d+)/\?token=(\S+)", line)
+        assert url_match, line + (self.process.communicate()[1] if not line else "")
+        self.address, self.port, self.token = url_match.group(), int(url_match[1]), url_match[2]
 
     def stop(self) -> str:
         """Ctrl+C; what is printed then."""

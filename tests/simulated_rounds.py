@@ -29,13 +29,13 @@ class World:
         self._rng = np.random.default_rng(seed)
         self.reward = self._rng.normal(size=DIM)
         self.reward *= 4.0 / np.linalg.norm(self.reward)
-        self._known: dict[str, np.ndarray] = {}
+        self._vectors: dict[str, np.ndarray] = {}
 
     def vector(self, text: str) -> np.ndarray:
-        if text not in self._known:
+        if text not in self._vectors:
             vector = self._rng.normal(size=DIM)
-            self._known[text] = vector / np.linalg.norm(vector)
-        return self._known[text]
+            self._vectors[text] = vector / np.linalg.norm(vector)
+        return self._vectors[text]
 
     def true(self, text: str) -> float:
         return float(self.vector(text) @ self.reward)

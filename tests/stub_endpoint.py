@@ -40,7 +40,7 @@ class Stub:
         if isinstance(reply, int):
             return reply, {"error": {"message": f"stub says {reply}"}}
         message = {"role": "assistant", "content": reply}
-        found: dict[str, Any] = {
+        completion: dict[str, Any] = {
             "id": "stub",
             "object": "chat.completion",
             "created": 0,
@@ -48,8 +48,8 @@ class Stub:
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
         }
         if self.usage:
-            found["usage"] = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
-        return 200, found
+            completion["usage"] = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+        return 200, completion
 
 
 @contextmanager
@@ -60,8 +60,8 @@ def stub_endpoint(answer: Answer, **settings: Any) -> Iterator[Stub]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            code, found = stub.handle(body)
-            data = json.dumps(found).encode()
+            code, reply = stub.handle(body)
+            data = json.dumps(reply).encode()
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))

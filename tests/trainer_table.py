@@ -166,9 +166,9 @@ class Cells:
 
     def _images(self) -> str:
         (self._folder / "red.png").write_bytes(picture(seed=1))
-        seen = [{"type": "image"}, {"type": "text", "text": "What?"}]
+        image_question = [{"type": "image"}, {"type": "text", "text": "What?"}]
         row = {
-            "prompt": [{"role": "user", "content": seen}],
+            "prompt": [{"role": "user", "content": image_question}],
             "chosen": published("good"),
             "rejected": published("evil"),
             "images": ["red.png"],
@@ -178,10 +178,10 @@ class Cells:
             folder = write(read_pairs(str(source)).frame, self._form, self._folder / "images")
         except CurateError:
             return REFUSED
-        assert all(self._seen(folder)), self._form
+        assert all(self._images_arrive(folder)), self._form
         return "yes"
 
-    def _seen(self, folder: Path) -> list[bool]:
+    def _images_arrive(self, folder: Path) -> list[bool]:
         """Whether each conversation has its image, as the loader gives it."""
         if self._form.startswith("llamafactory"):
             rows = trainers.llamafactory_data(folder)
@@ -226,8 +226,8 @@ def cells(form: str) -> list[str]:
 def line(form: str, row: list[str]) -> str:
     """The row as Markdown."""
     name, _, prompt = form.partition(", ")
-    shown = f"`{name}`, prompt: implicit" if prompt else f"`{name}`"
-    return "| " + " | ".join((shown, *row)) + " |"
+    title = f"`{name}`, prompt: implicit" if prompt else f"`{name}`"
+    return "| " + " | ".join((title, *row)) + " |"
 
 
 def page() -> str:

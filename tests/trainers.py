@@ -96,7 +96,7 @@ def decorator(*arguments: Any, **_: Any) -> Any:
 @contextmanager
 def stand_ins(**modules: dict[str, Any]) -> Iterator[None]:
     """Modules of these contents where none is installed, taken away again."""
-    known = dict(sys.modules)
+    modules_before = dict(sys.modules)
     for name, content in modules.items():
         if importlib.util.find_spec(name) is None:
             module = Anything(name)
@@ -107,7 +107,7 @@ def stand_ins(**modules: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        for name in [n for n in modules if n not in known]:
+        for name in [n for n in modules if n not in modules_before]:
             sys.modules.pop(name, None)
 
 
@@ -115,12 +115,12 @@ def trl_tokens(trainer: str, rows: Any, tokenizer: Any) -> Any:
     """Rows with token ids as TRL's trainer prepares them."""
     import trl
 
-    made = getattr(trl, f"{trainer}Trainer").__new__(getattr(trl, f"{trainer}Trainer"))
-    made._tokenizer, made.calculate_KL, made._is_vlm = tokenizer, False, False
-    made.desirable_weight = made.undesirable_weight = 1.0
+    trl_trainer = getattr(trl, f"{trainer}Trainer").__new__(getattr(trl, f"{trainer}Trainer"))
+    trl_trainer._tokenizer, trl_trainer.calculate_KL, trl_trainer._is_vlm = tokenizer, False, False
+    trl_trainer.desirable_weight = trl_trainer.undesirable_weight = 1.0
     settings = {"output_dir": "none", "use_cpu": True, "bf16": False, "report_to": "none"}
     args = getattr(trl, f"{trainer}Config")(**settings)
-    return made._prepare_dataset(rows, tokenizer, args, "train")
+    return trl_trainer._prepare_dataset(rows, tokenizer, args, "train")
 
 
 def trl_rows(rows: Any, tokenizer: Any) -> list[TrainedRow]:
@@ -180,16 +180,16 @@ def llamafactory_rows(folder: Path, tokenizer: Any, cutoff_len: int = 2048) -> l
     template = templates.get_template_and_fix_tokenizer(tokenizer, data)
     kind = {"dpo": "rm"}.get(settings["stage"], settings["stage"])
     processor = loader._get_dataset_processor(data, kind, template, tokenizer, None)
-    made = processor.preprocess_dataset(aligned.to_dict())
+    tokenized = processor.preprocess_dataset(aligned.to_dict())
     names = ("",) if kind == "kto" else ("chosen_", "rejected_")
-    ids, labels = ([made[f"{n}{c}"] for n in names] for c in ("input_ids", "labels"))
+    ids, labels = ([tokenized[f"{n}{c}"] for n in names] for c in ("input_ids", "labels"))
     rows = []
     for number in range(len(ids[0])):
         answers = [[t for t in side[number] if t >= 0] for side in labels]
         prompt = ids[0][number][: len(ids[0][number]) - len(answers[0])]
-        label = made["kto_tags"][number] if kind == "kto" else None
+        label = tokenized["kto_tags"][number] if kind == "kto" else None
         texts = tuple(tokenizer.decode(answer) for answer in answers)
-        images = tuple(made["images"][number] or ())
+        images = tuple(tokenized["images"][number] or ())
         rows.append(TrainedRow(tokenizer.decode(prompt), texts, label, None, images))
     return rows
 
@@ -245,25 +245,25 @@ def swift_rows(folder: Path, tokenizer: Any, max_length: int = 2048) -> list[Tra
             loss_scale="last_round",  # as `swift rlhf` has it
         )
         template.set_mode({"dpo": "rlhf"}.get(kind, kind))
-        found = []
+        trained_rows = []
         for row in rows:
             try:
                 encoded = template.encode(dict(row))
             except (ValueError, AssertionError):  # MaxLengthError is a ValueError
                 continue
-            found.append(_swift_row(encoded, row, tokenizer))
-        return found
+            trained_rows.append(_swift_row(encoded, row, tokenizer))
+        return trained_rows
 
 
 def _swift_row(encoded: Any, row: Any, tokenizer: Any) -> TrainedRow:
     sides = ("chosen",) if "label" in encoded else ("chosen", "rejected")
     labels = [[t for t in encoded[f"{side}_labels"] if t >= 0] for side in sides]
     prompts = {
-        tokenizer.decode(encoded[f"{side}_input_ids"][: -len(own)])
-        for side, own in zip(sides, labels, strict=True)
+        tokenizer.decode(encoded[f"{side}_input_ids"][: -len(answer_labels)])
+        for side, answer_labels in zip(sides, labels, strict=True)
     }
     (prompt,) = prompts
-    texts = tuple(tokenizer.decode(own) for own in labels)
+    texts = tuple(tokenizer.decode(answer_labels) for answer_labels in labels)
     images = tuple(row.get("images") or ())
     return TrainedRow(prompt, texts, encoded.get("label"), encoded.get("margin"), images)
 
@@ -302,14 +302,16 @@ def openrlhf_rows(
         rows = loaded.RewardDataset(
             data, tokenizer, max_length, strategy, is_dpo=is_dpo, num_processors=None
         )
-    found = []
+    trained_rows = []
     for number in range(len(rows)):
         chosen, _, rejected, _, extra = rows[number]
         prompt = extra if is_dpo else 0
         texts = (tokenizer.decode(side[0][prompt:]) for side in (chosen, rejected))
         margin = None if is_dpo else extra
-        found.append(TrainedRow(tokenizer.decode(chosen[0][:prompt]), tuple(texts), margin=margin))
-    return found
+        trained_rows.append(
+            TrainedRow(tokenizer.decode(chosen[0][:prompt]), tuple(texts), margin=margin)
+        )
+    return trained_rows
 
 
 def data_of(folder: Path) -> Any:
@@ -368,7 +370,7 @@ def torchtune_rows(folder: Path, _: Any) -> list[TrainedRow]:
         cache_dir=str(folder / "cache"),
         keep_in_memory=True,
     )
-    found = []
+    trained_rows = []
     for row in rows:
         talks = messages.ChosenRejectedToMessages(train_on_input=False)(row)
         prompt = "\n".join(m.text_content for m in talks["chosen"] if m.masked)
@@ -376,8 +378,8 @@ def torchtune_rows(folder: Path, _: Any) -> list[TrainedRow]:
             "\n".join(m.text_content for m in talks[side] if not m.masked)
             for side in ("chosen", "rejected")
         )
-        found.append(TrainedRow(prompt, answers))
-    return found
+        trained_rows.append(TrainedRow(prompt, answers))
+    return trained_rows
 
 
 def llamafactory_data(folder: Path) -> Any:

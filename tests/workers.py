@@ -18,10 +18,10 @@ class Pickled:
 
     def value(self) -> Any:
         """Made anew; arrays cannot be written to, as those of Ray's store."""
-        found = pickle.loads(self._bytes)
-        if isinstance(found, np.ndarray):
-            found.flags.writeable = False
-        return found
+        value = pickle.loads(self._bytes)
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+        return value
 
 
 class PickledWorkers:
@@ -44,13 +44,13 @@ class PickledWorkers:
         return [list(column) for column in zip(*rows, strict=True)]
 
     def map(self, function: Callable[..., Any], *columns: Iterable[Any]) -> Iterator[Any]:
-        sent = _dumps(function)
+        pickled_function = _dumps(function)
         for row in zip(*columns, strict=True):  # handed out as it is made
             self.calls += 1
-            given = [v.value() if isinstance(v, Pickled) else Pickled(v).value() for v in row]
-            yield pickle.loads(_dumps(pickle.loads(sent)(*given)))
+            arguments = [v.value() if isinstance(v, Pickled) else Pickled(v).value() for v in row]
+            yield pickle.loads(_dumps(pickle.loads(pickled_function)(*arguments)))
 
 
 def _dumps(value: Any) -> bytes:
-    found: bytes = cloudpickle.dumps(value)  # which Ray pickles functions with
-    return found
+    pickled: bytes = cloudpickle.dumps(value)  # which Ray pickles functions with
+    return pickled

@@ -51,7 +51,7 @@ class Case:
 
     name: str
     judge: str = ""
-    judged: int = 0
+    verdict_count: int = 0
     pattern: str = "symmetric"
     blind: bool = False
 
@@ -121,18 +121,18 @@ def cell(
     train = replace(train, margin=None)
     flips = flips_of(train, case.pattern, rate, rng)
     noisy = train.flipped(flips)
-    judged = np.zeros(len(flips), dtype=np.int8)
-    sample = rng.permutation(len(flips))[: case.judged]
-    judged[sample] = np.where(flips[sample], -1, 1)
+    verdicts = np.zeros(len(flips), dtype=np.int8)
+    sample = rng.permutation(len(flips))[: case.verdict_count]
+    verdicts[sample] = np.where(flips[sample], -1, 1)
     sources = ()
     if case.judge:
         margin = np.where(flips, -1.0, 1.0) * margins[case.judge][rows]
         sources = (EvidenceSource(case.judge, margin),)
-    evidence = LabelEvidence(sources, judged if case.judged else None)
-    seen = blinded(noisy, rng) if case.blind else noisy
+    evidence = LabelEvidence(sources, verdicts if case.verdict_count else None)
+    simulation = blinded(noisy, rng) if case.blind else noisy
     started = time.process_time()
-    context = Context(seed=seed, features_of=lambda: seen.features, evidence=evidence)
-    posterior = label_posterior(seen.pairs, context, style=not case.blind)
+    context = Context(seed=seed, features_of=lambda: simulation.features, evidence=evidence)
+    posterior = label_posterior(simulation.pairs, context, style=not case.blind)
     seconds = time.process_time() - started
     return _figures(posterior, noisy, flips, clean) | {
         "set": data.name,
@@ -173,13 +173,13 @@ def cases_for(names: list[str], judges: list[str]) -> list[tuple[Case, tuple[flo
     if "heads" in names:
         cases.append((Case("heads"), RATES))
     if "judged" in names:
-        cases += [(Case(f"{count} judged", judged=count), RATES) for count in JUDGED[1:]]
+        cases += [(Case(f"{count} judged", verdict_count=count), RATES) for count in JUDGED[1:]]
     if "judges" in names:
         cases += [(Case(judge, judge), RATES[1:]) for judge in judges]
         cases += [(Case(f"{judge}, 50 judged", judge, 50), RATES[2:]) for judge in judges]
     if "length" in names:
         cases += [
-            (Case(f"length, {count} judged", judged=count, pattern="length"), (0.5,))
+            (Case(f"length, {count} judged", verdict_count=count, pattern="length"), (0.5,))
             for count in JUDGED
         ]
     if "blind" in names:

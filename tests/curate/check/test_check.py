@@ -60,9 +60,9 @@ def hurt(pairs: pl.DataFrame, name: str, most: int = 64) -> dict[str, list[int]]
     """Rows with each problem."""
     report = check_data([pairs], "trl", ModelSpec(name=name), SilentProgress(), most)
     at = {i: n for n, i in enumerate(pairs["pair_id"])}
-    found = {k: [at[i] for i in ids] for k, ids in report.checked.hurt.items() if ids}
+    rows_by_problem = {k: [at[i] for i in ids] for k, ids in report.checked.hurt.items() if ids}
     assert report.checked.pairs == len(pairs)
-    return found
+    return rows_by_problem
 
 
 def plain(**more: Any) -> dict[str, Any]:
@@ -90,8 +90,8 @@ def test_each_problem_is_found_on_the_pair_that_has_it(tmp_path: Path) -> None:
     prompts[4] = prompts[4] + turn("well", "assistant")
     prompts[7] = []
     pairs = pairs.with_columns(pl.Series("prompt", prompts, dtype=pairs.schema["prompt"]))
-    found = hurt(pairs, model(tmp_path / "m"))
-    assert found == {
+    rows_by_problem = hurt(pairs, model(tmp_path / "m"))
+    assert rows_by_problem == {
         REFUSED: [7],
         FULL: [1],
         EQUAL: [1, 2, 8],
@@ -130,15 +130,17 @@ def test_token_ids_are_those_of_trl(tmp_path: Path) -> None:
     pairs = read_pairs(trl_rows(3)).frame
     texts = distinct_conversations(pairs)
     tokens = TrainerTokens(tokenizer, TRAINERS["trl"])
-    found = tokens.encode(tokens.write(texts.prompts, texts.answers))
-    for prompt, answer, own in zip(texts.prompts, texts.answers, found, strict=True):
+    conversations = tokens.encode(tokens.write(texts.prompts, texts.answers))
+    for prompt, answer, conversation in zip(
+        texts.prompts, texts.answers, conversations, strict=True
+    ):
         plain_prompt = [{"role": m["role"], "content": m["content"]} for m in prompt.messages]
         plain_answer = [{"role": m["role"], "content": m["content"]} for m in answer]
         before = data_utils._tokenize(tokenizer, plain_prompt, add_generation_prompt=True)
-        whole = data_utils._tokenize(tokenizer, plain_prompt + plain_answer)
-        assert isinstance(own, ConversationTokens)
-        assert list(own.prompt) == before["input_ids"]
-        assert list(own.both) == whole["input_ids"]
+        trl_tokens = data_utils._tokenize(tokenizer, plain_prompt + plain_answer)
+        assert isinstance(conversation, ConversationTokens)
+        assert list(conversation.prompt) == before["input_ids"]
+        assert list(conversation.both) == trl_tokens["input_ids"]
 
 
 def test_the_tokenizer_itself(tmp_path: Path) -> None:
@@ -148,10 +150,10 @@ def test_the_tokenizer_itself(tmp_path: Path) -> None:
     tokenizer.pad_token, tokenizer.chat_template = "<eos>", None
     tokenizer.save_pretrained(str(tmp_path / "bare"))
     progress = SilentProgress()
-    found = check_data(
+    report = check_data(
         [table([plain()])], "trl", ModelSpec(name=str(tmp_path / "no-pad")), progress
     )
-    assert "no padding token" in found.tokenizer[0]
+    assert "no padding token" in report.tokenizer[0]
     with pytest.raises(CurateError, match="no chat template"):
         check_data([], "trl", ModelSpec(name=str(tmp_path / "bare")), progress)
     with pytest.raises(CurateError, match="did you mean 'trl'"):
@@ -164,10 +166,10 @@ def test_the_command_on_a_run_and_its_mending(tmp_path: Path) -> None:
     run = tmp_path / "run"
     config = {"filters": [{"type": "sample", "rows": 9}], "output": {"report": False}}
     Pipeline(config).run(Pairs(table(rows)), output=run)
-    told = CliRunner().invoke(app, ["check", str(run), "--model", name])
-    assert told.exit_code == 3
-    assert "pairs are unusable or harmful for training" in told.output
-    assert EMPTY in told.output
+    result = CliRunner().invoke(app, ["check", str(run), "--model", name])
+    assert result.exit_code == 3
+    assert "pairs are unusable or harmful for training" in result.output
+    assert EMPTY in result.output
     as_json = CliRunner().invoke(app, ["check", str(run), "--model", name, "--json"])
     facts = json.loads(as_json.output)
     count = facts["problems"][EMPTY]

@@ -28,7 +28,7 @@ SETTINGS = {"axolotl": "sequence_len", "openrlhf": "max_length", "swift": "max_l
 SYSTEM = published("Be kind.", "system")
 
 
-def asked(text: str) -> list[dict[str, str]]:
+def user_turn(text: str) -> list[dict[str, str]]:
     return [*SYSTEM, *published(text, "user")]
 
 
@@ -40,17 +40,17 @@ def row(number: int, prompt: Any, chosen: str = "yes", rejected: str = "no") -> 
 
 
 LENGTHS = [
-    row(n, asked("q" * (3 * n)), "A" * (1 + 5 * (n % 4)), "B" * (1 + n % 7)) for n in range(24)
+    row(n, user_turn("q" * (3 * n)), "A" * (1 + 5 * (n % 4)), "B" * (1 + n % 7)) for n in range(24)
 ]
 TURNS = [
-    row(0, asked("q")),
-    row(1, [*asked("q"), *published("a"), *published("r", "user")]),
-    row(2, [*asked("q"), *published("r", "user")]),
+    row(0, user_turn("q")),
+    row(1, [*user_turn("q"), *published("a"), *published("r", "user")]),
+    row(2, [*user_turn("q"), *published("r", "user")]),
     row(3, [*published("q", "user"), *SYSTEM, *published("r", "user")]),
-    row(4, [*asked("q"), *published("a")]),
-    row(5, [*asked("q"), *published("a"), *published("b"), *published("r", "user")]),
+    row(4, [*user_turn("q"), *published("a")]),
+    row(5, [*user_turn("q"), *published("a"), *published("b"), *published("r", "user")]),
     row(6, [*published("a"), *published("r", "user")]),
-    row(7, [*SYSTEM, *asked("q")]),
+    row(7, [*SYSTEM, *user_turn("q")]),
 ]
 
 
@@ -75,14 +75,14 @@ def trained(trainer: str, rows: list[Any], folder: Path, tokenizer: Any, most: i
         str(write_jsonl(folder / "rows.jsonl", rows)), folder / "out", ExportTarget(trainer)
     )
     if trainer == "llamafactory":
-        found = trainers.llamafactory_rows(folder / "out", tokenizer, most)
+        trained_rows = trainers.llamafactory_rows(folder / "out", tokenizer, most)
     else:
         load = getattr(trainers, ROWS[trainer])
-        found = load(folder / "out", tokenizer, **{SETTINGS[trainer]: most})
-    return {int(re.findall(r"(\d+): ", one.prompt + one.answers[0])[-1]) for one in found}
+        trained_rows = load(folder / "out", tokenizer, **{SETTINGS[trainer]: most})
+    return {int(re.findall(r"(\d+): ", one.prompt + one.answers[0])[-1]) for one in trained_rows}
 
 
-def told(trainer: str, folder: Path, most: int) -> dict[str, set[int]]:
+def reported_rows(trainer: str, folder: Path, most: int) -> dict[str, set[int]]:
     """The numbers of the rows with each problem."""
     pairs = read_pairs(str(folder / "rows.jsonl")).frame
     numbers = {
@@ -98,26 +98,26 @@ def told(trainer: str, folder: Path, most: int) -> dict[str, set[int]]:
 @pytest.mark.parametrize("trainer", ["axolotl", "openrlhf", "swift"])
 @pytest.mark.parametrize("most", [70, 77, 78])
 def test_pairs_that_are_too_long(trainer: str, most: int, tmp_path: Path, model: Any) -> None:
-    own = trained(trainer, LENGTHS, tmp_path, model, most)
-    left_out = told(trainer, tmp_path, most)[LEFT_OUT]
-    assert left_out == set(range(24)) - own
+    trained_numbers = trained(trainer, LENGTHS, tmp_path, model, most)
+    left_out = reported_rows(trainer, tmp_path, most)[LEFT_OUT]
+    assert left_out == set(range(24)) - trained_numbers
     assert 0 < len(left_out) < 24
 
 
 @pytest.mark.parametrize("trainer", ["llamafactory", "swift"])
 def test_speakers_that_do_not_take_turns(trainer: str, tmp_path: Path, model: Any) -> None:
-    own = trained(trainer, TURNS, tmp_path, model, 2048)
-    assert told(trainer, tmp_path, 2048)[SHAPE] == set(range(len(TURNS))) - own
+    trained_numbers = trained(trainer, TURNS, tmp_path, model, 2048)
+    assert reported_rows(trainer, tmp_path, 2048)[SHAPE] == set(range(len(TURNS))) - trained_numbers
 
 
 def test_llamafactory_cuts_prompts_and_answers(tmp_path: Path, model: Any) -> None:
     most = 60
     source = write_jsonl(tmp_path / "rows.jsonl", LENGTHS)
     export_pairs(str(source), tmp_path / "out", ExportTarget("llamafactory"))
-    whole = trainers.llamafactory_rows(tmp_path / "out", model, 2048)
-    left = trainers.llamafactory_rows(tmp_path / "out", model, most)
-    problems = told("llamafactory", tmp_path, most)
-    pairs = list(enumerate(zip(whole, left, strict=True)))
+    full_rows = trainers.llamafactory_rows(tmp_path / "out", model, 2048)
+    cut_rows = trainers.llamafactory_rows(tmp_path / "out", model, most)
+    problems = reported_rows("llamafactory", tmp_path, most)
+    pairs = list(enumerate(zip(full_rows, cut_rows, strict=True)))
     cut_prompts = {n for n, (a, b) in pairs if len(b.prompt) < len(a.prompt)}
     cut = {n for n, (a, b) in pairs if list(map(len, b.answers)) != list(map(len, a.answers))}
     assert problems[ASKED] == cut_prompts
@@ -129,54 +129,58 @@ def test_llamafactory_cuts_prompts_and_answers(tmp_path: Path, model: Any) -> No
 def test_openrlhf_cuts_answers(tmp_path: Path, model: Any) -> None:
     source = write_jsonl(tmp_path / "rows.jsonl", LENGTHS)
     export_pairs(str(source), tmp_path / "out", ExportTarget("openrlhf"))
-    whole = trainers.openrlhf_rows(tmp_path / "out", model, 2048)
-    left = {r.prompt: r for r in trainers.openrlhf_rows(tmp_path / "out", model, 80)}
+    full_rows = trainers.openrlhf_rows(tmp_path / "out", model, 2048)
+    rows_by_prompt = {r.prompt: r for r in trainers.openrlhf_rows(tmp_path / "out", model, 80)}
     cut = {
         n
-        for n, one in enumerate(whole)
-        if one.prompt in left and left[one.prompt].answers != one.answers
+        for n, one in enumerate(full_rows)
+        if one.prompt in rows_by_prompt and rows_by_prompt[one.prompt].answers != one.answers
     }
-    assert told("openrlhf", tmp_path, 80)[CUT] == cut
+    assert reported_rows("openrlhf", tmp_path, 80)[CUT] == cut
     assert cut
 
 
 def test_axolotl_loses_answers_that_the_template_trims(tmp_path: Path) -> None:
     trimmed = CHATML.replace("m['content']", "m['content'] | trim")
     tokenizer = chatml_model(tmp_path / "model", trimmed)
-    rows = [row(0, asked("q")), row(1, asked("r"), chosen="yes \n")]
+    rows = [row(0, user_turn("q")), row(1, user_turn("r"), chosen="yes \n")]
     export_pairs(
         str(write_jsonl(tmp_path / "rows.jsonl", rows)), tmp_path / "out", ExportTarget("axolotl")
     )
     # The answer becomes an empty text, which its own filter refuses.
     with pytest.raises(ValueError, match="chosen and rejected keys are required"):
         trainers.axolotl_rows(tmp_path / "out", tokenizer)
-    assert told("axolotl", tmp_path, 2048)[LOST] == {1}
+    assert reported_rows("axolotl", tmp_path, 2048)[LOST] == {1}
 
 
 def test_axolotl_finds_short_answers_in_its_dummy_prompt(tmp_path: Path, model: Any) -> None:
-    rows = [row(0, asked("q")), row(1, asked("q"), chosen="dummy"), row(2, asked("q"), chosen="a")]
+    rows = [
+        row(0, user_turn("q")),
+        row(1, user_turn("q"), chosen="dummy"),
+        row(2, user_turn("q"), chosen="a"),
+    ]
     export_pairs(
         str(write_jsonl(tmp_path / "rows.jsonl", rows)), tmp_path / "out", ExportTarget("axolotl")
     )
-    found = trainers.axolotl_rows(tmp_path / "out", model, shuffle_merged_datasets=False)
-    assert ["dummy_message" in one.answers[0] for one in found] == [False, True, True]
-    assert told("axolotl", tmp_path, 2048)[LOST] == {1, 2}
+    trained_rows = trainers.axolotl_rows(tmp_path / "out", model, shuffle_merged_datasets=False)
+    assert ["dummy_message" in one.answers[0] for one in trained_rows] == [False, True, True]
+    assert reported_rows("axolotl", tmp_path, 2048)[LOST] == {1, 2}
 
 
 def test_axolotl_fails_at_roles_that_it_does_not_know(tmp_path: Path, model: Any) -> None:
-    rows = [row(0, asked("q")), row(1, [*published("d", "developer"), *published("q", "user")])]
+    rows = [row(0, user_turn("q")), row(1, [*published("d", "developer"), *published("q", "user")])]
     export_pairs(
         str(write_jsonl(tmp_path / "rows.jsonl", rows)), tmp_path / "out", ExportTarget("axolotl")
     )
     with pytest.raises(KeyError, match="developer"):
         trainers.axolotl_rows(tmp_path / "out", model)
-    assert told("axolotl", tmp_path, 2048)[SHAPE] == {1}
+    assert reported_rows("axolotl", tmp_path, 2048)[SHAPE] == {1}
 
 
 def test_axolotl_passes_pairs_with_calls_on_to_trl(tmp_path: Path, model: Any) -> None:
     """None is left out for its length: TRL cuts it."""
-    rows = [*LENGTHS, row(24, asked("q")) | {"tools": [{"type": "function", "function": {}}]}]
+    rows = [*LENGTHS, row(24, user_turn("q")) | {"tools": [{"type": "function", "function": {}}]}]
     write_jsonl(tmp_path / "rows.jsonl", rows)
-    problems = told("axolotl", tmp_path, 70)
+    problems = reported_rows("axolotl", tmp_path, 70)
     assert not problems[LEFT_OUT]
     assert problems[CUT]

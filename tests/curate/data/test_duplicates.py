@@ -10,7 +10,7 @@ from curate.data.duplicates import duplicate_flags, first_duplicate, repeated_ro
 from tests.helpers import pairs_of
 
 
-def drawn(rows: int, texts: int) -> pl.DataFrame:
+def random_pairs(rows: int, texts: int) -> pl.DataFrame:
     """Pairs of few texts, so that many repeat or contradict each other."""
     rng = np.random.default_rng(0)
 
@@ -33,19 +33,19 @@ def naive(pairs: pl.DataFrame, ignore: bool) -> list[tuple[bool, int, bool, str]
         who = () if ignore else (row["annotator"],)
         rows.append((texts, row["is_tie"], who, row["pair_id"]))
     out = []
-    for number, (texts, tie, who, own) in enumerate(rows):
+    for number, (texts, tie, who, pair_id) in enumerate(rows):
         same = [r for r in rows if r[0][0] == texts[0] and sorted(r[0][1:]) == sorted(texts[1:])]
         label = [r for r in rows[:number] if r[:3] == (texts, tie, who)]
         voted = [r for r in same if not r[1] and r[0][1] != r[0][2]]
         against = not tie and texts[1] != texts[2] and any(r[0] != texts for r in voted)
-        out.append((bool(label), len(same), against, label[0][3] if label else own))
+        out.append((bool(label), len(same), against, label[0][3] if label else pair_id))
     return out
 
 
 @pytest.mark.parametrize("ignore", [True, False])
 @pytest.mark.parametrize("texts", [2, 4, 1000])
 def test_flags_are_those_of_a_loop(texts: int, ignore: bool) -> None:
-    pairs = drawn(200, texts)
+    pairs = random_pairs(200, texts)
     flags = duplicate_flags(pairs, ignore_annotator=ignore)
     first = first_duplicate(pairs, ignore_annotator=ignore)
     assert [*zip(*flags, first, strict=True)] == naive(pairs, ignore)

@@ -47,8 +47,8 @@ def test_content_keys_tell_texts_apart_and_ignore_the_label_in_low_and_high() ->
 
 def test_batches_change_nothing() -> None:
     frame = pl.DataFrame({"x": range(20_000)})
-    found = select_in_batches(frame, pl.col("x") * 2, y=pl.col("x").cast(pl.String))
-    assert found.equals(frame.select(pl.col("x") * 2, y=pl.col("x").cast(pl.String)))
+    selected = select_in_batches(frame, pl.col("x") * 2, y=pl.col("x").cast(pl.String))
+    assert selected.equals(frame.select(pl.col("x") * 2, y=pl.col("x").cast(pl.String)))
     assert select_in_batches(frame.head(0), pl.col("x")).columns == ["x"]
 
 

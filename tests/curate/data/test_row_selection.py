@@ -16,8 +16,8 @@ MASK = np.array([True, False, True, True, False, False, True, True])
 
 def some() -> RowSelection:
     """Five rows, of which the filter turned `x` and added `y`."""
-    own = pl.DataFrame({"x": [0, -2, -3, -6, -7], "y": [1.0, 2.0, 3.0, 4.0, 5.0]})
-    return RowSelection.from_table(TABLE).where(MASK).with_columns(own)
+    changes = pl.DataFrame({"x": [0, -2, -3, -6, -7], "y": [1.0, 2.0, 3.0, 4.0, 5.0]})
+    return RowSelection.from_table(TABLE).where(MASK).with_columns(changes)
 
 
 def frame() -> pl.DataFrame:
@@ -60,8 +60,8 @@ def test_no_row_gives_a_part_with_the_columns() -> None:
 
 def test_a_union_has_the_rows_of_both_in_order() -> None:
     every = RowSelection.from_table(TABLE)
-    others = every.where(~MASK).with_columns(pl.DataFrame({"z": ["k", "l", "m"]}))
-    both = some().union(others).frame()
+    other_rows = every.where(~MASK).with_columns(pl.DataFrame({"z": ["k", "l", "m"]}))
+    both = some().union(other_rows).frame()
     expected = TABLE.with_columns(
         # What one of them changed is as in the table for the others.
         x=pl.when(pl.Series(MASK)).then(-pl.col("x")).otherwise("x"),
@@ -69,16 +69,16 @@ def test_a_union_has_the_rows_of_both_in_order() -> None:
         z=pl.Series([None, "k", None, None, "l", "m", None, None]),
     )
     assert_frame_equal(both, expected)
-    assert_frame_equal(others.union(some()).frame(), expected, check_column_order=False)
+    assert_frame_equal(other_rows.union(some()).frame(), expected, check_column_order=False)
 
 
 def test_columns_of_some_rows_over_all() -> None:
     some = pl.DataFrame({ROW_NUMBER: [3, 1], "a": ["x", "y"], "b": [1.0, None]})
-    found = pl.concat(expand_to_all_rows(some, 4))
+    expanded = pl.concat(expand_to_all_rows(some, 4))
     assert_frame_equal(
-        found, pl.DataFrame({"a": [None, "y", None, "x"], "b": [None, None, None, 1.0]})
+        expanded, pl.DataFrame({"a": [None, "y", None, "x"], "b": [None, None, None, 1.0]})
     )
-    assert_frame_equal(pl.concat(expand_to_all_rows(some.head(0), 2)), found.clear(2))
+    assert_frame_equal(pl.concat(expand_to_all_rows(some.head(0), 2)), expanded.clear(2))
     # Those that a filter left as they are stand behind the others.
     for order in ([0, 1, 2], [1, 2, 0], [2, 1, 0]):
         every = pl.DataFrame({ROW_NUMBER: order, "a": [str(row) for row in order]})

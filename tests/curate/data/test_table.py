@@ -81,7 +81,7 @@ def test_rows_come_by_number_in_the_order_asked_for(
 ) -> None:
     monkeypatch.setattr(module, "BATCH_ROWS", 3)
     table = pl.DataFrame({"x": range(8), "text": [[str(c)] for c in range(8)]})
-    found = module.gather_pairs(table, np.array(rows, dtype=np.int64))
-    assert found.schema == table.schema
-    assert found["x"].to_list() == list(rows)
-    assert found["text"].to_list() == [[str(c)] for c in rows]
+    gathered = module.gather_pairs(table, np.array(rows, dtype=np.int64))
+    assert gathered.schema == table.schema
+    assert gathered["x"].to_list() == list(rows)
+    assert gathered["text"].to_list() == [[str(c)] for c in rows]

@@ -76,8 +76,8 @@ def test_from_a_dataset_to_a_rate(page: Any, folder: Path, server: ReviewProcess
         sides.append(sound_side(page))
         press(page, sides[-1])
     assert set(sides) == {"a", "b"}
-    drawn = Path("my-prefs-drawn")
-    part = command(f"curate audit 'my prefs.jsonl' --gold {drawn}")
+    draw_folder = Path("my-prefs-drawn")
+    part = command(f"curate audit 'my prefs.jsonl' --gold {draw_folder}")
     assert "15 of 30 reviewed, in the drawn order: " in " ".join(part.output.split())
     page.keyboard.press("u")
     until(page, "document.documentElement.dataset.done === '14'")
@@ -87,18 +87,18 @@ def test_from_a_dataset_to_a_rate(page: Any, folder: Path, server: ReviewProcess
     page.wait_for_selector("#end:not([hidden])")
     assert "compared" not in page.evaluate("JSON.stringify(state)")
     steps = page.inner_text("#end-next").splitlines()
-    assert steps[0] == f"curate audit 'my prefs.jsonl' --gold {folder / drawn}"
+    assert steps[0] == f"curate audit 'my prefs.jsonl' --gold {folder / draw_folder}"
     page.click("#compare-all")
     page.wait_for_selector("#confirm[open]")
     photograph(page, "blind-confirm")
     page.get_by_role("button", name="Compare", exact=True).click()
     page.wait_for_selector("#comparison:not([hidden])")
     wrong = page.locator("tr.differs").count()
-    verdicts = read_verdicts([drawn])
+    verdicts = read_verdicts([draw_folder])
     assert wrong == (verdicts["verdict"] == "flip").sum()
     data = [json.loads(line) for line in Path("my prefs.jsonl").read_text().splitlines()]
     bad = {row["prompt"] for row in data if "faulty" in row["chosen"]}
-    pairs = pl.read_parquet(drawn / "drawn.parquet")
+    pairs = pl.read_parquet(draw_folder / "drawn.parquet")
     prompts = [turns[-1]["content"] for turns in pairs["prompt"].to_list()]
     assert wrong == sum(prompt in bad for prompt in prompts)
     page.locator("#compared button").first.click()
@@ -108,9 +108,9 @@ def test_from_a_dataset_to_a_rate(page: Any, folder: Path, server: ReviewProcess
     assert page.errors == []
     ended = server.stop()
     assert "reviewed: 30 of 30 pairs" in ended
-    told = command(steps[0])
-    assert "(from 30 reviewed pairs of 60)" in " ".join(told.output.split())
-    assert "no rate" not in told.output
+    audit_result = command(steps[0])
+    assert "(from 30 reviewed pairs of 60)" in " ".join(audit_result.output.split())
+    assert "no rate" not in audit_result.output
 
 
 @pytest.mark.parametrize("width", [1280, 390])

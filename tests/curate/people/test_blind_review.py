@@ -26,9 +26,9 @@ TOKEN = "secret"
 
 def review_of(pairs: pl.DataFrame, folder: Path, reviewer: str = "ann") -> BlindReview:
     folder.mkdir(exist_ok=True)
-    drawn = DrawnPairs(folder, pairs, DrawSource("prefs.jsonl", False, folders=(folder,)))
+    drawn_pairs = DrawnPairs(folder, pairs, DrawSource("prefs.jsonl", False, folders=(folder,)))
     log = VerdictLog(folder, reviewer, blind=True)
-    return BlindReview(drawn, log, ("curate audit prefs.jsonl --gold drawn",))
+    return BlindReview(drawn_pairs, log, ("curate audit prefs.jsonl --gold drawn",))
 
 
 def flipped(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -37,10 +37,10 @@ def flipped(pairs: pl.DataFrame) -> pl.DataFrame:
 
 def states(review: BlindReview) -> list[str]:
     """All that the page is sent while every pair is judged A."""
-    sent = [json.dumps(review.state())]
-    while (pair := json.loads(sent[-1])["pair"]) is not None:
-        sent.append(json.dumps(review.judge(pair["id"], "A", "", None)))
-    return sent
+    page_states = [json.dumps(review.state())]
+    while (pair := json.loads(page_states[-1])["pair"]) is not None:
+        page_states.append(json.dumps(review.judge(pair["id"], "A", "", None)))
+    return page_states
 
 
 def with_images(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -56,10 +56,12 @@ def test_nothing_that_is_sent_depends_on_the_label(tmp_path: Path) -> None:
     other = flipped(pairs).with_columns(
         annotator=pl.lit("gpt-4"), source=pl.lit("secret"), strength=pl.lit(3.0, dtype=pl.Float32)
     )
-    sent = states(review_of(pairs, tmp_path / "a"))
-    assert len(sent) == 13
-    assert sent == states(review_of(other, tmp_path / "b"))
-    assert not any(word in "".join(sent) for word in ("chosen", "rejected", "gpt-4", "secret"))
+    page_states = states(review_of(pairs, tmp_path / "a"))
+    assert len(page_states) == 13
+    assert page_states == states(review_of(other, tmp_path / "b"))
+    assert not any(
+        word in "".join(page_states) for word in ("chosen", "rejected", "gpt-4", "secret")
+    )
 
 
 def test_a_choice_prefers_the_answer_that_was_shown(tmp_path: Path) -> None:

@@ -63,9 +63,9 @@ def test_a_dataset_is_drawn_from_directly(data: Path) -> None:
         ["curate", "init", "--data", "prefs.jsonl", *read],
         ["curate", "run", "pipeline.yaml", "--gold", "prefs-drawn"],
     ]
-    drawn = load_draw(Path("prefs-drawn"))
+    draw = load_draw(Path("prefs-drawn"))
     order = pl.read_parquet("prefs-drawn/sample.parquet").filter("drawn").sort("order")
-    assert drawn.pairs["pair_id"].to_list() == order["pair_id"].to_list()
+    assert draw.pairs["pair_id"].to_list() == order["pair_id"].to_list()
     tasks = json.loads(Path("prefs-drawn/tasks.json").read_text())
     assert [t["data"]["pair_id"] for t in tasks] == order["pair_id"].to_list()
     again = called("route", "prefs.jsonl", "--random", "10", *MAPPING, "--limit", "30")
@@ -135,16 +135,16 @@ def test_a_draw_of_an_older_version_needs_its_run(run: Path) -> None:
     sample.write_parquet(folder / "sample.parquet")
     with pytest.raises(CurateError, match="cannot read the sampled pairs"):
         load_draw(folder)
-    drawn = load_draw(folder, run)
-    assert sorted(drawn.pairs["pair_id"]) == sorted(sample.filter("drawn")["pair_id"])
-    assert drawn.pairs["pair_id"].equals(load_draw(folder, run).pairs["pair_id"])
+    draw = load_draw(folder, run)
+    assert sorted(draw.pairs["pair_id"]) == sorted(sample.filter("drawn")["pair_id"])
+    assert draw.pairs["pair_id"].equals(load_draw(folder, run).pairs["pair_id"])
 
 
 def test_a_draw_from_other_data_is_refused_by_count(run: Path, tmp_path: Path) -> None:
     choice = RoutingChoice(10, "pairs", sampling="random")
     draw_from_data(Pairs(numbered_pairs(60)), "p", (), Path("other"), choice, False)
-    drawn = set(load_draw(Path("other")).pairs["pair_id"])
-    there = len(drawn & set(numbered_pairs(PAIRS)["pair_id"]))
+    drawn_ids = set(load_draw(Path("other")).pairs["pair_id"])
+    there = len(drawn_ids & set(numbered_pairs(PAIRS)["pair_id"]))
     assert there < 10
     with pytest.raises(CurateError, match=f"found: +{there} of 10"):
         load_draw(Path("other"), run)

@@ -24,17 +24,17 @@ def test_topics_are_the_clusters_of_prompts() -> None:
     vectors = (centres[truth] + 0.05 * rng.normal(size=(300, 16))).astype(np.float32)
     prompt = rng.integers(300, size=1000)
     index = {"prompt": prompt, "chosen": prompt, "rejected": prompt}
-    found = prompt_topics(Features(vectors, np.zeros((300, 1), np.float32), index), 0)
-    both = pl.DataFrame({"found": found, "truth": truth[prompt]}).unique()
+    topics = prompt_topics(Features(vectors, np.zeros((300, 1), np.float32), index), 0)
+    both = pl.DataFrame({"topic": topics, "truth": truth[prompt]}).unique()
     assert len(both) == 8
-    assert both["found"].n_unique() == 8
+    assert both["topic"].n_unique() == 8
 
 
 def test_fewer_prompts_than_topics_are_no_mistake() -> None:
     vectors = np.eye(3, dtype=np.float32)
     index = {part: np.array([0, 1, 1]) for part in ("prompt", "chosen", "rejected")}
-    found = prompt_topics(Features(vectors, np.zeros((3, 1), np.float32), index), 0)
-    assert found[1] == found[2] != found[0]
+    topics = prompt_topics(Features(vectors, np.zeros((3, 1), np.float32), index), 0)
+    assert topics[1] == topics[2] != topics[0]
 
 
 def test_rare_values_of_a_tag_are_one_level_and_missing_ones_another() -> None:
@@ -42,10 +42,10 @@ def test_rare_values_of_a_tag_are_one_level_and_missing_ones_another() -> None:
     rows += [BASE]
     pairs = pairs_of(rows)
     unsure = pl.Series("u", [0.1, None] + [0.9] * (len(rows) - 2))
-    found = pair_categories(pairs, unsure, ["kind"])
-    assert set(found["kind"]) == {*(f"k{i}" for i in range(8)), "other", "none"}
-    assert found["kind"][-1] == "none"
-    assert found["uncertainty"].to_list()[:3] == ["low", "none", "middle"]
+    categories = pair_categories(pairs, unsure, ["kind"])
+    assert set(categories["kind"]) == {*(f"k{i}" for i in range(8)), "other", "none"}
+    assert categories["kind"][-1] == "none"
+    assert categories["uncertainty"].to_list()[:3] == ["low", "none", "middle"]
     silent = pl.Series("u", [None] * len(rows), dtype=pl.Float64)
     assert pair_categories(pairs, silent, []).columns == []
     with pytest.raises(CurateError, match="no pair has this tag"):

@@ -45,21 +45,21 @@ def choice(tool: str = "pairs", **other: Any) -> RoutingChoice:
     return RoutingChoice(**{"budget": 5, "tool": tool, "by": ["lengths.chosen"], **other})
 
 
-def answered(tasks: list[dict[str, Any]], tool: str, wanted: list[str]) -> Any:
+def answered(tasks: list[dict[str, Any]], tool: str, verdicts: list[str]) -> Any:
     """What the tool exports when one person wants these verdicts."""
     rows = []
-    for task, verdict in zip(tasks, wanted, strict=True):
+    for task, verdict in zip(tasks, verdicts, strict=True):
         data = task.get("data") or task
         order = data.get("order") or task["metadata"]["order"]
         keep, flip = ("A", "B") if order == "straight" else ("B", "A")
-        said = {"keep": keep, "flip": flip}.get(verdict, verdict)
+        answer = {"keep": keep, "flip": flip}.get(verdict, verdict)
         if tool == "label_studio":
-            result = [{"from_name": "verdict", "value": {"choices": [said]}}]
+            result = [{"from_name": "verdict", "value": {"choices": [answer]}}]
             rows.append({**task, "annotations": [{"completed_by": 7, "result": result}]})
         elif tool == "argilla":
-            rows.append({**task, "responses": {"verdict": [{"value": said, "user_id": "7"}]}})
+            rows.append({**task, "responses": {"verdict": [{"value": answer, "user_id": "7"}]}})
         else:
-            rows.append({**task, "verdict": said, "reviewer": "7"})
+            rows.append({**task, "verdict": answer, "reviewer": "7"})
     return rows
 
 
@@ -70,10 +70,10 @@ WANTED = ["keep", "flip", "tie", "drop", "keep"]
 
 @pytest.mark.parametrize("tool", TASKS)
 def test_there_and_back(tool: str, run: Path, tmp_path: Path) -> None:
-    found = route_pairs(run, tmp_path / "tasks", choice(tool))
+    routed = route_pairs(run, tmp_path / "tasks", choice(tool))
     text = (tmp_path / "tasks" / TASKS[tool]).read_text()
     tasks = [json.loads(t) for t in text.splitlines()] if tool == "pairs" else json.loads(text)
-    assert len(tasks) == len(found.pairs) == 5
+    assert len(tasks) == len(routed.pairs) == 5
     done = tmp_path / "done.json"
     done.write_text(json.dumps(answered(tasks, tool, WANTED)))
     merged = merge_files(str(run), [done], tmp_path / "merged", False, SilentProgress())
@@ -85,9 +85,9 @@ def test_there_and_back(tool: str, run: Path, tmp_path: Path) -> None:
     assert votes["is_tie"].to_list() == [False, False, True, False]
     starts = [c[0]["content"].split()[0] for c in votes["chosen"].to_list()]
     assert starts == ["good", "evil", "good", "good"]
-    asked = [json.loads(e)["verdict_on"] for e in votes["extra"]]
-    ids = found.pairs["pair_id"].to_list()
-    assert asked == [ids[i] for i in (0, 1, 2, 4)]
+    voted_ids = [json.loads(e)["verdict_on"] for e in votes["extra"]]
+    ids = routed.pairs["pair_id"].to_list()
+    assert voted_ids == [ids[i] for i in (0, 1, 2, 4)]
     assert again["pair_id"].n_unique() == 16
 
 
@@ -101,27 +101,29 @@ def test_tasks_show_both_orders_and_neither_label_nor_score(run: Path, tmp_path:
         names = {"pair_id", "order", "answers", "prompt", "answer_a", "answer_b"}
         assert set(task["data"]) == names
     config = ElementTree.parse(tmp_path / "t" / "label_config.xml").getroot()
-    shown = {e.get("value") for e in config.iter("Text")}
-    assert shown == {"$prompt", "$answer_a", "$answer_b"}
+    shown_fields = {e.get("value") for e in config.iter("Text")}
+    assert shown_fields == {"$prompt", "$answer_a", "$answer_b"}
 
 
 def test_one_pair_a_prompt_within_the_budget(run: Path, tmp_path: Path) -> None:
-    found = route_pairs(run, tmp_path / "a", choice(budget=50))
-    assert len(found.pairs) == 6
+    routed = route_pairs(run, tmp_path / "a", choice(budget=50))
+    assert len(routed.pairs) == 6
     more = route_pairs(run, tmp_path / "b", choice(budget=50, per_prompt=2))
     assert len(more.pairs) == 12
-    kept = route_pairs(run, tmp_path / "c", choice(budget=50, per_prompt=2, include_dropped=False))
-    assert len(kept.pairs) == 8
+    routed_twice = route_pairs(
+        run, tmp_path / "c", choice(budget=50, per_prompt=2, include_dropped=False)
+    )
+    assert len(routed_twice.pairs) == 8
     priority = more.pairs["priority"].to_list()
     assert priority == sorted(priority, reverse=True)
 
 
 def test_gains_decide_where_they_are_given(run: Path, tmp_path: Path) -> None:
-    wanted = {"longer_words=low": 1.0}
-    found = route_pairs(run, tmp_path / "a", choice(budget=3, by=[], coefficients=wanted))
-    assert found.columns == []
-    assert found.pairs["gain"].to_list() == [1.0] * 3
-    assert found.pairs["longer_words"].max() < 6
+    coefficients = {"longer_words=low": 1.0}
+    routed = route_pairs(run, tmp_path / "a", choice(budget=3, by=[], coefficients=coefficients))
+    assert routed.columns == []
+    assert routed.pairs["gain"].to_list() == [1.0] * 3
+    assert routed.pairs["longer_words"].max() < 6
 
 
 def test_nothing_to_go_by(run: Path, tmp_path: Path) -> None:
@@ -139,9 +141,9 @@ def test_the_last_verdict_of_a_reviewer_counts(tmp_path: Path) -> None:
         {"pair_id": "x", "reviewer": "ann", "verdict": "tie"},
         {"pair_id": "y", "reviewer": "ann", "verdict": None},
     ]
-    found = read_verdicts([write_jsonl(tmp_path / "v.jsonl", rows)])
+    verdicts = read_verdicts([write_jsonl(tmp_path / "v.jsonl", rows)])
     # No verdict yet is none, and not a skip.
-    assert sorted(found.select(NAMES).rows()) == [("x", "ann", "tie"), ("x", "bob", "flip")]
+    assert sorted(verdicts.select(NAMES).rows()) == [("x", "ann", "tie"), ("x", "bob", "flip")]
 
 
 def test_an_undone_verdict_is_none(tmp_path: Path) -> None:
@@ -150,8 +152,8 @@ def test_an_undone_verdict_is_none(tmp_path: Path) -> None:
         {"pair_id": "y", "reviewer": "ann", "verdict": "skip"},
         {"pair_id": "x", "reviewer": "ann", "verdict": "skip", "undone": True},
     ]
-    found = read_verdicts([write_jsonl(tmp_path / "v.jsonl", rows)])
-    assert found.select(NAMES).rows() == [("y", "ann", "skip")]
+    verdicts = read_verdicts([write_jsonl(tmp_path / "v.jsonl", rows)])
+    assert verdicts.select(NAMES).rows() == [("y", "ann", "skip")]
 
 
 def test_wrong_verdicts_say_where(tmp_path: Path) -> None:
@@ -179,8 +181,8 @@ def test_a_cancelled_annotation_counts_for_nothing(tmp_path: Path) -> None:
         ],
     }
     (tmp_path / "v.json").write_text(json.dumps([task]))
-    found = read_verdicts([tmp_path / "v.json"])
-    assert found.select(NAMES).rows() == [
+    verdicts = read_verdicts([tmp_path / "v.json"])
+    assert verdicts.select(NAMES).rows() == [
         ("x", "a@b.c", "keep"),
         ("x", "2", "skip"),
         ("x", "3", "skip"),
@@ -223,9 +225,9 @@ def test_a_vote_for_the_other_image_takes_its_image() -> None:
     )
     schema = ["pair_id", "reviewer", "verdict"]
     verdicts = pl.DataFrame([(pairs["pair_id"][0], "eve", "flip")], schema=schema, orient="row")
-    made = merge_verdicts(pairs, verdicts).frame[1]
-    assert made["images"][0][0]["path"] == "b.png"
-    assert made["rejected_images"][0][0]["path"] == "a.png"
+    merged_pair = merge_verdicts(pairs, verdicts).frame[1]
+    assert merged_pair["images"][0][0]["path"] == "b.png"
+    assert merged_pair["rejected_images"][0][0]["path"] == "a.png"
 
 
 def test_scores_of_the_file_side_with_the_same_answer_after_a_vote() -> None:

@@ -27,9 +27,9 @@ def test_the_least_sure_pair_ranks_first_whatever_the_metric() -> None:
             "lengths.chosen": [9, 1, 5],
         }
     )
-    found, used = mean_uncertainty(scores, [])
+    uncertainty, used = mean_uncertainty(scores, [])
     assert used == ["reward_margin.margin", "label_em.posterior", "mc_dropout.bald"]
-    np.testing.assert_allclose(found, [0.0, 1.0, 0.5])
+    np.testing.assert_allclose(uncertainty, [0.0, 1.0, 0.5])
     only, used = mean_uncertainty(scores, ["lengths.chosen"])
     np.testing.assert_allclose(only, [1.0, 0.0, 0.5])
     with pytest.raises(CurateError, match=r"did you mean 'lengths\.chosen'"):
@@ -40,8 +40,8 @@ def test_disagreement_is_the_share_of_the_minority() -> None:
     flipped = {**BASE, "chosen": "b", "rejected": "a"}
     votes = [BASE, BASE, flipped, {**BASE, "is_tie": True}]
     rows = [{**row, "annotator": str(i)} for i, row in enumerate(votes)]
-    found = vote_disagreement(pairs_of([*rows, {**BASE, "prompt": "alone"}]))
-    assert found.to_list() == [0.375] * 4 + [None]  # (1 + 0.5) of 4 votes
+    disagreement = vote_disagreement(pairs_of([*rows, {**BASE, "prompt": "alone"}]))
+    assert disagreement.to_list() == [0.375] * 4 + [None]  # (1 + 0.5) of 4 votes
 
 
 def test_features_of_a_pair() -> None:
@@ -64,9 +64,9 @@ def test_gain_adds_the_coefficients_of_a_pairs_bins() -> None:
     values = pl.DataFrame({"overlap": [0.1, 0.5, 0.9], "prompt_words": [30, 20, 10]})
     bins = tercile_bins(values)
     assert bins["overlap"].to_list() == ["low", "middle", "high"]
-    found = predicted_gain(
+    gains = predicted_gain(
         bins, {"overlap=high": 2.0, "prompt_words=low": 0.5, "prompt_words=high": -1.0}
     )
-    assert found.to_list() == [-1.0, 0.0, 2.5]
+    assert gains.to_list() == [-1.0, 0.0, 2.5]
     with pytest.raises(CurateError, match="did you mean 'overlap=high'"):
         predicted_gain(bins, {"overlap=hihg": 1.0})

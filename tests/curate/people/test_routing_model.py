@@ -19,7 +19,7 @@ from tests.helpers import pairs_of
 DIM = 12
 
 
-def judged(pairs: int = 4000, wrong: float = 0.85, seed: int = 0) -> RoutingSample:
+def simulated_sample(pairs: int = 4000, wrong: float = 0.85, seed: int = 0) -> RoutingSample:
     """Where the overlap is high the answers differ in features of their own, and the model errs."""
     rng = np.random.default_rng(seed)
     level = rng.choice(["low", "middle", "high"], pairs, p=[0.4, 0.4, 0.2])
@@ -37,21 +37,21 @@ def judged(pairs: int = 4000, wrong: float = 0.85, seed: int = 0) -> RoutingSamp
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_routing_gains_half_of_what_an_oracle_gains(seed: int) -> None:
-    found = fit_routing(judged(seed=seed), 0.2, seed)
-    gains = found.coefficients
+    fit = fit_routing(simulated_sample(seed=seed), 0.2, seed)
+    gains = fit.coefficients
     assert max(gains, key=lambda name: gains[name]) == "overlap=high"
-    h = found.held_out
+    h = fit.held_out
     assert h["routed"] - h["all_model"] >= 0.5 * (h["oracle"] - h["all_model"])
     assert h["oracle"] - h["all_model"] > 0.05
     assert h["routed"] > h["random"] + 0.02
-    assert found.explained > 0.5
+    assert fit.explained > 0.5
 
 
 def test_where_the_model_errs_nowhere_in_particular_features_tell_little() -> None:
-    plain = judged(wrong=0.05, seed=3)
+    plain = simulated_sample(wrong=0.05, seed=3)
     assert (plain.people != plain.model).mean() == pytest.approx(0.05, abs=0.02)
-    found = fit_routing(plain, 0.2)
-    h = found.held_out
+    fit = fit_routing(plain, 0.2)
+    h = fit.held_out
     assert abs(h["routed"] - h["random"]) < 0.03
     assert set(h) == {"all_model", "all_people", "routed", "random", "oracle"}
 
@@ -62,11 +62,11 @@ def rows(count: int, seed: int = 0) -> list[dict[str, object]]:
     words = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel"]
     out: list[dict[str, object]] = []
     for i in range(count):
-        alike = rng.random() < 0.3
+        are_similar = rng.random() < 0.3
         first = " ".join(rng.choice(words, 4))
-        second = f"{first} indeed" if alike else " ".join(rng.choice(words, 9))
+        second = f"{first} indeed" if are_similar else " ".join(rng.choice(words, 9))
         long, short = f"{second} {i}", f"{first} {i}"
-        people_like_long = not alike
+        people_like_long = not are_similar
         votes = [("gpt", long, short)]
         if i < count * 0.7:
             good, bad = (long, short) if people_like_long else (short, long)
@@ -78,9 +78,9 @@ def rows(count: int, seed: int = 0) -> list[dict[str, object]]:
     return out
 
 
-def finished(folder: Path, made: list[dict[str, object]]) -> Path:
+def finished(folder: Path, source_rows: list[dict[str, object]]) -> Path:
     config = {"embedder": {"name": "static"}, "scorers": [{"type": "lengths"}]}
-    result = Pipeline(config).run(Pairs(pairs_of(made)), output=folder)
+    result = Pipeline(config).run(Pairs(pairs_of(source_rows)), output=folder)
     assert result.folder is not None
     return result.folder
 
@@ -95,10 +95,10 @@ def test_the_command_learns_routes_and_tells(
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     assert "unseen prompts" in done.output
-    told = json.loads((out / "route.json").read_text())
-    assert told["candidates"] == 210
+    report = json.loads((out / "route.json").read_text())
+    assert report["candidates"] == 210
     gains = json.loads((out / "gains.json").read_text())
-    learned = told["fit"]["coefficients"]
+    learned = report["fit"]["coefficients"]
     # A topic's number means nothing on other data; a score is not among the scorers of this run.
     assert gains == {k: v for k, v in learned.items() if not k.startswith("topic=")}
     assert {k.partition("=")[0] for k in learned} == {*FEATURES, "topic"}
@@ -124,7 +124,7 @@ def test_a_tag_that_tells_where_the_model_errs_is_learned_and_serves_other_data(
     tmp_path: Path,
 ) -> None:
     rng = np.random.default_rng(0)
-    made, law = [], False
+    source_rows, law = [], False
     for row in rows(700):
         if row["annotator"] == "gpt":
             # On law the model prefers what people reject, whatever the texts are like.
@@ -133,8 +133,8 @@ def test_a_tag_that_tells_where_the_model_errs_is_learned_and_serves_other_data(
             turn = law == people_like_long
         if row["annotator"] == "gpt" and turn:
             row |= {"chosen": row["rejected"], "rejected": row["chosen"]}
-        made.append({**row, "extra": json.dumps({"category": "law" if law else "chat"})})
-    run, out = finished(tmp_path / "run", made), tmp_path / "out"
+        source_rows.append({**row, "extra": json.dumps({"category": "law" if law else "chat"})})
+    run, out = finished(tmp_path / "run", source_rows), tmp_path / "out"
     words = ["route", str(run), "--budget", "40", "--to", "pairs", "-o"]
     done = CliRunner().invoke(app, [*words, str(out), "--fit", "gpt", "--tag", "category"])
     assert done.exit_code == 0, done.output
@@ -143,8 +143,8 @@ def test_a_tag_that_tells_where_the_model_errs_is_learned_and_serves_other_data(
     routed = pl.read_parquet(out / "routed.parquet")
     assert (routed["category_bin"] == "law").mean() > 0.9  # type: ignore[operator]
     again = tmp_path / "again"
-    given = ["--gains", str(out / "gains.json")]
-    assert CliRunner().invoke(app, [*words, str(again), *given]).exit_code == 0
+    gains_option = ["--gains", str(out / "gains.json")]
+    assert CliRunner().invoke(app, [*words, str(again), *gains_option]).exit_code == 0
     routed = pl.read_parquet(again / "routed.parquet")
     assert (routed["category_bin"] == "law").mean() > 0.9  # type: ignore[operator]
     wrong = CliRunner().invoke(app, [*words, str(again), "--fit", "gpt", "--tag", "categry"])

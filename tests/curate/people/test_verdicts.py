@@ -117,17 +117,17 @@ def test_two_reviews_at_a_time_do_not_take_each_others_cookie(run: Path) -> None
 def test_judging_moves_on_and_undo_comes_back(run: Path) -> None:
     client = client_of(run)
     client.get("/?token=secret")
-    seen = []
+    shown_ids = []
     state: dict[str, Any] = client.get("/api/state").json()
     for verdict in ("keep", "flip", "drop"):
-        seen.append(state["pair"]["id"])
+        shown_ids.append(state["pair"]["id"])
         body = {"pair_id": state["pair"]["id"], "verdict": verdict}
         state = client.post("/api/verdict", json=body).json()
     assert (state["done"], state["total"]) == (3, 10)
-    assert state["pair"]["id"] not in seen
+    assert state["pair"]["id"] not in shown_ids
     back = client.post("/api/undo", json={}).json()
-    assert (back["pair"]["id"], back["done"]) == (seen[2], 2)
-    wrong = client.post("/api/verdict", json={"pair_id": seen[2], "verdict": "maybe"})
+    assert (back["pair"]["id"], back["done"]) == (shown_ids[2], 2)
+    wrong = client.post("/api/verdict", json={"pair_id": shown_ids[2], "verdict": "maybe"})
     assert wrong.status_code == 400
     assert "expected: keep, flip" in wrong.json()["error"]
     one = client.post(
@@ -137,33 +137,33 @@ def test_judging_moves_on_and_undo_comes_back(run: Path) -> None:
     end = client.post("/api/verdict", json={"pair_id": one["pair"]["id"], "verdict": "skip"}).json()
     assert end["pair"] is None
     assert VerdictLog(run, "ann").verdicts == {
-        seen[0]: "keep",
-        seen[1]: "flip",
+        shown_ids[0]: "keep",
+        shown_ids[1]: "flip",
         one["pair"]["id"]: "skip",
     }
 
 
 def test_verdicts_make_the_shards_anew(run: Path, tmp_path: Path) -> None:
-    known = ids(run)
+    pair_ids = ids(run)
     ann, bob = VerdictLog(run, "ann"), VerdictLog(run, "bob")
     for log in (ann, bob):
-        log.add(known[0], "flip")
-        log.add(known[9], "keep")  # a filter had dropped it
-        log.add(known[1], "drop")
-        log.add(known[2], "tie")
-    ann.add(known[3], "drop")
-    bob.add(known[3], "keep")  # no majority
-    ann.add(known[4], "skip")
+        log.add(pair_ids[0], "flip")
+        log.add(pair_ids[9], "keep")  # a filter had dropped it
+        log.add(pair_ids[1], "drop")
+        log.add(pair_ids[2], "tie")
+    ann.add(pair_ids[3], "drop")
+    bob.add(pair_ids[3], "keep")  # no majority
+    ann.add(pair_ids[4], "skip")
     out = tmp_path / "new"
     result = apply_verdicts(run, verdict_files(run), out, False, SilentProgress())
-    kept = result.kept.with_columns(at=pl.col("pair_id").replace_strict(known, range(10)))
-    assert sorted(kept["at"].to_list()) == [0, 3, 4, 5, 9]
-    flipped = kept.row(by_predicate=pl.col("at") == 0, named=True)
+    kept_pairs = result.kept.with_columns(at=pl.col("pair_id").replace_strict(pair_ids, range(10)))
+    assert sorted(kept_pairs["at"].to_list()) == [0, 3, 4, 5, 9]
+    flipped = kept_pairs.row(by_predicate=pl.col("at") == 0, named=True)
     assert flipped["chosen"][0]["content"] == "yy"
     assert json.loads(flipped["extra"])["flipped"] is True
     reasons = dict(result.dropped.select("pair_id", "drop_reason").rows())
-    assert reasons[known[1]] == "reviewers say drop"
-    assert reasons[known[2]] == "reviewers say tie"
+    assert reasons[pair_ids[1]] == "reviewers say drop"
+    assert reasons[pair_ids[2]] == "reviewers say tie"
     again = RunFiles(out)
     assert again.manifest["rows"] == {"in": 10, "kept": 5, "dropped": 5}
     assert again.manifest["steps"][-2]["name"] == "review"

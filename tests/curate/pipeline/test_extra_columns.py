@@ -25,7 +25,9 @@ def rows(**columns: Any) -> list[dict[str, Any]]:
     ]
 
 
-def kept(tmp_path: Path, data: list[dict[str, Any]], condition: str, **more: Any) -> list[str]:
+def kept_prompts(
+    tmp_path: Path, data: list[dict[str, Any]], condition: str, **more: Any
+) -> list[str]:
     pairs = read_pairs(str(write_jsonl(tmp_path / "a.jsonl", data)), **more)
     filters = [{"type": "expression", "keep": condition}]
     result = Pipeline({"filters": filters}).run(pairs)
@@ -47,7 +49,7 @@ def test_paths_into_lists_and_objects(tmp_path: Path, condition: str, expected: 
         meta=lambda i: {"scores": [0, -i]},
         **{"dotted.key": lambda i: i},
     )
-    assert kept(tmp_path, data, condition) == expected
+    assert kept_prompts(tmp_path, data, condition) == expected
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def test_paths_into_lists_and_objects(tmp_path: Path, condition: str, expected: 
 def test_scores_of_both_answers_by_their_columns(tmp_path: Path, names: tuple[str, str]) -> None:
     data = rows(**{names[0]: lambda i: i, names[1]: lambda i: 3})
     condition = "chosen_score >= 4 AND rejected_score <= 3"
-    assert kept(tmp_path, data, condition) == ["p4", "p5"]
+    assert kept_prompts(tmp_path, data, condition) == ["p4", "p5"]
 
 
 def test_scores_of_rankings(tmp_path: Path) -> None:
@@ -65,7 +67,10 @@ def test_scores_of_rankings(tmp_path: Path) -> None:
         for i in range(COUNT)
         for j, reward in enumerate((0.1, 0.1 * i + 0.4))
     ]
-    assert kept(tmp_path, data, "chosen_score > 0.75 AND rejected_score < 0.2") == ["p4", "p5"]
+    assert kept_prompts(tmp_path, data, "chosen_score > 0.75 AND rejected_score < 0.2") == [
+        "p4",
+        "p5",
+    ]
 
 
 def test_scores_of_slots_follow_the_label(tmp_path: Path) -> None:
@@ -74,7 +79,7 @@ def test_scores_of_slots_follow_the_label(tmp_path: Path) -> None:
         | {"score_a": 1, "score_b": 2}
         for i in range(COUNT)
     ]
-    assert kept(tmp_path, data, "chosen_score > rejected_score") == ["p1", "p3", "p5"]
+    assert kept_prompts(tmp_path, data, "chosen_score > rejected_score") == ["p1", "p3", "p5"]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +95,7 @@ def test_a_key_that_no_pair_has_is_an_error(
 ) -> None:
     data = rows(quality=lambda i: i, scores=lambda i: [] if i else [1])
     with pytest.raises(CurateError) as raised:
-        kept(tmp_path, data, condition)
+        kept_prompts(tmp_path, data, condition)
     assert problem in str(raised.value)
     assert fix in str(raised.value)
 
@@ -100,7 +105,7 @@ def test_a_key_of_one_late_pair_is_enough(tmp_path: Path) -> None:
         {"prompt": f"p{i}", "chosen": "a", "rejected": "b"} | ({"late": 1} if i == 1999 else {})
         for i in range(2000)
     ]
-    assert kept(tmp_path, data, "`extra.late` = 1") == ["p1999"]
+    assert kept_prompts(tmp_path, data, "`extra.late` = 1") == ["p1999"]
 
 
 @pytest.mark.parametrize("count", [COUNT, 150])

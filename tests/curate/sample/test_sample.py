@@ -42,9 +42,9 @@ def test_judgements_say_which_labels_were_flipped_and_nothing_else_does(
         pl.col("extra").str.json_path_match("$.judged").alias("judged"),
         pl.col("pair_id").is_in(flipped).alias("flipped"),
     )
-    judged = extra.filter(pl.col("judged").is_not_null())
-    assert len(judged) == JUDGED
-    assert judged.select((pl.col("judged") == "wrong") == pl.col("flipped")).to_series().all()
+    judged_rows = extra.filter(pl.col("judged").is_not_null())
+    assert len(judged_rows) == JUDGED
+    assert judged_rows.select((pl.col("judged") == "wrong") == pl.col("flipped")).to_series().all()
     keys = {key for text in sample["extra"].drop_nulls() for key in json.loads(text)}
     assert keys == {"gpt_3_5", "judged"}
 

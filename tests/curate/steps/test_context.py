@@ -17,10 +17,10 @@ from tests.helpers import numbered_pairs, simulate
 def test_texts_are_hashed_once_for_the_votes_of_all_scorers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seen: list[int] = []
+    hashed_counts: list[int] = []
 
     def counted(pairs: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        seen.append(len(pairs))
+        hashed_counts.append(len(pairs))
         return hashes.vote_keys_in_batches(pairs)
 
     monkeypatch.setattr(module, "vote_keys_in_batches", counted)
@@ -28,7 +28,7 @@ def test_texts_are_hashed_once_for_the_votes_of_all_scorers(
     scorers = [{"type": "noise_score"}, {"type": "label_em"}, {"type": "crm", "epochs": 2}]
     config = {"embedder": {"name": "static"}, "store": None, "scorers": scorers}
     Pipeline(config).run(Pairs(pairs))
-    assert seen == [len(pairs)]
+    assert hashed_counts == [len(pairs)]
 
 
 def test_keys_of_other_pairs_are_not_given_back() -> None:

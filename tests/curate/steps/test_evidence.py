@@ -13,11 +13,11 @@ EVIDENCE = LabelEvidence(
 
 
 def test_some_of_the_pairs() -> None:
-    taken = EVIDENCE.take(np.array([3, 1]))
-    np.testing.assert_array_equal(taken.sources[0].margin, [0.0, -2.0])
-    assert (taken.sources[0].name, taken.sources[0].trust) == ("judge.margin", "strong")
-    assert taken.judged is not None
-    assert taken.judged.tolist() == [1, -1]
+    subset = EVIDENCE.take(np.array([3, 1]))
+    np.testing.assert_array_equal(subset.sources[0].margin, [0.0, -2.0])
+    assert (subset.sources[0].name, subset.sources[0].trust) == ("judge.margin", "strong")
+    assert subset.judged is not None
+    assert subset.judged.tolist() == [1, -1]
     assert LabelEvidence().take(np.array([0])).judged is None
 
 

@@ -23,5 +23,5 @@ def test_blocks_give_what_the_whole_gives(
     def of(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
         return {"mean": (x * y).mean(axis=1), "positive": (x > y).any(axis=1)}
 
-    room = ScratchSpace(tmp_path if mapped else None)
-    assert_frame_equal(compute_in_blocks(room, of, a, b), pl.DataFrame(of(a, b)))
+    scratch = ScratchSpace(tmp_path if mapped else None)
+    assert_frame_equal(compute_in_blocks(scratch, of, a, b), pl.DataFrame(of(a, b)))

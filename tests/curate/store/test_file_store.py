@@ -21,10 +21,10 @@ def test_files_come_back_with_what_was_told(tmp_path: Path) -> None:
     assert store.files("pairs").get("k") is None
     store.files("pairs").put("k", {"frame": written(tmp_path)}, {"rows": 3})
     (tmp_path / "table.arrow").unlink()
-    kept = store.files("pairs").get("k")
-    assert kept is not None
-    assert kept.files["frame"].read_text() == "rows"
-    assert kept.facts == {"rows": 3}
+    entry = store.files("pairs").get("k")
+    assert entry is not None
+    assert entry.files["frame"].read_text() == "rows"
+    assert entry.facts == {"rows": 3}
     assert not list((tmp_path / "store" / "pairs").glob("*.tmp"))
 
 
@@ -48,9 +48,9 @@ def test_another_disk_gets_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     store = Store(tmp_path / "store")
     store.files("pairs").put("k", {"frame": written(tmp_path)}, {})
     written(tmp_path, "other")
-    kept = store.files("pairs").get("k")
-    assert kept is not None
-    assert kept.files["frame"].read_text() == "rows"
+    entry = store.files("pairs").get("k")
+    assert entry is not None
+    assert entry.files["frame"].read_text() == "rows"
 
 
 def test_a_store_without_room_is_told_and_holds_nothing_half(tmp_path: Path) -> None:

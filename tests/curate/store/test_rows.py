@@ -18,8 +18,8 @@ def test_what_was_put_is_found_and_never_changes(tmp_path: Path) -> None:
     keys = [row_key("x", str(i)) for i in range(1200)]
     store.put(keys, [str(i).encode() for i in range(1200)])
     store.put(keys[:1], [b"other"])
-    found = RowStore(tmp_path / "a" / "rows.sqlite").get([*keys, row_key("missing")])
-    assert found == {key: str(i).encode() for i, key in enumerate(keys)}
+    stored_values = RowStore(tmp_path / "a" / "rows.sqlite").get([*keys, row_key("missing")])
+    assert stored_values == {key: str(i).encode() for i, key in enumerate(keys)}
 
 
 def test_keys_depend_on_where_a_text_ends() -> None:
@@ -47,11 +47,11 @@ def test_runs_that_open_a_new_store_at_once_all_keep_their_values(tmp_path: Path
         def start(
             worker: int,
             path: Path = path,
-            told: StoreWarnings = store_warnings,
+            warnings: StoreWarnings = store_warnings,
             at: Barrier = together,
         ) -> None:
             at.wait()
-            RowStore(path, told).put([row_key(str(worker))], [b"v"])
+            RowStore(path, warnings).put([row_key(str(worker))], [b"v"])
 
         with ThreadPoolExecutor(6) as pool:
             list(pool.map(start, range(6)))

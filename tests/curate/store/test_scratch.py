@@ -19,13 +19,13 @@ from tests.helpers import numbered_pairs
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_table_comes_back_as_it_was_written(tmp_path: Path, on_disk: bool) -> None:
     pairs = numbered_pairs(50)
-    room = ScratchSpace(tmp_path if on_disk else None)
-    with closing(room.frame_writer("a/b c")) as spool:
+    scratch = ScratchSpace(tmp_path if on_disk else None)
+    with closing(scratch.frame_writer("a/b c")) as spool:
         spool.write(pairs[:20])
         spool.write(pairs[20:])
-        found = spool.frame()
-    assert found.equals(pairs)
-    assert room.collect("empty", iter([pairs.head(0)])).equals(pairs.head(0))
+        table = spool.frame()
+    assert table.equals(pairs)
+    assert scratch.collect("empty", iter([pairs.head(0)])).equals(pairs.head(0))
     assert len(list(tmp_path.iterdir())) == (2 if on_disk else 0)
 
 
@@ -36,52 +36,52 @@ def test_pieces_of_a_mapped_table_are_as_long_as_the_batches_it_is_read_by(
     pairs = numbered_pairs(50)
     ends = [0, 3, 7, 7, 26, 29, 50]
     parts = [pairs[first:end] for first, end in pairwise(ends)]
-    found = ScratchSpace(tmp_path).collect("pairs", iter(parts))
-    assert found.equals(pairs)
-    assert [len(piece) for piece in found["prompt"].get_chunks()] == [8] * 6 + [2]
+    table = ScratchSpace(tmp_path).collect("pairs", iter(parts))
+    assert table.equals(pairs)
+    assert [len(piece) for piece in table["prompt"].get_chunks()] == [8] * 6 + [2]
     # However few rows they have.
     monkeypatch.setattr(scratch, "_MOST_BYTES", 1)
-    found = ScratchSpace(tmp_path).collect("large", iter(parts))
-    assert found.equals(pairs)
-    assert [len(piece) for piece in found["prompt"].get_chunks()][:4] == [3, 4, 8, 8]
+    table = ScratchSpace(tmp_path).collect("large", iter(parts))
+    assert table.equals(pairs)
+    assert [len(piece) for piece in table["prompt"].get_chunks()][:4] == [3, 4, 8, 8]
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_an_array_has_its_room(tmp_path: Path, on_disk: bool) -> None:
-    own = ScratchSpace(tmp_path if on_disk else None)
-    room = own.array("x", (7, 3), "float16")
-    room[2] = 1.5
-    assert (room.shape, room.dtype, float(room.sum())) == ((7, 3), np.dtype("float16"), 4.5)
-    assert isinstance(room, np.memmap) == on_disk
-    assert own.array("none", (0, 3), "float32").shape == (0, 3)
+    scratch = ScratchSpace(tmp_path if on_disk else None)
+    array = scratch.array("x", (7, 3), "float16")
+    array[2] = 1.5
+    assert (array.shape, array.dtype, float(array.sum())) == ((7, 3), np.dtype("float16"), 4.5)
+    assert isinstance(array, np.memmap) == on_disk
+    assert scratch.array("none", (0, 3), "float32").shape == (0, 3)
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_values_are_kept_as_they_are(tmp_path: Path, on_disk: bool) -> None:
     values = np.arange(6, dtype=np.int8).reshape(2, 3)
-    kept = ScratchSpace(tmp_path if on_disk else None).persist_array("x", values)
-    assert np.array_equal(kept, values)
-    assert kept.dtype == values.dtype
-    assert isinstance(kept, np.memmap) == on_disk
+    persisted = ScratchSpace(tmp_path if on_disk else None).persist_array("x", values)
+    assert np.array_equal(persisted, values)
+    assert persisted.dtype == values.dtype
+    assert isinstance(persisted, np.memmap) == on_disk
 
 
 def test_a_mapped_table_outlives_its_file(tmp_path: Path) -> None:
-    with scratch_space(tmp_path / "run") as room:
-        kept = room.collect("pairs", iter([numbered_pairs(9)]))
-        assert room.folder is not None
-        assert room.folder.exists()
-    assert not room.folder.exists()
-    assert kept.equals(numbered_pairs(9))
+    with scratch_space(tmp_path / "run") as scratch:
+        table = scratch.collect("pairs", iter([numbered_pairs(9)]))
+        assert scratch.folder is not None
+        assert scratch.folder.exists()
+    assert not scratch.folder.exists()
+    assert table.equals(numbered_pairs(9))
 
 
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
-    with scratch_space(tmp_path / "run") as room:
-        assert room.folder is not None
-        name = room.folder.name
-    left = tmp_path / name.replace(str(os.getpid()), "999999")
-    left.mkdir()
+    with scratch_space(tmp_path / "run") as scratch:
+        assert scratch.folder is not None
+        name = scratch.folder.name
+    stale_folder = tmp_path / name.replace(str(os.getpid()), "999999")
+    stale_folder.mkdir()
     with scratch_space(tmp_path / "run"):
-        assert not left.exists()
+        assert not stale_folder.exists()
 
 
 def test_a_full_disk_is_the_users_error_and_others_are_not(tmp_path: Path) -> None:

@@ -107,14 +107,14 @@ def test_a_changed_batch_of_vectors_counts_for_nothing(damage: object, tmp_path:
     path = fill(tmp_path)
     damage(path)  # type: ignore[operator]
     store, out = (
-        VectorStore(tmp_path, store_warnings=(told := StoreWarnings())),
+        VectorStore(tmp_path, store_warnings=(warnings := StoreWarnings())),
         np.zeros_like(VECTORS),
     )
-    known = store.find(KEYS, out)
-    assert (out[known] == VECTORS[known]).all()
-    assert known[200:].all()
-    assert not known[100:200].any()
-    assert len(told.texts()) == 1
+    is_stored = store.find(KEYS, out)
+    assert (out[is_stored] == VECTORS[is_stored]).all()
+    assert is_stored[200:].all()
+    assert not is_stored[100:200].any()
+    assert len(warnings.texts()) == 1
     store.append(KEYS[100:200], VECTORS[100:200])
     store.close()
     again = VectorStore(tmp_path)
@@ -154,18 +154,18 @@ def test_a_run_on_a_damaged_store_gives_the_same_scores_and_says_so(tmp_path: Pa
     assert len(files) > 2
     for path in files:
         flip(path, 0.6)
-    second, told = run_with(tmp_path, store)
+    second, warnings = run_with(tmp_path, store)
     assert second == first
-    assert any("store" in text for text in told)
+    assert any("store" in text for text in warnings)
 
 
 @pytest.mark.slow
 def test_a_run_on_a_store_that_cannot_be_written_goes_on(tmp_path: Path) -> None:
     first, _ = run_with(tmp_path, tmp_path / "store")
     (tmp_path / "file").write_text("in the way")
-    second, told = run_with(tmp_path, tmp_path / "file" / "store")
+    second, warnings = run_with(tmp_path, tmp_path / "file" / "store")
     assert second == first
-    assert sum("store cannot be used" in text for text in told) == 1
+    assert sum("store cannot be used" in text for text in warnings) == 1
 
 
 def test_the_store_and_the_cache_command_take_a_home(
@@ -182,6 +182,6 @@ def test_the_store_and_the_cache_command_take_a_home(
 def test_a_run_on_a_store_whose_disk_is_full_goes_on(tmp_path: Path) -> None:
     first, _ = run_with(tmp_path, tmp_path / "store")
     with mounted(tmp_path / "small", "64k") as disk:
-        second, told = run_with(tmp_path, disk / "store")
+        second, warnings = run_with(tmp_path, disk / "store")
     assert second == first
-    assert sum("store cannot be used" in text for text in told) == 1
+    assert sum("store cannot be used" in text for text in warnings) == 1

@@ -133,8 +133,11 @@ def dpo_margins(trainer: Any) -> list[torch.Tensor]:
     for row in trainer.train_dataset:
         ratios = []
         for side in ("chosen_ids", "rejected_ids"):
-            own = log_probability(policy, row["prompt_ids"], row[side])
-            ratios.append(own - log_probability(reference, row["prompt_ids"], row[side]).detach())
+            policy_log_probability = log_probability(policy, row["prompt_ids"], row[side])
+            ratios.append(
+                policy_log_probability
+                - log_probability(reference, row["prompt_ids"], row[side]).detach()
+            )
         margins.append(BETA * (ratios[0] - ratios[1]))
     return margins
 
@@ -160,8 +163,8 @@ def naive_gradient(trainer: Any, margins: list[torch.Tensor], robust: bool) -> n
             moved[row] += sign * step
             sides.append(naive_loss(moved, robust=robust))
         slope = (sides[0] - sides[1]) / (2 * step)
-        (own,) = torch.autograd.grad(margin, parameter, retain_graph=True)
-        total += slope * own.numpy()
+        (margin_gradient,) = torch.autograd.grad(margin, parameter, retain_graph=True)
+        total += slope * margin_gradient.numpy()
     return total
 
 
@@ -213,8 +216,8 @@ def test_rows_without_a_weight_count_as_rows_of_trl(tmp_path: Path) -> None:
     batch = batch_of(trainer)
     weighted = trainer.compute_loss(trainer.model, batch)
     plain = {k: v for k, v in batch.items() if k not in ("weight", "label_probability")}
-    own = DPOTrainer.compute_loss(trainer, trainer.model, plain)
-    assert float(own) == pytest.approx(float(weighted), rel=1e-6)
+    trl_loss = DPOTrainer.compute_loss(trainer, trainer.model, plain)
+    assert float(trl_loss) == pytest.approx(float(weighted), rel=1e-6)
 
 
 def test_what_cannot_be_weighed_is_refused(tmp_path: Path) -> None:

@@ -70,10 +70,10 @@ def gold_of(kind: str, frame: pl.DataFrame, folder: Path) -> Any:
 def test_verdicts_of_each_tool_say_which_labels_are_right(kind: str, tmp_path: Path) -> None:
     gold = to_gold_config(gold_of(kind, pairs(), tmp_path))
     assert gold is not None
-    found = judged_pairs(gold, pairs())
-    assert found.labels.tolist() == EXPECTED
-    assert found.labels.dtype == np.int8
-    assert found.warnings == ()
+    judgements = judged_pairs(gold, pairs())
+    assert judgements.labels.tolist() == EXPECTED
+    assert judgements.labels.dtype == np.int8
+    assert judgements.warnings == ()
 
 
 @pytest.mark.parametrize("kind", ["review", "label_studio", "argilla"])
@@ -82,10 +82,10 @@ def test_verdicts_are_turned_where_the_label_was_flipped_since(kind: str, tmp_pa
     before = pairs().with_columns(flip_labels(pairs(), flips))
     gold = to_gold_config(gold_of(kind, before, tmp_path))
     assert gold is not None
-    found = judged_pairs(gold, pairs())
-    assert found.labels.tolist() == [-1, 1, 0, 0, 1, 0]
-    assert found.facts()["verdicts_turned"] == 2
-    assert "adjusted" in found.warnings[0]
+    judgements = judged_pairs(gold, pairs())
+    assert judgements.labels.tolist() == [-1, 1, 0, 0, 1, 0]
+    assert judgements.facts()["verdicts_turned"] == 2
+    assert "adjusted" in judgements.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_verdicts_are_turned_where_the_label_was_flipped_since(kind: str, tmp_pa
     ],
 )
 def test_a_column_of_the_data_holds_judgements(values: list[Any]) -> None:
-    found = judged_pairs(to_gold_config("extra.expert.label"), with_column(values))  # type: ignore[arg-type]
-    assert found.labels.tolist() == EXPECTED[: len(values)]
+    judgements = judged_pairs(to_gold_config("extra.expert.label"), with_column(values))  # type: ignore[arg-type]
+    assert judgements.labels.tolist() == EXPECTED[: len(values)]
 
 
 def with_column(values: list[Any]) -> pl.DataFrame:
@@ -139,9 +139,9 @@ def test_verdicts_on_other_pairs_are_counted_and_refused_where_none_fits(tmp_pat
     path = log_file(pairs(), tmp_path)
     gold = to_gold_config([path])
     assert gold is not None
-    found = judged_pairs(gold, pairs()[1:])
-    assert found.labels.tolist() == EXPECTED[1:]
-    assert "1 of 5 verdicts on unknown pairs" in found.warnings[0]
+    judgements = judged_pairs(gold, pairs()[1:])
+    assert judgements.labels.tolist() == EXPECTED[1:]
+    assert "1 of 5 verdicts on unknown pairs" in judgements.warnings[0]
     with pytest.raises(CurateError, match="no verdict matches any"):
         judged_pairs(gold, pairs_of([{"prompt": "x", "chosen": "y", "rejected": "z"}]))
 
@@ -221,8 +221,8 @@ def test_gold_of_the_command_line_goes_before_that_of_the_file(tmp_path: Path) -
 
 
 def test_one_scorer_takes_gold_too(tmp_path: Path) -> None:
-    found = score(data_file(tmp_path), "lengths", gold={"column": "extra.expert"}, store=None)
-    assert found.frame["gold.judged"].drop_nulls().to_list() == ["wrong", "right"]
+    result = score(data_file(tmp_path), "lengths", gold={"column": "extra.expert"}, store=None)
+    assert result.frame["gold.judged"].drop_nulls().to_list() == ["wrong", "right"]
 
 
 def test_a_dry_run_shows_evidence_gold_and_the_order(tmp_path: Path) -> None:
@@ -230,10 +230,10 @@ def test_a_dry_run_shows_evidence_gold_and_the_order(tmp_path: Path) -> None:
     scorers = "[{type: label_em}, {type: relevance}]"
     yaml.write_text(f"input: {{path: {data_file(tmp_path)}}}\nscorers: {scorers}\n")
     command = ["run", str(yaml), "--dry-run", "--gold", "extra.expert"]
-    shown = CliRunner().invoke(app, command).output
-    assert "gold:   extra.expert" in shown
-    assert "evidence: relevance.margin" in shown
-    assert shown.index("relevance.chosen") < shown.index("label_em.posterior")
+    output = CliRunner().invoke(app, command).output
+    assert "gold:   extra.expert" in output
+    assert "evidence: relevance.margin" in output
+    assert output.index("relevance.chosen") < output.index("label_em.posterior")
 
 
 def test_a_filter_by_judged_pairs_without_any_says_what_is_missing() -> None:

@@ -46,20 +46,20 @@ def flipped(pairs: pl.DataFrame, rows: list[bool]) -> pl.DataFrame:
 @pytest.mark.parametrize(("word", "flip"), list(product(VERDICTS, [False, True])))
 def test_a_verdict_is_turned_exactly_where_the_label_was(word: str, flip: bool) -> None:
     pairs = numbered_pairs(3)
-    judged = verdicts_on(pairs, ["keep", word, "skip"])
-    found = match_verdicts(flipped(pairs, [False, flip, False]), judged)
+    verdicts = verdicts_on(pairs, ["keep", word, "skip"])
+    matched = match_verdicts(flipped(pairs, [False, flip, False]), verdicts)
     expected = TURNED.get(word, word) if flip else word
-    assert found.frame["verdict"].to_list() == ["keep", expected, "skip"]
-    assert found.turned == int(flip and word in TURNED)
-    assert (found.unknown, found.changed, found.unchecked) == (0, 0, 0)
+    assert matched.frame["verdict"].to_list() == ["keep", expected, "skip"]
+    assert matched.turned == int(flip and word in TURNED)
+    assert (matched.unknown, matched.changed, matched.unchecked) == (0, 0, 0)
 
 
 def test_turning_twice_gives_the_verdict_back() -> None:
     pairs = numbered_pairs(5)
-    judged = verdicts_on(pairs, list(VERDICTS))
-    once = match_verdicts(flipped(pairs, [True] * 5), judged).frame
+    verdicts = verdicts_on(pairs, list(VERDICTS))
+    once = match_verdicts(flipped(pairs, [True] * 5), verdicts).frame
     twice = match_verdicts(pairs, once)
-    assert twice.frame.equals(judged)
+    assert twice.frame.equals(verdicts)
     assert twice.turned == 2
 
 
@@ -69,23 +69,23 @@ def test_images_tell_answers_of_equal_text_apart() -> None:
         pl.Series("images", media[0], dtype=MEDIA),
         pl.Series("rejected_images", media[1], dtype=MEDIA),
     )
-    found = match_verdicts(flipped(pairs, [True]), verdicts_on(pairs, ["keep"]))
-    assert found.frame["verdict"].to_list() == ["flip"]
+    matched = match_verdicts(flipped(pairs, [True]), verdicts_on(pairs, ["keep"]))
+    assert matched.frame["verdict"].to_list() == ["flip"]
 
 
 def test_equal_answers_are_turned_by_nothing() -> None:
     pairs = pairs_of([{"prompt": "p", "chosen": "one", "rejected": "one"}])
-    found = match_verdicts(flipped(pairs, [True]), verdicts_on(pairs, ["keep"]))
-    assert (found.frame["verdict"].to_list(), found.turned) == (["keep"], 0)
+    matched = match_verdicts(flipped(pairs, [True]), verdicts_on(pairs, ["keep"]))
+    assert (matched.frame["verdict"].to_list(), matched.turned) == (["keep"], 0)
 
 
 @pytest.mark.parametrize("side", ["chosen", "rejected"])
 def test_one_answer_that_was_rewritten_still_tells_the_orientation(side: str) -> None:
     pairs = numbered_pairs(1)
-    judged = verdicts_on(pairs, ["keep"])
+    verdicts = verdicts_on(pairs, ["keep"])
     masked = pairs.with_columns(pairs["prompt"].alias(side))
-    assert match_verdicts(masked, judged).frame["verdict"].to_list() == ["keep"]
-    assert match_verdicts(flipped(masked, [True]), judged).frame["verdict"].to_list() == ["flip"]
+    assert match_verdicts(masked, verdicts).frame["verdict"].to_list() == ["keep"]
+    assert match_verdicts(flipped(masked, [True]), verdicts).frame["verdict"].to_list() == ["flip"]
 
 
 def test_unknown_and_changed_pairs_are_counted_and_refused() -> None:
@@ -95,16 +95,16 @@ def test_unknown_and_changed_pairs_are_counted_and_refused() -> None:
         chosen=pl.when(pl.int_range(4) == 1).then("prompt").otherwise("chosen"),
         rejected=pl.when(pl.int_range(4) == 1).then("prompt").otherwise("rejected"),
     )
-    judged = pl.concat([verdicts_on(pairs, ["keep"] * 4), verdicts_on(other, ["flip"])])
-    found = match_verdicts(changed, judged)
-    assert (found.total, found.unknown, found.changed) == (5, 1, 1)
-    assert found.frame["pair_id"].to_list() == [pairs["pair_id"][i] for i in (0, 2, 3)]
+    verdicts = pl.concat([verdicts_on(pairs, ["keep"] * 4), verdicts_on(other, ["flip"])])
+    matched = match_verdicts(changed, verdicts)
+    assert (matched.total, matched.unknown, matched.changed) == (5, 1, 1)
+    assert matched.frame["pair_id"].to_list() == [pairs["pair_id"][i] for i in (0, 2, 3)]
     with pytest.raises(CurateError) as error:
-        found.require_all("out")
+        matched.require_all("out")
     assert "1 of 5 verdicts on unknown pairs" in error.value.text()
     assert "1 of 5 verdicts on pairs whose answers changed" in error.value.text()
     with pytest.raises(CurateError, match="do not belong to these pairs"):
-        merge_verdicts(changed, judged)
+        merge_verdicts(changed, verdicts)
 
 
 def test_a_file_of_an_older_version_works_with_a_warning(tmp_path: Path) -> None:
@@ -113,15 +113,17 @@ def test_a_file_of_an_older_version_works_with_a_warning(tmp_path: Path) -> None
         {"pair_id": i, "reviewer": "ann", "verdict": v}
         for i, v in zip(pairs["pair_id"], ("flip", "tie"), strict=True)
     ]
-    found = match_verdicts(pairs, read_verdicts([write_jsonl(tmp_path / "v.jsonl", rows)]))
-    assert found.frame["verdict"].to_list() == ["flip", "tie"]
-    assert found.unchecked == 1
-    assert "1 of 2 verdicts do not record which answer" in found.warnings()[0]
-    assert "a filter has flipped" not in found.warnings()[0]
-    judged = read_verdicts([tmp_path / "v.jsonl"])
-    found = match_verdicts(flipped(pairs, [True, True]), judged)
-    assert found.frame["verdict"].to_list() == ["flip", "tie"]
-    assert found.warnings()[0].endswith("a filter has flipped 1 of these labels: review them again")
+    matched = match_verdicts(pairs, read_verdicts([write_jsonl(tmp_path / "v.jsonl", rows)]))
+    assert matched.frame["verdict"].to_list() == ["flip", "tie"]
+    assert matched.unchecked == 1
+    assert "1 of 2 verdicts do not record which answer" in matched.warnings()[0]
+    assert "a filter has flipped" not in matched.warnings()[0]
+    verdicts = read_verdicts([tmp_path / "v.jsonl"])
+    matched = match_verdicts(flipped(pairs, [True, True]), verdicts)
+    assert matched.frame["verdict"].to_list() == ["flip", "tie"]
+    assert matched.warnings()[0].endswith(
+        "a filter has flipped 1 of these labels: review them again"
+    )
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -145,15 +147,15 @@ def test_a_tools_export_is_turned_too(tool: str, tmp_path: Path) -> None:
             answered.append({**task, "verdict": "A"})
     path = tmp_path / "done.json"
     path.write_text(json.dumps(answered))
-    judged = read_verdicts([path])
-    assert judged["blind"].to_list() == [True] * 8
+    verdicts = read_verdicts([path])
+    assert verdicts["blind"].to_list() == [True] * 8
     flips = [i < 4 for i in range(8)]
-    found = match_verdicts(flipped(pairs, flips), judged)
+    matched = match_verdicts(flipped(pairs, flips), verdicts)
     expected = [
         "keep" if first != flip else "flip" for first, flip in zip(order, flips, strict=True)
     ]
-    assert found.frame["verdict"].to_list() == expected
-    assert found.turned == 4
+    assert matched.frame["verdict"].to_list() == expected
+    assert matched.turned == 4
 
 
 def test_judged_labels_are_those_of_most_reviewers() -> None:
@@ -187,9 +189,9 @@ def test_verdicts_carried_over_an_overwrite_do_not_flip_back(tmp_path: Path) -> 
     log.close()
     # A filter flips these labels, and one that people had called right.
     run = run_with(tmp_path, flipped(pairs, [True, True, False, True, False, False]), True)
-    kept = apply_verdicts(run, verdict_files(run), tmp_path / "new", False, SilentProgress())
-    judged = kept.kept.join(pairs, on="pair_id", suffix="_read", maintain_order="left")
-    is_flipped = (judged["chosen"] != judged["chosen_read"]).to_list()
+    result = apply_verdicts(run, verdict_files(run), tmp_path / "new", False, SilentProgress())
+    kept_pairs = result.kept.join(pairs, on="pair_id", suffix="_read", maintain_order="left")
+    is_flipped = (kept_pairs["chosen"] != kept_pairs["chosen_read"]).to_list()
     assert is_flipped == [True, True, True, False, False, False]
     step = RunFiles(tmp_path / "new").manifest["steps"][-2]
     assert step["facts"] == {"verdicts": {"keep": 2, "flip": 2}, "turned": 3, "ignored": 0}

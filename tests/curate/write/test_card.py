@@ -56,17 +56,17 @@ def test_the_card_states_columns_splits_and_sizes(
     loaded = load_dataset(str(tmp_path / "out"), cache_dir=cache)
     assert {s["name"]: s["num_examples"] for s in info["splits"]} == loaded.num_rows
     shards = str(tmp_path / "out" / "kept" / ("train" if splits else ""))
-    found = load_dataset("parquet", data_dir=shards, split="train", cache_dir=cache).features
-    assert info["features"] == found._to_yaml_list()
+    features = load_dataset("parquet", data_dir=shards, split="train", cache_dir=cache).features
+    assert info["features"] == features._to_yaml_list()
     assert Features._from_yaml_list(info["features"]) == loaded["train"].features
 
 
 def test_the_card_states_parts_and_images(tmp_path: Path) -> None:
     (tmp_path / "red.png").write_bytes(picture(seed=1))
-    seen = [{"type": "image"}, {"type": "text", "text": "What?"}]
+    image_question = [{"type": "image"}, {"type": "text", "text": "What?"}]
     rows = [
         CALLS[0] | {"chat_template_kwargs": {"a": 1}, "images": ["red.png"]},
-        CALLS[1] | {"prompt": [{"role": "user", "content": seen}], "images": ["red.png"]},
+        CALLS[1] | {"prompt": [{"role": "user", "content": image_question}], "images": ["red.png"]},
     ]
     config = {
         "input": {"path": str(write_jsonl(tmp_path / "rows.jsonl", rows))},

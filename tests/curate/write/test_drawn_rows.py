@@ -118,10 +118,10 @@ def test_a_run_writes_rows_and_accounts_for_each_pair(tmp_path: Path) -> None:
 def test_all_pairs_stay_in_the_run_with_their_weights(tmp_path: Path) -> None:
     for form in ("llamafactory", "pairs"):
         run(tmp_path / form, {"format": form, "weights": "rows"})
-        kept = pl.concat(list(RunFiles(tmp_path / form).kept_batches()))
-        assert len(kept) == COUNT
-        np.testing.assert_allclose(kept["weight"], 2 * LIKELY)
-        np.testing.assert_allclose(kept["label_probability"], LIKELY)
+        kept_pairs = pl.concat(list(RunFiles(tmp_path / form).kept_batches()))
+        assert len(kept_pairs) == COUNT
+        np.testing.assert_allclose(kept_pairs["weight"], 2 * LIKELY)
+        np.testing.assert_allclose(kept_pairs["label_probability"], LIKELY)
 
 
 def test_extra_holds_the_draw(tmp_path: Path) -> None:
@@ -209,9 +209,9 @@ def test_splits_are_drawn_apart_and_only_the_first_has_copies(tmp_path: Path) ->
     total = 0
     for name, copies in (("train", 3), ("test", 1)):
         rows = pl.read_parquet(tmp_path / "run" / "kept" / name / "*.parquet")
-        own = of_pair.filter(split=name)["pair_id"]
-        assert set(pair_ids(rows)) <= set(own)
-        assert abs(len(rows) - copies * sum(weight[i] for i in own)) < copies
+        split_ids = of_pair.filter(split=name)["pair_id"]
+        assert set(pair_ids(rows)) <= set(split_ids)
+        assert abs(len(rows) - copies * sum(weight[i] for i in split_ids)) < copies
         total += len(rows)
     assert manifest["output"]["weights"]["rows"] == total
 
@@ -224,9 +224,9 @@ def test_a_later_export_has_the_rows_of_a_run(
     output = {"soft_labels": "sampled", "copies": 2, "splits": splits}
     run(tmp_path / "first", output | {"format": "trl_text"})
     run(tmp_path / "second", output | {"format": form, "weights": "rows"})
-    found = export_pairs(tmp_path / "first", tmp_path / "out", ExportTarget(form, weights="rows"))
-    assert found.weights is not None
-    assert found.pairs == COUNT
+    export = export_pairs(tmp_path / "first", tmp_path / "out", ExportTarget(form, weights="rows"))
+    assert export.weights is not None
+    assert export.pairs == COUNT
     for name in splits or [""]:
         later, at_end = (
             pl.read_parquet(tmp_path / folder / "kept" / name / "*.parquet")
@@ -258,11 +258,11 @@ def test_workers_write_the_same_shards(file_type: str, tmp_path: Path) -> None:
     there = shards_by_workers(
         rows, form.convert, tmp_path / "there", file_type, 25, PickledWorkers(), lambda _: None
     )
-    here = write_shards(form.stream(rows.iter_batches()), tmp_path / "here", file_type, 25)
-    assert sum(shard["rows"] for shard in here) == counts.rows
-    assert [shard["rows"] for shard in there] == [shard["rows"] for shard in here]
+    local_shards = write_shards(form.stream(rows.iter_batches()), tmp_path / "here", file_type, 25)
+    assert sum(shard["rows"] for shard in local_shards) == counts.rows
+    assert [shard["rows"] for shard in there] == [shard["rows"] for shard in local_shards]
     read = pl.read_parquet if file_type == "parquet" else pl.read_ndjson
-    for one, other in zip(there, here, strict=True):
+    for one, other in zip(there, local_shards, strict=True):
         assert_frame_equal(read(tmp_path / one["path"]), read(tmp_path / other["path"]))
 
 
@@ -330,9 +330,9 @@ def test_card_and_console_show_how_weights_were_written(
     card = (tmp_path / "run" / "README.md").read_text()
     assert "10 pairs of total weight 10.0 are written as 10 rows (1 draw)" in card
     settings = ["--to", "openrlhf", "--copies", "2", "--output", str(tmp_path / "out")]
-    shown = CliRunner().invoke(app, ["export", str(tmp_path / "run"), *settings])
-    assert shown.exit_code == 0, shown.output
-    assert "are written as 20 rows (2 draws)" in shown.output
+    result = CliRunner().invoke(app, ["export", str(tmp_path / "run"), *settings])
+    assert result.exit_code == 0, result.output
+    assert "are written as 20 rows (2 draws)" in result.output
     assert "train for one epoch" in (tmp_path / "out" / "README.md").read_text()
     refused = CliRunner().invoke(
         app, ["export", str(tmp_path / "run"), "--to", "swift", "--weights", "column", "-o", "x"]
@@ -359,9 +359,9 @@ def test_what_people_say_is_a_certain_label(tmp_path: Path) -> None:
     apply_verdicts(
         tmp_path / "run", [verdicts], tmp_path / "out", False, SilentProgress(), ignore_unknown=True
     )
-    kept = pl.concat(list(RunFiles(tmp_path / "out").kept_batches()))
-    assert kept["label_probability"][:3].to_list() == [1.0, 1.0, pytest.approx(LIKELY[2])]
-    assert kept["chosen"].list.first().struct.field("content")[0] == "evil 0"
+    kept_pairs = pl.concat(list(RunFiles(tmp_path / "out").kept_batches()))
+    assert kept_pairs["label_probability"][:3].to_list() == [1.0, 1.0, pytest.approx(LIKELY[2])]
+    assert kept_pairs["chosen"].list.first().struct.field("content")[0] == "evil 0"
 
 
 def test_rows_as_published_lose_weights_with_a_warning(tmp_path: Path) -> None:
@@ -370,11 +370,13 @@ def test_rows_as_published_lose_weights_with_a_warning(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "data.jsonl", trl_rows(10))
     config = {"input": {"path": str(data)}, "filters": [{"type": "weigher"}], "store": None}
     Pipeline(config).run(output=tmp_path / "run")
-    found = export_source(tmp_path / "run", tmp_path / "out", ExportTarget())
-    assert found.warnings == (
+    default_export = export_source(tmp_path / "run", tmp_path / "out", ExportTarget())
+    assert default_export.warnings == (
         "weight and label_probability of the pairs are lost: rows as published carry none",
     )
     with pytest.raises(CurateError, match="cannot have weights"):
         export_source(tmp_path / "run", tmp_path / "no", ExportTarget(weights="rows"))
-    asked = export_source(tmp_path / "run", tmp_path / "yes", ExportTarget(weights="none"))
-    assert asked.warnings == ()
+    unweighted_export = export_source(
+        tmp_path / "run", tmp_path / "yes", ExportTarget(weights="none")
+    )
+    assert unweighted_export.warnings == ()

@@ -34,8 +34,8 @@ def run_of(tmp_path: Path, config: dict[str, Any] | None = None, count: int = 6)
 def test_a_later_export_is_the_same_as_one_at_the_end_of_the_run(name: str, tmp_path: Path) -> None:
     filters = [{"type": "sample", "rows": 4}]
     later = run_of(tmp_path, {"filters": filters})
-    found = export_pairs(later, tmp_path / "out", ExportTarget(name))
-    assert found.pairs == 4
+    export = export_pairs(later, tmp_path / "out", ExportTarget(name))
+    assert export.pairs == 4
     config = {"filters": filters, "output": {"format": name}, "store": None}
     Pipeline(config).run(read_pairs(str(tmp_path / "data.jsonl")), output=tmp_path / "at-end")
     at_end, exported = (
@@ -50,20 +50,20 @@ def test_every_kept_pair_is_in_the_run_whatever_the_form(tmp_path: Path) -> None
         config = {"output": {"format": form}, "filters": [{"type": "sample", "rows": 3}]}
         Pipeline(config | {"store": None}).run(pairs, output=tmp_path / form)
         run = RunFiles(tmp_path / form)
-        kept = pl.concat(list(run.kept_batches()))
-        assert (len(kept), kept["annotator"].unique().to_list()) == (3, ["me"])
+        kept_pairs = pl.concat(list(run.kept_batches()))
+        assert (len(kept_pairs), kept_pairs["annotator"].unique().to_list()) == (3, ["me"])
         assert run.all_pairs()["pair_id"].to_list() == pairs.frame["pair_id"].to_list()
 
 
 def test_data_is_exported_in_batches_with_shards_of_the_wanted_size(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "data.jsonl", trl_rows(9000))
-    found = export_pairs(
+    export = export_pairs(
         path, tmp_path / "out", ExportTarget("trl_text", "jsonl", rows_per_shard=4000)
     )
-    assert [shard["rows"] for shard in found.shards] == [4000, 4000, 1000]
+    assert [shard["rows"] for shard in export.shards] == [4000, 4000, 1000]
     rows = [
         json.loads(line)
-        for shard in found.shards
+        for shard in export.shards
         for line in (tmp_path / "out" / shard["path"]).read_text().splitlines()
     ]
     ids = read_pairs(str(path)).frame["pair_id"].to_list()
@@ -73,11 +73,11 @@ def test_data_is_exported_in_batches_with_shards_of_the_wanted_size(tmp_path: Pa
 
 def test_a_saved_dataset_dict_with_a_card(tmp_path: Path) -> None:
     run = run_of(tmp_path)
-    found = export_pairs(run, tmp_path / "out", ExportTarget("trl", "dataset", license="mit"))
+    export = export_pairs(run, tmp_path / "out", ExportTarget("trl", "dataset", license="mit"))
     loaded = datasets.load_from_disk(str(tmp_path / "out" / "kept"))
     assert loaded["train"].num_rows == 6
     assert loaded["train"][0]["chosen"] == [{"role": "assistant", "content": "good answer 0"}]
-    assert found.shards[0]["bytes"] > 0
+    assert export.shards[0]["bytes"] > 0
     again = read_pairs(str(tmp_path / "out" / "kept"))
     assert (again.format, len(again)) == ("trl", 6)
 
@@ -128,9 +128,9 @@ def test_warnings_of_many_batches_are_told_once(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "data.jsonl", rows)
     mapping = {"prompt": "prompt", "first": "first", "second": "second", "label": "label"}
     place = InputConfig.model_validate({"path": str(path), "columns": mapping})
-    found = export_pairs(place, tmp_path / "out", ExportTarget())
-    assert len(found.warnings) == 1
-    assert "are ties" in found.warnings[0]
+    export = export_pairs(place, tmp_path / "out", ExportTarget())
+    assert len(export.warnings) == 1
+    assert "are ties" in export.warnings[0]
 
 
 def test_malformed_rows_stop_an_export_and_leave_nothing(tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ def test_commands(tmp_path: Path) -> None:
     assert "6 pairs, 1 files" in done.output
     wrong = command.invoke(app, ["export", str(run), "--file-type", "csv", "--output", str(out)])
     assert isinstance(wrong.exception, CurateError)
-    shown = command.invoke(app, ["push", str(run), "me/set", "--dry-run"])
-    assert "nothing was uploaded" in shown.output
-    assert "kept/part-00000.parquet" in shown.output
+    dry_run = command.invoke(app, ["push", str(run), "me/set", "--dry-run"])
+    assert "nothing was uploaded" in dry_run.output
+    assert "kept/part-00000.parquet" in dry_run.output
 
 
 class Hub:
@@ -180,10 +180,10 @@ def test_push_sends_shards_and_card(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     dry = push_folder(run, "me/set", ExportTarget(license="mit"), dry_run=True)
     assert dry.url is None
     assert "license: mit" in dry.card
-    sent = push_folder(run, "me/set", ExportTarget(license="mit"), private=False)
-    assert sent.url == "https://hub/datasets/me/set/commit/1"
-    (repo, made), (_, upload) = Hub.calls
-    assert (repo, made["private"], made["repo_type"]) == ("me/set", False, "dataset")
+    push = push_folder(run, "me/set", ExportTarget(license="mit"), private=False)
+    assert push.url == "https://hub/datasets/me/set/commit/1"
+    (repo, options), (_, upload) = Hub.calls
+    assert (repo, options["private"], options["repo_type"]) == ("me/set", False, "dataset")
     assert upload["names"] == ["README.md", "dpo_config.yaml", "kept/part-00000.parquet"]
     assert [name for name, _ in dry.files] == upload["names"]
 

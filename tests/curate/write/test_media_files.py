@@ -25,10 +25,10 @@ def data(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / "red.png").write_bytes(picture(seed=1))
-    seen = [{"type": "image"}, {"type": "text", "text": "What?"}]
+    image_question = [{"type": "image"}, {"type": "text", "text": "What?"}]
     rows = [
         {
-            "prompt": [{"role": "user", "content": seen}],
+            "prompt": [{"role": "user", "content": image_question}],
             "chosen": published(f"a cat {i}"),
             "rejected": published("a dog"),
             "images": ["gone.png" if i == 2 else "red.png"],
@@ -44,26 +44,26 @@ def loaded(folder: Path, cache: Path) -> Any:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_paths_open_from_everywhere_and_are_told(form: str, data: Path, tmp_path: Path) -> None:
-    found = export_pairs(str(data), tmp_path / "out", ExportTarget(form))
+    export = export_pairs(str(data), tmp_path / "out", ExportTarget(form))
     paths = {row["images"][0] for row in loaded(tmp_path / "out", tmp_path)}
     assert paths == {str(data.with_name("red.png")), "gone.png"}
-    assert any("media are stored as local paths" in warning for warning in found.warnings)
-    assert any("media files are missing" in warning for warning in found.warnings)
+    assert any("media are stored as local paths" in warning for warning in export.warnings)
+    assert any("media files are missing" in warning for warning in export.warnings)
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_files_are_embedded_as_the_hub_has_images(form: str, data: Path, tmp_path: Path) -> None:
-    found = export_pairs(str(data), tmp_path / "out", ExportTarget(form, media="embed"))
+    export = export_pairs(str(data), tmp_path / "out", ExportTarget(form, media="embed"))
     shard = pl.read_parquet(tmp_path / "out" / "kept")
     media = shard["images"].list.first()
-    known = media.filter(media.struct.field("bytes").is_not_null())
-    assert set(known.to_list()[0].items()) == {("path", "red.png"), ("bytes", picture(seed=1))}
-    assert len(shard) - len(known) == (2 if form == "trl_kto" else 1)
+    embedded = media.filter(media.struct.field("bytes").is_not_null())
+    assert set(embedded.to_list()[0].items()) == {("path", "red.png"), ("bytes", picture(seed=1))}
+    assert len(shard) - len(embedded) == (2 if form == "trl_kto" else 1)
     if form in ("trl", "trl_kto"):
         images = loaded(tmp_path / "out", tmp_path).features["images"]
         assert str(images) == "List(Image(mode=None, decode=True))"
-    assert not any("local paths" in warning for warning in found.warnings)
-    assert any("media files are missing" in warning for warning in found.warnings)
+    assert not any("local paths" in warning for warning in export.warnings)
+    assert any("media files are missing" in warning for warning in export.warnings)
 
 
 def test_a_run_embeds_them_too(data: Path, tmp_path: Path) -> None:
@@ -79,9 +79,9 @@ def test_a_run_embeds_them_too(data: Path, tmp_path: Path) -> None:
 def test_what_cannot_hold_files_is_refused(
     target: ExportTarget, data: Path, tmp_path: Path
 ) -> None:
-    wanted = ExportTarget(target.format, target.file_type, media="embed", allow_loss=True)
+    embedding_target = ExportTarget(target.format, target.file_type, media="embed", allow_loss=True)
     with pytest.raises(CurateError, match="cannot embed media files"):
-        export_pairs(str(data), tmp_path / "out", wanted)
+        export_pairs(str(data), tmp_path / "out", embedding_target)
     output = {"format": target.format, "file_type": target.file_type, "media": "embed"}
     with pytest.raises(CurateError, match="cannot embed media files"):
         Pipeline({"input": {"path": str(data)}, "output": output})
@@ -90,15 +90,15 @@ def test_what_cannot_hold_files_is_refused(
 @pytest.fixture
 def uploads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     """What would be uploaded: rows of the shards, and names of the files."""
-    found: list[Any] = []
+    uploaded: list[Any] = []
 
     def upload(folder: Path, *_: Any) -> str:
         rows = loaded(folder, tmp_path)
-        found.append((rows.to_list() if "images" not in rows.features else rows, folder))
+        uploaded.append((rows.to_list() if "images" not in rows.features else rows, folder))
         return "url"
 
     monkeypatch.setattr(push_module, "_upload_folder", upload)
-    return found
+    return uploaded
 
 
 def test_push_always_embeds(data: Path, tmp_path: Path, uploads: list[Any]) -> None:
@@ -113,8 +113,8 @@ def test_an_export_is_pushed_as_it_is(tmp_path: Path, uploads: list[Any]) -> Non
     rows = [{"prompt": "p", "chosen": "a", "rejected": "b"}]
     source = str(write_jsonl(tmp_path / "rows.jsonl", rows))
     export_pairs(source, tmp_path / "out", ExportTarget("axolotl"))
-    found = push_folder(tmp_path / "out", "me/set", ExportTarget())
-    assert [name for name, _ in found.files] == [
+    push = push_folder(tmp_path / "out", "me/set", ExportTarget())
+    assert [name for name, _ in push.files] == [
         *("README.md", "axolotl.yaml", "kept/part-00000.parquet")
     ]
     assert uploads[0][1] == tmp_path / "out"

@@ -361,9 +361,12 @@ def test_a_killed_run_leaves_no_output_and_the_next_one_cleans_up(tmp_path: Path
     assert child.stdout.readline() == "writing\n"
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    left = [p.name for p in folder.iterdir() if p.name not in ("a.jsonl", "pipeline.yaml")]
-    assert left
-    assert {name.rpartition("-")[0].split("-")[0] for name in left} == {".out.partial", ".out.work"}
+    leftovers = [p.name for p in folder.iterdir() if p.name not in ("a.jsonl", "pipeline.yaml")]
+    assert leftovers
+    assert {name.rpartition("-")[0].split("-")[0] for name in leftovers} == {
+        ".out.partial",
+        ".out.work",
+    }
     time.sleep(0.1)
     done = subprocess.run([sys.executable, "-c", RUN], cwd=folder, check=False, capture_output=True)
     assert done.returncode == 0

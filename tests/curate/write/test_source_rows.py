@@ -158,13 +158,13 @@ def test_another_input_is_refused(change: str, tmp_path: Path) -> None:
     filters = [{"type": "sample", "rows": 5}]
     Pipeline({"input": {"path": str(path)}, "filters": filters}).run(output=tmp_path / "run")
     swapped = rows[3] | {"chosen": rows[3]["rejected"], "rejected": rows[3]["chosen"]}
-    others = {
+    changed_rows = {
         "reversed": rows[::-1],
         "other": trl_rows(40)[20:],
         "shorter": rows[:19],
         "relabelled": [*rows[:3], swapped, *rows[4:]],
     }
-    write_jsonl(path, others.get(change, []))
+    write_jsonl(path, changed_rows.get(change, []))
     with pytest.raises(CurateError, match="has changed since the run"):
         export_source(tmp_path / "run", tmp_path / "back", ExportTarget())
     assert not (tmp_path / "back").exists()

@@ -28,7 +28,7 @@ SHARES = {"train": 0.8, "test": 0.2}
 LONG = "please explain in simple words how a cat can climb a tall tree without falling down number"
 
 
-def alike() -> Pairs:
+def similar_pairs() -> Pairs:
     """Eighty prompts; the last twenty are ten twins that differ in their last word."""
     words = [f"alpha{i} beta{i * 7} gamma{i * 13} delta{i}" for i in range(60)]
     twins = [f"{LONG} {i} {i} {i} {i} {end}" for i in range(10) for end in ("now", "today")]
@@ -41,7 +41,7 @@ def alike() -> Pairs:
 
 
 def test_twins_are_one_cluster_and_others_are_not() -> None:
-    pairs = alike().frame
+    pairs = similar_pairs().frame
     prompts, clusters = prompt_clusters(pairs, SilentProgress())
     assert len(np.unique(prompts)) == 80
     first = clusters[:120]
@@ -70,31 +70,31 @@ def test_sizes_are_met_as_clusters_allow(sizes: list[int], test: float, seed: in
     clusters = np.repeat(np.arange(len(sizes)), sizes)
     prompts = np.arange(len(clusters))
     shares = {"train": 1.0 - test, "test": test}
-    found = assign_splits(prompts, clusters, shares, seed).to_numpy()
+    splits = assign_splits(prompts, clusters, shares, seed).to_numpy()
     for cluster in range(len(sizes)):
-        assert len(set(found[clusters == cluster])) == 1
-    count = int((found == "test").sum())
+        assert len(set(splits[clusters == cluster])) == 1
+    count = int((splits == "test").sum())
     # Where single prompts can make up for the large clusters, to a prompt.
     if sum(1 for s in sizes if s == 1) >= max(sizes):
         assert abs(count - test * len(prompts)) <= 1.0
-    assert (assign_splits(prompts, clusters, shares, seed).to_numpy() == found).all()
+    assert (assign_splits(prompts, clusters, shares, seed).to_numpy() == splits).all()
 
 
 def test_pairs_of_a_prompt_count_once() -> None:
     prompts = np.repeat(np.arange(50), 4)
-    found = assign_splits(prompts, prompts, SHARES, 0)
-    assert prompts[(found == "test").to_numpy()].size == 40
+    splits = assign_splits(prompts, prompts, SHARES, 0)
+    assert prompts[(splits == "test").to_numpy()].size == 40
     other = assign_splits(prompts, prompts, SHARES, 1)
-    assert not found.equals(other)
+    assert not splits.equals(other)
     three = assign_splits(prompts, prompts, {"a": 0.5, "b": 0.3, "c": 0.2}, 0)
     assert [int((three == n).sum()) // 4 for n in "abc"] == [25, 15, 10]
 
 
 def run(folder: Path, **output: Any) -> dict[str, Any]:
     config = {"output": {"path": str(folder), "splits": SHARES, "report": False} | output}
-    Pipeline(config).run(alike(), output=folder)
-    found: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
-    return found
+    Pipeline(config).run(similar_pairs(), output=folder)
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return manifest
 
 
 @pytest.mark.parametrize("form", ["trl", "pairs", "trl_kto"])
@@ -105,9 +105,9 @@ def test_a_run_with_splits(tmp_path: Path, form: str, kind: str) -> None:
         "train": {"pairs": 128, "prompts": 64},
         "test": {"pairs": 32, "prompts": 16},
     }
-    kept = RunFiles(tmp_path / "run")
-    table = pl.concat(kept.kept_batches())
-    splits = kept.splits()
+    run_files = RunFiles(tmp_path / "run")
+    table = pl.concat(run_files.kept_batches())
+    splits = run_files.splits()
     assert splits is not None
     assert splits["pair_id"].to_list() == table["pair_id"].to_list()
     _, clusters = prompt_clusters(table, SilentProgress())
@@ -140,7 +140,7 @@ def test_a_run_with_splits(tmp_path: Path, form: str, kind: str) -> None:
 
 def test_exports_and_trainers_name_the_splits(tmp_path: Path) -> None:
     run(tmp_path / "run")
-    wanted = {
+    setting_paths = {
         "axolotl": ("axolotl.yaml", ["datasets", 0, "path"], ["test_datasets", 0, "path"]),
         "llamafactory": (
             "dataset_info.json",
@@ -156,15 +156,15 @@ def test_exports_and_trainers_name_the_splits(tmp_path: Path) -> None:
         ),
         "swift": ("swift.yaml", ["dataset", 0], ["val_dataset", 0]),
     }
-    for form, (name, train, test) in wanted.items():
+    for form, (name, train, test) in setting_paths.items():
         out = tmp_path / form
         done = CliRunner().invoke(
             app, ["export", str(tmp_path / "run"), "--to", form, "-o", str(out)]
         )
         assert done.exit_code == 0, (done.output, done.exception)
-        told = yaml.safe_load((out / name).read_text())
+        settings = yaml.safe_load((out / name).read_text())
         for keys, place in ((train, "kept/train"), (test, "kept/test")):
-            value: Any = told
+            value: Any = settings
             for key in keys:
                 value = value[key]
             assert value.startswith(place), (form, value)
@@ -188,7 +188,7 @@ def test_an_export_as_a_dataset_and_a_push(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("splits", "told"),
+    ("splits", "message"),
     [
         ({"train": 1.0}, "two splits or more"),
         ({"train": 0.9, "test": 0.2}, "add up to 1"),
@@ -196,8 +196,8 @@ def test_an_export_as_a_dataset_and_a_push(tmp_path: Path) -> None:
         ({"train": 0.9, "../x": 0.1}, "name is of letters"),
     ],
 )
-def test_wrong_splits(splits: dict[str, float], told: str) -> None:
-    with pytest.raises(CurateError, match=told):
+def test_wrong_splits(splits: dict[str, float], message: str) -> None:
+    with pytest.raises(CurateError, match=message):
         Pipeline({"output": {"splits": splits}})
 
 

@@ -32,31 +32,33 @@ def test_the_same_rows_in_the_same_shards(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(worker_shards, "BATCH_ROWS", piece)
-    export, told = get_export(form), []
+    export, progress = get_export(form), []
     rows = RowSelection.from_table(numbered_pairs(70)).where(np.arange(70) % 7 * 10 + 10 <= count)
-    own = pl.DataFrame({"weight": np.linspace(0.0, 1.0, len(rows))})
-    rows = rows.with_columns(own) if form == "pairs" else rows
+    weights = pl.DataFrame({"weight": np.linspace(0.0, 1.0, len(rows))})
+    rows = rows.with_columns(weights) if form == "pairs" else rows
     workers = PickledWorkers()
-    found = shards_by_workers(
-        rows, export.convert, tmp_path / "there", file_type, 20, workers, told.append
+    shards = shards_by_workers(
+        rows, export.convert, tmp_path / "there", file_type, 20, workers, progress.append
     )
     parts = export.stream(rows.iter_batches(rows.columns))
     expected = write_shards(parts, tmp_path / "here", file_type, 20)
-    assert [shard["rows"] for shard in found] == [shard["rows"] for shard in expected]
-    assert [Path(shard["path"]).name for shard in found] == [
+    assert [shard["rows"] for shard in shards] == [shard["rows"] for shard in expected]
+    assert [Path(shard["path"]).name for shard in shards] == [
         Path(shard["path"]).name for shard in expected
     ]
-    assert sum(told) == len(rows)
-    assert workers.calls == len(found)
-    for one, other in zip(found, expected, strict=True):
+    assert sum(progress) == len(rows)
+    assert workers.calls == len(shards)
+    for one, other in zip(shards, expected, strict=True):
         path = tmp_path / one["path"]
         assert path.stat().st_size == one["bytes"]
         if file_type == "jsonl":
             assert path.read_bytes() == (tmp_path / other["path"]).read_bytes()
         else:
-            own_table, here = (parquet.read_table(tmp_path / s["path"]) for s in (one, other))
-            assert own_table.schema == here.schema
-            assert own_table.equals(here)
+            own_table, expected_table = (
+                parquet.read_table(tmp_path / s["path"]) for s in (one, other)
+            )
+            assert own_table.schema == expected_table.schema
+            assert own_table.equals(expected_table)
 
 
 def test_a_pair_table_is_read_back_as_it_is(tmp_path: Path) -> None:
@@ -64,5 +66,5 @@ def test_a_pair_table_is_read_back_as_it_is(tmp_path: Path) -> None:
     rows = RowSelection.from_table(pairs).row_range(5, 25)
     workers = PickledWorkers()
     shards_by_workers(rows, identity, tmp_path / "p", "parquet", 8, workers, lambda _: None)
-    found = pl.concat([pl.read_parquet(p) for p in sorted((tmp_path / "p").iterdir())])
-    assert_frame_equal(found, pairs[5:25])
+    written_rows = pl.concat([pl.read_parquet(p) for p in sorted((tmp_path / "p").iterdir())])
+    assert_frame_equal(written_rows, pairs[5:25])

@@ -20,7 +20,7 @@ def steps(noise: dict[str, Any] | None, mean: float | None = MEAN) -> list[dict[
     flip = {"posterior": {"column": "label_em.posterior", "wrong_left": 0.04}, "flipped": 3}
     drop = {"posterior": {"column": "flip.posterior", "wrong_left": 0.031}}
     facts = {"label_em": scorer, "flip": flip, "drop_wrong": drop}
-    return [{"name": name, "facts": own} for name, own in facts.items()]
+    return [{"name": name, "facts": step_facts} for name, step_facts in facts.items()]
 
 
 def noise(rate: float | None, low: float = 0.0, high: float = 0.3) -> dict[str, Any]:

@@ -113,8 +113,8 @@ def test_lists_of_objects_keep_what_else_is_said(tmp_path: Path, kind: str) -> N
 
 
 def test_without_numbers_the_first_answer_is_the_best(tmp_path: Path) -> None:
-    asked = published("why?", "user")
-    rows = [{"out": [asked + published("good"), asked + published("bad")]}]
+    prompt = published("why?", "user")
+    rows = [{"out": [prompt + published("good"), prompt + published("bad")]}]
     pairs = read_rows(tmp_path, rows, columns={"responses": "out"})
     assert answers(pairs.frame) == [("good", "bad")]
     assert pairs.frame["prompt"][0].to_list() == turn("why?", "user")

@@ -43,14 +43,14 @@ def outcome(source: Path, form: str, file_type: str, folder: Path) -> tuple[Outc
     except CurateError as error:
         return "refused", error.problem + "; found " + str(error.found)
     back = read_pairs(str(folder / "kept")).frame
-    if whole(back) == whole(pairs):
+    if comparable_rows(back) == comparable_rows(pairs):
         return "same", ""
     if rendered(back, form) == rendered(pairs, form):
         return "rendered alike", ""
-    return "lost", f"{whole(pairs)}\n{whole(back)}"
+    return "lost", f"{comparable_rows(pairs)}\n{comparable_rows(back)}"
 
 
-def whole(pairs: pl.DataFrame) -> list[dict[str, Any]]:
+def comparable_rows(pairs: pl.DataFrame) -> list[dict[str, Any]]:
     """Everything that a pair holds, in one order."""
     rows = pairs.select(*TURNS, *ATTACHMENTS).to_dicts()
     return sorted(rows, key=lambda row: str(row["prompt"]))
@@ -61,7 +61,7 @@ def rendered(pairs: pl.DataFrame, form: str) -> list[Any]:
     if form == "trl_text":
         return sorted(pairs.select(messages_text(c).alias(c) for c in TURNS).rows())
     rows = []
-    for row in whole(pairs):
+    for row in comparable_rows(pairs):
         turns = {c: [(m["role"], m["content"]) for m in row[c]] for c in TURNS}
         if form.startswith("llamafactory"):  # which wants a mark for each medium, and gets one
             turns = {c: [(r, text.lstrip("<image>\n")) for r, text in t] for c, t in turns.items()}

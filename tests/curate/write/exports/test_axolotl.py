@@ -65,9 +65,11 @@ def test_tools_calls_and_traces_are_trained_on(tmp_path: Path, tokenizer: Any) -
 def test_arguments_of_the_template_reach_it(tmp_path: Path) -> None:
     template = "{{ mood }}{{ documents }}" + TEMPLATE
     row = PLAIN | {"chat_template_kwargs": {"mood": "glad"}, "documents": [{"text": "facts"}]}
-    (found,) = axolotl_rows(exported([row], tmp_path), tiny_tokenizer(tmp_path, template=template))
-    assert "glad" in found.prompt
-    assert "facts" in found.prompt
+    (trained_row,) = axolotl_rows(
+        exported([row], tmp_path), tiny_tokenizer(tmp_path, template=template)
+    )
+    assert "glad" in trained_row.prompt
+    assert "facts" in trained_row.prompt
 
 
 def test_answers_of_several_messages_with_calls(tmp_path: Path, tokenizer: Any) -> None:
@@ -103,12 +105,12 @@ def test_kto_takes_the_rows_in_their_order(tmp_path: Path, tokenizer: Any) -> No
         row | {"prompt": published(str(i), "user")} for i, row in enumerate([*CALLS, PLAIN, PLAIN])
     ]
     folder = exported(rows, tmp_path, "axolotl_kto")
-    found = axolotl_rows(folder, tokenizer)
-    assert len(found) == 12
-    assert sum(bool(row.label) for row in found) == 6
-    prompts = [row.prompt for row in found]
+    trained_rows = axolotl_rows(folder, tokenizer)
+    assert len(trained_rows) == 12
+    assert sum(bool(row.label) for row in trained_rows) == 6
+    prompts = [row.prompt for row in trained_rows]
     assert all(one != other for one, other in pairwise(prompts))
-    answers = {(row.label, row.answers[0]) for row in found}
+    answers = {(row.label, row.answers[0]) for row in trained_rows}
     assert (
         True,
         '<think>hm</think><call>{"name": "zoom", "arguments": {"time": 1690876800}}</call><eos>\n',

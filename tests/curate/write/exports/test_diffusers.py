@@ -44,16 +44,16 @@ def test_shards_read_back_as_the_same_pairs_and_load_for_the_trainer(tmp_path: P
     result = Pipeline(config).run(output=tmp_path / "out")
     back = read_pairs(str(tmp_path / "out" / "kept"))
     assert back.format == "image_pairs"
-    kept = result.kept
+    kept_pairs = result.kept
     for column in ("images", "rejected_images", "prompt", "chosen", "rejected"):
-        assert back.frame[column].to_list() == kept[column].to_list()
+        assert back.frame[column].to_list() == kept_pairs[column].to_list()
     loaded = load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
     first = loaded[0]
     # As train_diffusion_dpo.py: images from bytes, swapped where the label is 0.
     images = [Image.open(io.BytesIO(first[c])).convert("RGB") for c in ("jpg_0", "jpg_1")]
     assert first["label_0"] == 1.0
-    own = Image.open(io.BytesIO(kept["images"][0][0]["bytes"])).convert("RGB")
-    assert (np.asarray(images[0]) == np.asarray(own)).all()
+    source_image = Image.open(io.BytesIO(kept_pairs["images"][0][0]["bytes"])).convert("RGB")
+    assert (np.asarray(images[0]) == np.asarray(source_image)).all()
 
 
 def test_files_of_the_datas_folder_are_read(tmp_path: Path) -> None:
@@ -94,5 +94,5 @@ def test_curates_own_table_keeps_media_of_answers(tmp_path: Path) -> None:
     read_rows(tmp_path, rows(3), "parquet")
     source = str(tmp_path / "rows.parquet")
     export_pairs(source, tmp_path / "out", ExportTarget("pairs"))
-    back, own = read_pairs(str(tmp_path / "out" / "kept")).frame, read_pairs(source).frame
-    assert back.select(list(PAIR_COLUMNS)).equals(own.select(list(PAIR_COLUMNS)))
+    back, source_pairs = read_pairs(str(tmp_path / "out" / "kept")).frame, read_pairs(source).frame
+    assert back.select(list(PAIR_COLUMNS)).equals(source_pairs.select(list(PAIR_COLUMNS)))

@@ -28,28 +28,28 @@ def test_reward_export_has_a_margin_and_warns_of_missing_ones() -> None:
     pairs = pairs_of([{**BASE, "strength": 2.0}, BASE])
     export = get_export("trl_reward")
     assert export.convert(pairs)["margin"].to_list() == [2.0, 0.0]
-    kept = PairCounts()
-    kept.add(pairs[:1])
-    assert export.warnings(kept) == []
+    counts = PairCounts()
+    counts.add(pairs[:1])
+    assert export.warnings(counts) == []
     # Counted over all batches: none of the two alone lacks a strength that others have.
-    kept.add(pairs[1:])
-    assert export.warnings(kept) == ["1 of 2 kept pairs have no strength: their margin is 0"]
+    counts.add(pairs[1:])
+    assert export.warnings(counts) == ["1 of 2 kept pairs have no strength: their margin is 0"]
 
 
 def test_speakers_that_become_marks_in_a_text_are_told() -> None:
     pairs = pairs_of([BASE, BASE, BASE, BASE])
-    said = {role: turn("x", role) for role in ("system", "user", "assistant")}
+    turns = {role: turn("x", role) for role in ("system", "user", "assistant")}
     pairs = pairs.with_columns(
         messages_series(
-            "prompt", [said["user"], said["system"], said["system"] + said["user"], []]
+            "prompt", [turns["user"], turns["system"], turns["system"] + turns["user"], []]
         ),
-        messages_series("chosen", [said["assistant"]] * 3 + [said["assistant"] * 2]),
+        messages_series("chosen", [turns["assistant"]] * 3 + [turns["assistant"] * 2]),
     )
-    kept = PairCounts()
-    kept.add(pairs)
-    (told,) = (w for w in get_export("trl_text").warnings(kept) if "speakers" in w)
-    assert told.startswith("3 of 4 kept pairs hold several turns or a text of the system")
-    assert not any("speakers" in w for w in get_export("trl").warnings(kept))
+    counts = PairCounts()
+    counts.add(pairs)
+    (warning,) = (w for w in get_export("trl_text").warnings(counts) if "speakers" in w)
+    assert warning.startswith("3 of 4 kept pairs hold several turns or a text of the system")
+    assert not any("speakers" in w for w in get_export("trl").warnings(counts))
     plain = PairCounts()
     plain.add(pairs_of([BASE]))
     assert get_export("trl_text").warnings(plain) == []
@@ -65,19 +65,21 @@ def test_vertex_keeps_texts_of_the_system_apart() -> None:
 
 def test_unpaired_export_writes_each_judged_answer_once() -> None:
     pairs = pairs_of([BASE, {**BASE, "rejected": "c"}, {**BASE, "chosen": "b", "rejected": "a"}])
-    found = get_export("trl_kto").convert(pairs)
-    rows = [(c[0]["content"], label) for c, label in found.select("completion", "label").rows()]
+    exported_rows = get_export("trl_kto").convert(pairs)
+    rows = [
+        (c[0]["content"], label) for c, label in exported_rows.select("completion", "label").rows()
+    ]
     expected = [("a", False), ("a", True), ("b", False), ("b", True), ("c", False)]
     assert sorted(rows) == expected
-    assert found["prompt"].to_list()[0] == published("p", "user")
+    assert exported_rows["prompt"].to_list()[0] == published("p", "user")
 
 
 def test_unpaired_parts_leave_out_what_an_earlier_one_held() -> None:
     pairs = pairs_of([BASE, {**BASE, "rejected": "c"}, {**BASE, "prompt": "other"}, BASE])
     export = get_export("trl_kto")
-    found = pl.concat(export.stream(pairs[row : row + 1] for row in range(4)))
-    assert len(found) == 5
-    assert sorted(map(str, found.rows())) == sorted(map(str, export.convert(pairs).rows()))
+    exported_rows = pl.concat(export.stream(pairs[row : row + 1] for row in range(4)))
+    assert len(exported_rows) == 5
+    assert sorted(map(str, exported_rows.rows())) == sorted(map(str, export.convert(pairs).rows()))
 
 
 @pytest.mark.parametrize("name", text_forms())
@@ -206,8 +208,10 @@ def test_trainers_of_trl_take_the_shards(
     result = trainer.train()
     assert result.global_step == 2
     assert result.training_loss > 0
-    told = [str(w.message) for w in recwarn] + [record.getMessage() for record in caplog.records]
-    assert not [text for text in told if "column" in text.lower()]
+    messages = [str(w.message) for w in recwarn] + [
+        record.getMessage() for record in caplog.records
+    ]
+    assert not [text for text in messages if "column" in text.lower()]
 
 
 @pytest.mark.parametrize("name", text_forms())
@@ -235,8 +239,8 @@ def test_carried_columns_are_checked_before_the_run(columns: Any, problem: str) 
 def test_a_share_of_wrong_labels_that_no_setting_holds_is_told() -> None:
     for name in text_forms():
         form, advice = get_export(name), TrainerHints(0.125)
-        (told,) = missing_smoothing_warning(form, advice) or [""]
+        (warning,) = missing_smoothing_warning(form, advice) or [""]
         assert not missing_smoothing_warning(form, TrainerHints())
         written = "0.125" in json.dumps(form.files(advice))
-        assert written or name == "pairs" or told.startswith("12.5% of the labels that are left")
-        assert not (written and told)
+        assert written or name == "pairs" or warning.startswith("12.5% of the labels that are left")
+        assert not (written and warning)

@@ -57,30 +57,30 @@ def test_arguments_of_calls_are_json_texts(arguments: Any, tmp_path: Path) -> No
         "tool_calls": [{"id": "c", "function": function}],
     }
     calls = [calling]
-    asked = [*published("q", "user"), *calls, RESULT]
-    row = {"prompt": asked, "chosen": calls, "rejected": published("no"), "tools": TOOLS}
-    (found,) = exported([row], "openai_dpo", tmp_path)
-    for message in (found["input"]["messages"][1], found["preferred_output"][0]):
+    prompt = [*published("q", "user"), *calls, RESULT]
+    row = {"prompt": prompt, "chosen": calls, "rejected": published("no"), "tools": TOOLS}
+    (exported_row,) = exported([row], "openai_dpo", tmp_path)
+    for message in (exported_row["input"]["messages"][1], exported_row["preferred_output"][0]):
         (call,) = message["tool_calls"]
         assert (call["id"], call["type"]) == ("c", "function")
         assert isinstance(call["function"]["arguments"], str)
         assert json.loads(call["function"]["arguments"]) in (arguments, {"x": [1, None]}, {})
-    assert found["input"]["tools"] == TOOLS
+    assert exported_row["input"]["tools"] == TOOLS
 
 
 def test_an_old_function_call_has_a_text_too(tmp_path: Path) -> None:
     old = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": {}}}
     rows = [TALK | {"chosen": [old]}]
-    (found,) = exported(rows, "openai_dpo", tmp_path)
-    assert found["preferred_output"][0]["function_call"] == {"name": "f", "arguments": "{}"}
+    (exported_row,) = exported(rows, "openai_dpo", tmp_path)
+    assert exported_row["preferred_output"][0]["function_call"] == {"name": "f", "arguments": "{}"}
 
 
 def test_keys_that_no_service_documents_are_refused_or_left_out(tmp_path: Path) -> None:
     rows = [TALK | {"chosen": [CALLING | {"mood": 1}]}]
     with pytest.raises(CurateError, match="reasoning in 1 of 1 pairs; other message keys in 1"):
         exported(rows, "openai_dpo", tmp_path)
-    (found,) = exported(rows, "openai_dpo", tmp_path, allow_loss=True)
-    assert found["preferred_output"][0].keys() == {"role", "content", "tool_calls"}
+    (exported_row,) = exported(rows, "openai_dpo", tmp_path, allow_loss=True)
+    assert exported_row["preferred_output"][0].keys() == {"role", "content", "tool_calls"}
 
 
 def test_answers_of_several_messages_go_to_azure_alone(tmp_path: Path) -> None:
@@ -88,9 +88,13 @@ def test_answers_of_several_messages_go_to_azure_alone(tmp_path: Path) -> None:
     rows = [TALK | {"chosen": [calling, RESULT, *published("4")]}]
     with pytest.raises(CurateError, match="answers of several messages"):
         exported(rows, "openai_dpo", tmp_path)
-    (found,) = exported(rows, "azure_dpo", tmp_path)
-    assert [m["role"] for m in found["preferred_output"]] == ["assistant", "tool", "assistant"]
-    assert found["non_preferred_output"] == published("no")
+    (exported_row,) = exported(rows, "azure_dpo", tmp_path)
+    assert [m["role"] for m in exported_row["preferred_output"]] == [
+        "assistant",
+        "tool",
+        "assistant",
+    ]
+    assert exported_row["non_preferred_output"] == published("no")
 
 
 @pytest.mark.parametrize("answer", [[*published("a"), *published("q", "user")], [RESULT]])

@@ -33,10 +33,13 @@ def test_trl_finds_the_prompt(form: str, file_type: Any, tmp_path: Path) -> None
     source = str(write_jsonl(tmp_path / "rows.jsonl", ROWS))
     export_pairs(source, tmp_path / "out", ExportTarget(form, file_type, prompt="implicit"))
     export_pairs(source, tmp_path / "explicit", ExportTarget(form, "parquet"))
-    found, expected = rows_of(tmp_path / "out", tmp_path), rows_of(tmp_path / "explicit", tmp_path)
-    assert "prompt" not in found.column_names
-    assert ("margin" in found.column_names) == (form == "trl_reward")
-    for row, other in zip(found, expected, strict=True):
+    extracted, expected = (
+        rows_of(tmp_path / "out", tmp_path),
+        rows_of(tmp_path / "explicit", tmp_path),
+    )
+    assert "prompt" not in extracted.column_names
+    assert ("margin" in extracted.column_names) == (form == "trl_reward")
+    for row, other in zip(extracted, expected, strict=True):
         assert row["chosen"][:-1] == other["prompt"]
         split = data.extract_prompt(dict(row))
         assert [split[c] for c in ("prompt", "chosen", "rejected")] == [

@@ -71,5 +71,5 @@ def test_the_settings_name_the_data_to_train_on_and_to_validate_on(
     settings = yaml.safe_load((tmp_path / "out" / "llamafactory.yaml").read_text())
     assert settings["stage"] == ("kto" if form.endswith("kto") else "dpo")
     assert (settings["dataset"], settings["eval_dataset"]) == ("curated", "curated_test")
-    found = llamafactory_rows(tmp_path / "out", tokenizer)
-    assert len(found) == 16 * (2 if form.endswith("kto") else 1)
+    trained_rows = llamafactory_rows(tmp_path / "out", tokenizer)
+    assert len(trained_rows) == 16 * (2 if form.endswith("kto") else 1)

@@ -48,9 +48,9 @@ def wide_types(kind: pa.DataType) -> list[pa.DataType]:
 # The pair table is ours alone.
 @pytest.mark.parametrize("name", [name for name in text_forms() if name != "pairs"])
 def test_shards_mix_with_an_ordinary_data_set(name: str, tmp_path: Path) -> None:
-    asked = pl.lit(turn("Be kind.", "system") + turn("hi", "user"), dtype=MESSAGES)
+    prompt = pl.lit(turn("Be kind.", "system") + turn("hi", "user"), dtype=MESSAGES)
     strength = pl.lit(1.0, dtype=pl.Float32)
-    pairs = numbered_pairs(3).with_columns(prompt=asked, strength=strength)
+    pairs = numbered_pairs(3).with_columns(prompt=prompt, strength=strength)
     Pipeline({"output": {"format": name}}).run(Pairs(pairs), output=tmp_path / "out")
     cache = str(tmp_path / "cache")
     ours = load_dataset(str(tmp_path / "out" / "kept"), split="train", cache_dir=cache)
@@ -70,13 +70,13 @@ def test_no_shard_has_offsets_of_64_bits(kind: str, tmp_path: Path) -> None:
 
 def test_pairs_in_memory_have_the_same_features(tmp_path: Path) -> None:
     pairs = read_pairs(str(with_everything(tmp_path)))
-    made = to_dataset(pairs.frame)
-    assert not [t for f in made.data.schema for t in wide_types(f.type)]
+    dataset = to_dataset(pairs.frame)
+    assert not [t for f in dataset.data.schema for t in wide_types(f.type)]
     export_pairs(str(tmp_path / "rows.jsonl"), tmp_path / "out", ExportTarget())
     shards = str(tmp_path / "out" / "kept")
     loaded = load_dataset(shards, split="train", cache_dir=str(tmp_path / "cache"))
-    assert loaded.features == made.features
-    assert concatenate_datasets([loaded, made])[5]["chosen"] == made[2]["chosen"]
+    assert loaded.features == dataset.features
+    assert concatenate_datasets([loaded, dataset])[5]["chosen"] == dataset[2]["chosen"]
 
 
 def test_slices_and_empty_frames_keep_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_trl_mixes_them_by_its_own_code(tmp_path: Path, monkeypatch: pytest.Monk
     scripts: Any = pytest.importorskip("trl.scripts.utils")
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     Pipeline({}).run(Pairs(numbered_pairs(4)), output=tmp_path / "out")
-    others = [
+    other_rows = [
         {
             "prompt": [{"role": "user", "content": f"other {i}"}],
             "chosen": [{"role": "assistant", "content": "a"}],
@@ -103,7 +103,7 @@ def test_trl_mixes_them_by_its_own_code(tmp_path: Path, monkeypatch: pytest.Monk
         for i in range(4)
     ]
     (tmp_path / "others").mkdir()
-    write_jsonl(tmp_path / "others" / "rows.jsonl", others)
+    write_jsonl(tmp_path / "others" / "rows.jsonl", other_rows)
     sets = [scripts.DatasetConfig(path=str(tmp_path / n)) for n in ("out", "others")]
     mixed = trl.get_dataset(trl.DatasetMixtureConfig(datasets=sets))["train"]
     assert len(mixed) == 8

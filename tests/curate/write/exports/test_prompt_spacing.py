@@ -36,8 +36,8 @@ def in_order(numbers: list[int], rows_a_frame: int = 1000) -> tuple[list[int], P
     prompts = pl.Series("prompt", [turn(str(n), "user") for n in numbers], dtype=MESSAGES)
     frame = pl.DataFrame([prompts, pl.Series("number", numbers, dtype=pl.Int64)])
     spacing = PromptSpacing()
-    found = list(spacing.order(frame.iter_slices(rows_a_frame)))
-    return pl.concat(found)["number"].to_list(), spacing
+    spaced_frames = list(spacing.order(frame.iter_slices(rows_a_frame)))
+    return pl.concat(spaced_frames)["number"].to_list(), spacing
 
 
 def numbers_of(kind: str, rng: np.random.Generator) -> list[int]:
@@ -67,18 +67,18 @@ KINDS = (
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_batch_holds_a_prompt_beside_itself(kind: str) -> None:
     numbers = numbers_of(kind, np.random.default_rng(0))
-    found, spacing = in_order(numbers)
-    assert sorted(found) == sorted(numbers)
-    assert [size for size in SIZES if clashes(found, size)] == []
+    spaced_numbers, spacing = in_order(numbers)
+    assert sorted(spaced_numbers) == sorted(numbers)
+    assert [size for size in SIZES if clashes(spaced_numbers, size)] == []
     assert (spacing.rows, spacing.clashes) == (len(numbers), 0)
-    assert in_order(numbers)[0] == found
+    assert in_order(numbers)[0] == spaced_numbers
 
 
 @pytest.mark.parametrize("prompts", range(2, 66))
 def test_small_sets_of_two_answers_each(prompts: int) -> None:
     """Up to 64 rows the first one and its twin end a batch of one size, whatever the order."""
-    found, spacing = in_order([i // 2 for i in range(2 * prompts)])
-    sizes = [size for size in SIZES if clashes(found, size)]
+    spaced_numbers, spacing = in_order([i // 2 for i in range(2 * prompts)])
+    sizes = [size for size in SIZES if clashes(spaced_numbers, size)]
     assert len(sizes) == spacing.clashes == (prompts <= 32)
     assert spacing.sizes == set(sizes)
     assert all(size % 2 for size in sizes)
@@ -92,8 +92,8 @@ def test_no_order_of_few_rows_does_better() -> None:
 
 @pytest.mark.parametrize("numbers", [[0, 0], [0] * 9, [0, 0, 0, 1], [0] * 50 + list(range(1, 40))])
 def test_what_cannot_be_kept_apart_is_counted(numbers: list[int]) -> None:
-    found, spacing = in_order(numbers)
-    assert sorted(found) == sorted(numbers)
+    spaced_numbers, spacing = in_order(numbers)
+    assert sorted(spaced_numbers) == sorted(numbers)
     assert spacing.clashes > 0
 
 
@@ -105,11 +105,11 @@ def test_the_order_is_bounded_in_memory(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(
         prompt_spacing,
         "_draw_order",
-        lambda keys, *rest: lengths.append(len(keys)) or draw(keys, *rest),
+        lambda keys, *arguments: lengths.append(len(keys)) or draw(keys, *arguments),
     )
     numbers = [i // 2000 for i in range(60_000)]
-    found, _ = in_order(numbers)
-    assert sorted(found) == numbers
+    spaced_numbers, _ = in_order(numbers)
+    assert sorted(spaced_numbers) == numbers
     assert max(lengths) <= 6000 + 4096
 
 
@@ -132,14 +132,14 @@ def test_both_labels_are_everywhere() -> None:
 def test_too_few_prompts_are_told() -> None:
     form = get_export("trl_kto")
     assert len(form.convert(numbered_pairs(4, prompts=1))) == 8
-    (told,) = form.warnings(PairCounts())
-    assert told.startswith(
+    (warning,) = form.warnings(PairCounts())
+    assert warning.startswith(
         "8 of 8 rows are next to an answer to the same prompt in batches of many"
     )
     form = get_export("trl_kto")
     form.convert(numbered_pairs(12))
-    (told,) = form.warnings(PairCounts())
-    assert re.match(r"1 of 24 rows .* in batches of \d*[13579], since", told)
+    (warning,) = form.warnings(PairCounts())
+    assert re.match(r"1 of 24 rows .* in batches of \d*[13579], because", warning)
 
 
 @pytest.mark.slow
@@ -151,8 +151,8 @@ def test_trl_pairs_no_answer_with_its_own_prompt(count: int, tmp_path: Path) -> 
 
     output = {"format": "trl_kto", "rows_per_shard": 30}
     Pipeline({"output": output}).run(Pairs(numbered_pairs(count)), output=tmp_path / "out")
-    kept, cache = str(tmp_path / "out" / "kept"), str(tmp_path / "cache")
-    data = load_dataset(kept, split="train", cache_dir=cache)
+    shard_folder, cache = str(tmp_path / "out" / "kept"), str(tmp_path / "cache")
+    data = load_dataset(shard_folder, split="train", cache_dir=cache)
     assert data.num_rows == 2 * count
     tokenizer = AutoTokenizer.from_pretrained(tiny_causal(tmp_path / "model"))
     trainer = trl.KTOTrainer.__new__(trl.KTOTrainer)

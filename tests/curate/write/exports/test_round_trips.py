@@ -32,53 +32,61 @@ TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a": null}'}}
 
 
-def said(content: Any, role: str = "assistant", **more: Any) -> dict[str, Any]:
+def message(content: Any, role: str = "assistant", **more: Any) -> dict[str, Any]:
     return {"role": role, "content": content, **more}
 
 
-ASK = [said("p?", "user")]
-PLAIN: dict[str, Any] = {"prompt": ASK, "chosen": [said("yes")], "rejected": [said("no")]}
-IMAGE = [said([{"type": "image"}, {"type": "text", "text": "What?"}], "user")]
+ASK = [message("p?", "user")]
+PLAIN: dict[str, Any] = {"prompt": ASK, "chosen": [message("yes")], "rejected": [message("no")]}
+IMAGE = [message([{"type": "image"}, {"type": "text", "text": "What?"}], "user")]
 BROKEN = {"function": {"name": "f", "arguments": "{a"}}
 THOUGHT = [{"type": "thinking", "thinking": "t"}, {"type": "text", "text": "a"}]
 LINKED = [{"type": "image_url", "image_url": {"url": "http://x/c.png"}}]
 HEARD = [{"type": "audio"}, {"type": "video"}, {"type": "text", "text": "?"}]
-OTHER = PLAIN | {"prompt": [said("q", "user")]}
-LONG = [said(None, tool_calls=[CALL]), said("4", "tool", tool_call_id="c1", name="f"), said("4")]
+OTHER = PLAIN | {"prompt": [message("q", "user")]}
+LONG = [
+    message(None, tool_calls=[CALL]),
+    message("4", "tool", tool_call_id="c1", name="f"),
+    message("4"),
+]
 DIALECTS: dict[str, list[dict[str, Any]]] = {
     "plain": [PLAIN],
     "text": [{"prompt": "p?", "chosen": "yes", "rejected": "no"}],
-    "tool call": [PLAIN | {"chosen": [said(None, tool_calls=[CALL])], "tools": TOOLS}],
+    "tool call": [PLAIN | {"chosen": [message(None, tool_calls=[CALL])], "tools": TOOLS}],
     "tools as text": [PLAIN | {"tools": json.dumps(TOOLS)}, OTHER],
     "several messages": [PLAIN | {"chosen": LONG, "tools": TOOLS}],
-    "text beside a call": [PLAIN | {"chosen": [said("Well.", tool_calls=[CALL])]}],
-    "two calls": [PLAIN | {"chosen": [said(None, tool_calls=[CALL, CALL])], "tools": TOOLS}],
+    "text beside a call": [PLAIN | {"chosen": [message("Well.", tool_calls=[CALL])]}],
+    "two calls": [PLAIN | {"chosen": [message(None, tool_calls=[CALL, CALL])], "tools": TOOLS}],
     "old function_call": [
-        PLAIN | {"chosen": [said(None, function_call={"name": "f", "arguments": "{}"})]}
+        PLAIN | {"chosen": [message(None, function_call={"name": "f", "arguments": "{}"})]}
     ],
     "arguments that are no JSON": [
-        PLAIN | {"chosen": [said(None, tool_calls=[BROKEN])]}
+        PLAIN | {"chosen": [message(None, tool_calls=[BROKEN])]}
     ],
-    "reasoning_content": [PLAIN | {"chosen": [said("6", reasoning_content="two threes")]}],
-    "blank reasoning_content": [PLAIN | {"chosen": [said("6", reasoning_content="\r")]}],
+    "reasoning_content": [PLAIN | {"chosen": [message("6", reasoning_content="two threes")]}],
+    "blank reasoning_content": [PLAIN | {"chosen": [message("6", reasoning_content="\r")]}],
     "reasoning twice": [
         PLAIN
-        | {"chosen": [said("<think>\ntwo threes\n</think>\n\n6", reasoning_content="two threes")]}
+        | {
+            "chosen": [
+                message("<think>\ntwo threes\n</think>\n\n6", reasoning_content="two threes")
+            ]
+        }
     ],
-    "thinking": [PLAIN | {"rejected": [said("6", thinking="two threes")]}],
+    "thinking": [PLAIN | {"rejected": [message("6", thinking="two threes")]}],
     "thinking part": [
-        PLAIN | {"chosen": [said(THOUGHT)]}
+        PLAIN | {"chosen": [message(THOUGHT)]}
     ],
     "name and weight": [
-        PLAIN | {"prompt": [said("p?", "user", name="Eve")], "chosen": [said("y", weight=0)]}
+        PLAIN | {"prompt": [message("p?", "user", name="Eve")], "chosen": [message("y", weight=0)]}
     ],
-    "unknown key": [PLAIN | {"chosen": [said("y", mood={"glad": [1, None]})]}],
-    "text parts": [PLAIN | {"chosen": [said([{"type": "text", "text": "y"}])]}],
-    "unknown part": [PLAIN | {"chosen": [said([{"type": "hologram", "data": 1}])]}],
+    "unknown key": [PLAIN | {"chosen": [message("y", mood={"glad": [1, None]})]}],
+    "text parts": [PLAIN | {"chosen": [message([{"type": "text", "text": "y"}])]}],
+    "unknown part": [PLAIN | {"chosen": [message([{"type": "hologram", "data": 1}])]}],
     "image": [PLAIN | {"prompt": IMAGE, "images": ["cat.png"]}],
     "one image": [PLAIN | {"image": "cat.png"}],
     "image url": [
-        PLAIN | {"prompt": [said(LINKED, "user")]}
+        PLAIN | {"prompt": [message(LINKED, "user")]}
     ],
     "image marks": [
         {
@@ -91,7 +99,7 @@ DIALECTS: dict[str, list[dict[str, Any]]] = {
     "audio and video": [
         PLAIN
         | {
-            "prompt": [said(HEARD, "user")],
+            "prompt": [message(HEARD, "user")],
             "audios": ["a.wav"],
             "videos": ["b.mp4"],
         }
@@ -129,13 +137,17 @@ DIALECTS: dict[str, list[dict[str, Any]]] = {
         {
             "context": ASK,
             "completions": [
-                {"rank": 1, "completion": [said("no")]},
-                {"rank": 0, "completion": [said(None, tool_calls=[CALL])]},
+                {"rank": 1, "completion": [message("no")]},
+                {"rank": 0, "completion": [message(None, tool_calls=[CALL])]},
             ],
         }
     ],
     "conversation as text": [
-        {"prompt": json.dumps(ASK), "chosen": json.dumps(LONG), "rejected": json.dumps([said("n")])}
+        {
+            "prompt": json.dumps(ASK),
+            "chosen": json.dumps(LONG),
+            "rejected": json.dumps([message("n")]),
+        }
     ],
     "verl": [
         PLAIN | {"extra_info": {"index": 3, "split": "train"}, "reward_model": {"style": "rule"}}
@@ -153,11 +165,11 @@ def allowed(form: str) -> set[str]:
 def test_nothing_is_lost_without_a_word(dialect: str, form: str, tmp_path: Path) -> None:
     source = write_jsonl(tmp_path / "rows.jsonl", DIALECTS[dialect])
     for file_type in FILE_TYPES:
-        found, why = outcome(source, form, file_type, tmp_path / file_type)
-        assert found in allowed(form), why
+        status, why = outcome(source, form, file_type, tmp_path / file_type)
+        assert status in allowed(form), why
         parts = count_content_kinds(read_pairs(str(source)).frame)
         lost = unsupported_content(get_export(form), parts, file_type)
-        if found == "refused":
+        if status == "refused":
             assert lost.keys() <= {p for p in lost if p in why} or any(t in why for t in UNFIT)
         else:
             assert not lost
@@ -172,9 +184,9 @@ def test_image_bytes_stay_the_bytes_that_they_are(tmp_path: Path) -> None:
     assert images == [[{"path": None, "bytes": data}]]
     for form in text_forms():
         for file_type in FILE_TYPES:
-            found, why = outcome(source, form, file_type, tmp_path / f"{form}-{file_type}")
+            status, why = outcome(source, form, file_type, tmp_path / f"{form}-{file_type}")
             holds = "bytes of media" in get_export(form).holds and file_type == "parquet"
-            assert found in (allowed(form) - {"refused"} if holds else {"refused"}), why
+            assert status in (allowed(form) - {"refused"} if holds else {"refused"}), why
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="<>\0"), max_size=20)
@@ -200,11 +212,11 @@ def answers(draw: st.DrawFn) -> list[dict[str, Any]]:
     if kind == "text":
         if draw(st.integers(0, 5)) == 0:
             more["mood"] = draw(OBJECTS)
-        return [said(draw(TEXTS), **more)]
-    call = said(None, tool_calls=draw(CALLS), **more)
+        return [message(draw(TEXTS), **more)]
+    call = message(None, tool_calls=draw(CALLS), **more)
     if kind == "call":
         return [call]
-    return [call, said(draw(TEXTS), "tool"), said(draw(TEXTS))]
+    return [call, message(draw(TEXTS), "tool"), message(draw(TEXTS))]
 
 
 @st.composite
@@ -212,20 +224,20 @@ def data_sets(draw: st.DrawFn) -> list[dict[str, Any]]:
     """A few rows with different prompts, each with tools, images and arguments or none."""
     rows = []
     for number in range(draw(st.integers(1, 3))):
-        prompt = [said(f"{number}: {draw(TEXTS)}", "user")]
+        prompt = [message(f"{number}: {draw(TEXTS)}", "user")]
         row: dict[str, Any] = {}
         if draw(st.integers(0, 3)) == 0:
             parts = [{"type": "image"}, {"type": "text", "text": f"{number}"}]
-            prompt, row["images"] = [said(parts, "user")], [f"{number}.png"]
+            prompt, row["images"] = [message(parts, "user")], [f"{number}.png"]
         if draw(st.booleans()):
-            prompt = [said(draw(TEXTS), "system"), *prompt]
+            prompt = [message(draw(TEXTS), "system"), *prompt]
         if draw(st.integers(0, 2)) == 0:
             row["tools"] = TOOLS
         if draw(st.integers(0, 4)) == 0:
             row["chat_template_kwargs"] = draw(ARGUMENTS)
         chosen, rejected = draw(answers()), draw(answers())
         if chosen[0] == rejected[0]:
-            rejected[0] = said(f"not {number}")
+            rejected[0] = message(f"not {number}")
         rows.append({"prompt": prompt, "chosen": chosen, "rejected": rejected, **row})
     return rows
 
@@ -239,8 +251,8 @@ def data_sets(draw: st.DrawFn) -> list[dict[str, Any]]:
 def test_random_pairs_read_back(form: str, rows: list[dict[str, Any]], file_type: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         source = write_jsonl(Path(folder) / "rows.jsonl", rows)
-        found, why = outcome(source, form, file_type, Path(folder) / "out")
-        assert found in {"same", "refused"} | (
+        status, why = outcome(source, form, file_type, Path(folder) / "out")
+        assert status in {"same", "refused"} | (
             {"rendered alike"} if form in REWRITING else set()
         ), why
 

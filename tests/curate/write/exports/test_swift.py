@@ -52,24 +52,30 @@ def test_without_a_strength_there_is_no_margin(tmp_path: Path, tokenizer: Any) -
     assert row.margin is None
 
 
-@pytest.mark.parametrize("own", [{}, {"rejected_images": ["dog.png"]}])
-def test_both_conversations_have_their_images(own: dict[str, Any], tmp_path: Path) -> None:
-    seen = [{"type": "image"}, {"type": "text", "text": "What?"}]
-    row = PLAIN | {"prompt": [{"role": "user", "content": seen}], "images": ["cat.png"], **own}
+@pytest.mark.parametrize("extra_columns", [{}, {"rejected_images": ["dog.png"]}])
+def test_both_conversations_have_their_images(
+    extra_columns: dict[str, Any], tmp_path: Path
+) -> None:
+    image_question = [{"type": "image"}, {"type": "text", "text": "What?"}]
+    row = PLAIN | {
+        "prompt": [{"role": "user", "content": image_question}],
+        "images": ["cat.png"],
+        **extra_columns,
+    }
     folder = exported([row], tmp_path)
     with swift_modules(folder):
-        found = swift_data(folder)[0]
-    assert found["messages"][0]["content"] == found["rejected_messages"][0]["content"]
-    assert found["messages"][0]["content"] == "<image>What?"
-    assert [image["path"][-7:] for image in found["images"]] == ["cat.png"]
-    other = own.get("rejected_images", ["cat.png"])
-    assert [image["path"][-7:] for image in found["rejected_images"]] == other
+        loaded_row = swift_data(folder)[0]
+    assert loaded_row["messages"][0]["content"] == loaded_row["rejected_messages"][0]["content"]
+    assert loaded_row["messages"][0]["content"] == "<image>What?"
+    assert [image["path"][-7:] for image in loaded_row["images"]] == ["cat.png"]
+    other = extra_columns.get("rejected_images", ["cat.png"])
+    assert [image["path"][-7:] for image in loaded_row["rejected_images"]] == other
 
 
 def test_kto_takes_labels_and_tools(tmp_path: Path, tokenizer: Any) -> None:
     rows = [PLAIN | {"tools": TOOLS}, PLAIN | {"prompt": ASK[1:], "rejected": published("bad")}]
-    found = swift_rows(exported(rows, tmp_path, "swift_kto"), tokenizer)
-    assert sorted((row.label, row.answers[0], "# Tools" in row.prompt) for row in found) == [
+    trained_rows = swift_rows(exported(rows, tmp_path, "swift_kto"), tokenizer)
+    assert sorted((row.label, row.answers[0], "# Tools" in row.prompt) for row in trained_rows) == [
         (False, "bad<|im_end|>\n", False),
         (False, "no<|im_end|>\n", True),
         (True, "yes<|im_end|>\n", False),

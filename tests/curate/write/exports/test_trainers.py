@@ -118,10 +118,10 @@ def test_llama_factory_reads_calls_tools_and_images(
     from transformers import TrainingArguments
 
     call = {"type": "function", "function": {"name": "zoom", "arguments": {"by": 2}}}
-    seen = [{"type": "image"}, {"type": "text", "text": "What?"}]
+    image_question = [{"type": "image"}, {"type": "text", "text": "What?"}]
     row = {
         "prompt": [
-            {"role": "user", "content": seen},
+            {"role": "user", "content": image_question},
             {"role": "assistant", "content": None, "tool_calls": [call]},
             {"role": "tool", "content": "larger"},
         ],
@@ -140,14 +140,14 @@ def test_llama_factory_reads_calls_tools_and_images(
     (entry,) = parser.get_dataset_list(["curated"], folder)
     training = TrainingArguments(output_dir=str(tmp_path / "t"), report_to="none", use_cpu=True)
     models = hparams.ModelArguments(model_name_or_path="none", cache_dir=str(tmp_path / "cache"))
-    found = loader._load_single_dataset(entry, models, arguments, training)[0]
-    assert [m["role"] for m in found["_prompt"]] == ["user", "function", "observation"]
-    assert found["_prompt"][0]["content"] == "<image>What?"
-    assert json.loads(found["_prompt"][1]["content"]) == call["function"]
-    assert found["_response"][0]["content"] == "<think>\nwhiskers\n</think>\n\nA cat."
-    assert found["_response"][1]["role"] == "function"
-    assert json.loads(found["_tools"]) == row["tools"]
-    assert found["_images"] == ["cat.png"]
+    loaded_row = loader._load_single_dataset(entry, models, arguments, training)[0]
+    assert [m["role"] for m in loaded_row["_prompt"]] == ["user", "function", "observation"]
+    assert loaded_row["_prompt"][0]["content"] == "<image>What?"
+    assert json.loads(loaded_row["_prompt"][1]["content"]) == call["function"]
+    assert loaded_row["_response"][0]["content"] == "<think>\nwhiskers\n</think>\n\nA cat."
+    assert loaded_row["_response"][1]["role"] == "function"
+    assert json.loads(loaded_row["_tools"]) == row["tools"]
+    assert loaded_row["_images"] == ["cat.png"]
 
 
 def test_torchtune(pairs: Path, tmp_path: Path, stand_ins: Any) -> None:
@@ -166,12 +166,18 @@ def test_torchtune(pairs: Path, tmp_path: Path, stand_ins: Any) -> None:
         entry["source"], data_files=str(tmp_path / "out" / entry["data_files"]), split="train"
     )
     assert again.num_rows == loaded.num_rows == COUNT
-    found = messages.ChosenRejectedToMessages(train_on_input=False)(loaded[3])
-    roles = [message.role for message in found["chosen"]]
+    conversations = messages.ChosenRejectedToMessages(train_on_input=False)(loaded[3])
+    roles = [message.role for message in conversations["chosen"]]
     assert roles == ["system", "user", "assistant", "user", "assistant"]
-    assert found["chosen"][-1].text_content == "good 3"
-    assert found["rejected"][-1].text_content == "evil 3"
-    assert [message.masked for message in found["chosen"]] == [True, True, False, True, False]
+    assert conversations["chosen"][-1].text_content == "good 3"
+    assert conversations["rejected"][-1].text_content == "evil 3"
+    assert [message.masked for message in conversations["chosen"]] == [
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_verl_reads_texts_of_several_shards(tmp_path: Path, stand_ins: Any, tokenizer: Any) -> None:

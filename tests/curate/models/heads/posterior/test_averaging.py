@@ -60,9 +60,9 @@ def naive_log_likelihood(labels: Observations, a: float, b: float, e: float) -> 
     total = 0.0
     for row in zip(*labels.columns(), strict=True):
         if_right, if_wrong = naive_votes(row, e)
-        m, t, judged, weight = row[0], row[1], int(row[6]), row[7]
+        m, t, verdict, weight = row[0], row[1], int(row[6]), row[7]
         right, wrong = expit(a * m + b * t) * if_right, expit(-a * m - b * t) * if_wrong
-        total += weight * np.log({0: right + wrong, 1: right, -1: wrong}[judged])
+        total += weight * np.log({0: right + wrong, 1: right, -1: wrong}[verdict])
     return float(total)
 
 
@@ -80,14 +80,14 @@ def mixed_labels() -> Observations:
     rng = np.random.default_rng(3)
     count = rng.integers(1, 5, size=40).astype(float)
     balance = np.array([rng.choice(np.arange(2 - c, c + 1, 2)) for c in count])
-    judged = rng.choice([-1, 0, 0, 0, 1], size=40).astype(np.int8)
+    verdicts = rng.choice([-1, 0, 0, 0, 1], size=40).astype(np.int8)
     return Observations(
         rng.normal(size=40),
         rng.normal(size=40),
         balance,
         count,
         *rng.normal(size=(2, 40)),
-        judged,
+        verdicts,
         1.0 / count,
     )
 
@@ -117,8 +117,8 @@ def test_the_posterior_is_bayes_rule_averaged_over_the_grid() -> None:
             logit = p.heads * row[0] + p.evidence * row[1]
             correct, incorrect = expit(logit) * if_right, expit(-logit) * if_wrong
             expected += p.mass * correct / (correct + incorrect)
-        judged = int(row[6])
-        assert right[i] == pytest.approx(expected if judged == 0 else float(judged > 0))
+        verdict = int(row[6])
+        assert right[i] == pytest.approx(expected if verdict == 0 else float(verdict > 0))
 
 
 def test_the_share_of_flipped_labels_is_that_of_the_rates_of_both_truths() -> None:
@@ -182,11 +182,11 @@ def test_evidence_that_sides_against_the_truth_is_turned() -> None:
 
 def test_judged_pairs_show_the_rate() -> None:
     labels, right = simulated(400, 0.4, heads=0.3, evidence=0.0, seed=5)
-    judged = np.where(np.arange(400) < 200, np.where(right, 1, -1), 0).astype(np.int8)
-    known = Observations.from_margins(labels.heads, labels.evidence, judged)
-    averaged = average_posterior(known, Priors(DIFFUSE, rate_shape=1.0))
+    verdicts = np.where(np.arange(400) < 200, np.where(right, 1, -1), 0).astype(np.int8)
+    observations = Observations.from_margins(labels.heads, labels.evidence, verdicts)
+    averaged = average_posterior(observations, Priors(DIFFUSE, rate_shape=1.0))
     assert averaged.rate == pytest.approx(0.4, abs=0.08)
-    posterior = averaged.label_right(known)
+    posterior = averaged.label_right(observations)
     np.testing.assert_array_equal(posterior[:200], right[:200])
 
 

@@ -19,11 +19,11 @@ from scorers.noise_score import NoiseScore
 from tests.helpers import Simulation, simulate
 
 
-def with_evidence(sim: Simulation, *sources: EvidenceSource, judged: int = 0) -> Context:
+def with_evidence(sim: Simulation, *sources: EvidenceSource, verdict_count: int = 0) -> Context:
     """The context with sources, and verdicts on the first pairs."""
     verdicts = np.where(sim.flipped, -1, 1).astype(np.int8)
-    verdicts[judged:] = 0
-    evidence = LabelEvidence(sources, verdicts if judged else None)
+    verdicts[verdict_count:] = 0
+    evidence = LabelEvidence(sources, verdicts if verdict_count else None)
     return replace(sim.context, evidence=evidence, facts={}, warnings=[])
 
 
@@ -63,7 +63,7 @@ def test_a_judge_that_the_user_trusts_teaches_the_heads(sim: Simulation) -> None
 
 
 def test_judged_pairs_are_certain_and_teach_all_others(sim: Simulation) -> None:
-    context = with_evidence(sim, judged=100)
+    context = with_evidence(sim, verdict_count=100)
     scores = NoiseScore().score(sim.pairs, context)
     np.testing.assert_array_equal(scores["posterior"][:100], ~sim.flipped[:100])
     assert scores["status"].to_list() == ["judged"] * 100 + ["ok"] * 400
@@ -89,7 +89,7 @@ def test_every_vote_has_a_posterior_and_its_terms(sim: Simulation) -> None:
 
 
 def test_sources_are_reported_with_their_accuracy(sim: Simulation) -> None:
-    context = with_evidence(sim, judge(sim, 0.85), judge(sim, 0.2, 2), judged=120)
+    context = with_evidence(sim, judge(sim, 0.85), judge(sim, 0.2, 2), verdict_count=120)
     LabelEM().score(sim.pairs, context)
     good, bad = context.facts["evidence"]
     assert good["low"] < 0.85 < good["high"]
@@ -134,10 +134,10 @@ def test_judged_pairs_show_an_annotator_who_prefers_length() -> None:
     sizes = np.where(longer | flips, 30, 3)
     text = pl.Series([[{"role": "assistant", "content": "x" * n, "more": None}] for n in sizes])
     pairs = sim.pairs.with_columns(chosen=text.cast(sim.pairs["chosen"].dtype))
-    judged = np.where(flips, -1, 1).astype(np.int8)
-    judged[100:] = 0
+    gold_verdicts = np.where(flips, -1, 1).astype(np.int8)
+    gold_verdicts[100:] = 0
     aurocs = []
-    for verdicts in (None, judged):
+    for verdicts in (None, gold_verdicts):
         evidence = LabelEvidence((), verdicts)
         context = Context(features_of=lambda: features, evidence=evidence)
         posterior = label_posterior(pairs, context, style=False)
@@ -173,11 +173,11 @@ def test_thousands_of_labels_show_the_rate_better_than_fifty_verdicts(
     truth = rng.random(count) < 1.0 / (1.0 + np.exp(-x))
     flipped = rng.random(count) < 0.2
     margin = unit_scale(np.where(truth ^ flipped, x, -x))
-    judged = np.zeros(count, dtype=np.int8)
-    judged[np.flatnonzero(flipped)[:15]], judged[np.flatnonzero(~flipped)[:35]] = -1, 1
-    labels = Observations.from_margins(margin, verdicts=judged)
+    verdicts = np.zeros(count, dtype=np.int8)
+    verdicts[np.flatnonzero(flipped)[:15]], verdicts[np.flatnonzero(~flipped)[:35]] = -1, 1
+    labels = Observations.from_margins(margin, verdicts=verdicts)
     everything = np.ones(count, dtype=bool)
-    combined = combine_sources((), everything, judged, labels.weight)
+    combined = combine_sources((), everything, verdicts, labels.weight)
     rate = _average(labels, combined).rate
     assert (abs(rate - 0.2) < 0.03) == follows_labels
     assert 0.15 < rate < 0.35

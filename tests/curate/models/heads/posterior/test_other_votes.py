@@ -43,8 +43,8 @@ def test_copies_of_one_vote_and_few_votes_do_not_count() -> None:
 
 def test_a_verdict_holds_for_every_vote_on_the_same_answers() -> None:
     pairs = pairs_of(rows_of({"x": "a", "y": "b"}, items=3))
-    judged = np.array([1, 0, 0, -1, 0, 0], dtype=np.int8)
-    spread = spread_verdicts(judged, vote_keys(pairs))
+    verdicts = np.array([1, 0, 0, -1, 0, 0], dtype=np.int8)
+    spread = spread_verdicts(verdicts, vote_keys(pairs))
     assert spread.tolist() == [1, -1, 1, -1, 0, 0]
     alone = pl.concat([pairs[:1], pairs[3:4]])
-    assert spread_verdicts(judged[:2], vote_keys(alone)).tolist() == [1, 0]
+    assert spread_verdicts(verdicts[:2], vote_keys(alone)).tolist() == [1, 0]

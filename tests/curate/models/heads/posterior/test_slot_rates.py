@@ -37,8 +37,8 @@ def test_a_known_rate_gives_bayes_rule() -> None:
     posterior = SlotRates(mass).label_right(logits, first)
     for i in range(0, 200, 13):
         p = expit(logits[i] if first[i] else -logits[i])  # that the first is preferred
-        kept, exchanged = (p * 0.9, (1 - p) * 0.35) if first[i] else ((1 - p) * 0.65, p * 0.1)
-        assert posterior[i] == pytest.approx(kept / (kept + exchanged))
+        unchanged, exchanged = (p * 0.9, (1 - p) * 0.35) if first[i] else ((1 - p) * 0.65, p * 0.1)
+        assert posterior[i] == pytest.approx(unchanged / (unchanged + exchanged))
     for low, high in ((0.0, 0.3), (0.3, 0.6), (0.6, 0.9), (0.9, 1.0)):
         within = (posterior >= low) & (posterior < high)
         assert right[within].mean() == pytest.approx(posterior[within].mean(), abs=0.04)

@@ -25,16 +25,16 @@ def traits_of(values: np.ndarray, *kinds: str) -> Traits:
 def judged_labels(rates: np.ndarray, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Verdicts on the first pairs, and which labels are wrong."""
     wrong = np.random.default_rng(seed).random(len(rates)) < rates
-    judged = np.where(wrong, -1, 1).astype(np.int8)
-    judged[count:] = 0
-    return judged, wrong
+    verdicts = np.where(wrong, -1, 1).astype(np.int8)
+    verdicts[count:] = 0
+    return verdicts, wrong
 
 
 def test_a_trait_that_matters_has_rates_of_its_own() -> None:
     rng = np.random.default_rng(1)
     longer = rng.choice([-1.0, 1.0], size=(2000, 1))
-    judged, _ = judged_labels(np.where(longer[:, 0] > 0, 0.6, 0.02), 300)
-    rates = trait_rates(traits_of(longer, "source"), judged, np.ones(2000, dtype=bool))
+    verdicts, _ = judged_labels(np.where(longer[:, 0] > 0, 0.6, 0.02), 300)
+    rates = trait_rates(traits_of(longer, "source"), verdicts, np.ones(2000, dtype=bool))
     assert rates.if_right[:300].mean() == pytest.approx(0.0, abs=0.5)
     is_longer = longer[:, 0] > 0
     assert rates.if_right[is_longer].min() > rates.if_right[~is_longer].max() + 2.0
@@ -51,9 +51,9 @@ def test_traits_that_do_not_matter_leave_one_rate() -> None:
     values = rng.choice([-1.0, 1.0], size=(500, 3))
     spreads = []
     for seed in range(20):
-        judged, _ = judged_labels(np.full(500, 0.3), 100, seed)
+        verdicts, _ = judged_labels(np.full(500, 0.3), 100, seed)
         traits = traits_of(values, "length", "slot", "source")
-        spreads.append(trait_rates(traits, judged, np.ones(500, dtype=bool)).if_right.std())
+        spreads.append(trait_rates(traits, verdicts, np.ones(500, dtype=bool)).if_right.std())
     assert np.median(spreads) < 0.15
     assert np.mean(spreads) < 0.3
 
@@ -61,9 +61,9 @@ def test_traits_that_do_not_matter_leave_one_rate() -> None:
 def test_one_annotator_of_several_may_be_careless() -> None:
     people = np.arange(600) % 3
     values = (people[:, None] == np.arange(3)).astype(float)
-    judged, _ = judged_labels(np.where(people == 1, 0.6, 0.03), 120)
+    verdicts, _ = judged_labels(np.where(people == 1, 0.6, 0.03), 120)
     traits = traits_of(values, *["annotator"] * 3)
-    rates = trait_rates(traits, judged, np.ones(600, dtype=bool))
+    rates = trait_rates(traits, verdicts, np.ones(600, dtype=bool))
     careless = next(effect for effect in rates.effects if effect.name == "annotator 1")
     assert careless.with_trait > 0.4
     assert careless.without < 0.15
@@ -113,7 +113,7 @@ class Annotated:
     longer: np.ndarray
     flipped: np.ndarray
 
-    def judged(self, count: int) -> np.ndarray:
+    def verdicts(self, count: int) -> np.ndarray:
         """Verdicts on the first pairs."""
         verdicts = np.where(self.flipped, -1, 1).astype(np.int8)
         verdicts[count:] = 0
@@ -138,8 +138,8 @@ def test_random_flips_do_not_depend_on_length_where_longer_is_mostly_better() ->
     """Wrong labels are short then, which is no trait of the flips."""
     labels = annotated(4000, pull=3.0, rates=(0.2, 0.2), seed=5)
     traits, voting = traits_of(labels.longer[:, None], "length"), np.ones(4000, dtype=bool)
-    by_label = trait_rates(traits, labels.judged(400), voting, by_truth=False)
-    by_truth = trait_rates(traits, labels.judged(400), voting)
+    by_label = trait_rates(traits, labels.verdicts(400), voting, by_truth=False)
+    by_truth = trait_rates(traits, labels.verdicts(400), voting)
     assert np.ptp(by_label.if_right) > 3.0
     assert np.ptp(by_truth.if_right) < 0.3
     assert not by_truth.effects
@@ -148,7 +148,7 @@ def test_random_flips_do_not_depend_on_length_where_longer_is_mostly_better() ->
 def test_rates_by_length_turn_with_the_truth() -> None:
     labels = annotated(4000, pull=1.0, rates=(0.02, 0.5), seed=6)
     traits, voting = traits_of(labels.longer[:, None], "length"), np.ones(4000, dtype=bool)
-    rates = trait_rates(traits, labels.judged(400), voting)
+    rates = trait_rates(traits, labels.verdicts(400), voting)
     chosen_longer = labels.longer > 0
     assert rates.if_right[~chosen_longer].min() > rates.if_right[chosen_longer].max() + 2.0
     np.testing.assert_allclose(rates.if_wrong[chosen_longer][0], rates.if_right[~chosen_longer][0])
@@ -161,12 +161,12 @@ def test_rates_by_length_turn_with_the_truth() -> None:
 def test_the_posterior_is_calibrated_where_flips_depend_on_the_right_answer(seed: int) -> None:
     """A model of the label's own traits is not: what heads know of length counts twice."""
     labels = annotated(6000, pull=2.0, rates=(0.02, 0.5), seed=10 + seed)
-    judged = labels.judged(150)
+    verdicts = labels.verdicts(150)
     traits, voting = traits_of(labels.longer[:, None], "length"), np.ones(6000, dtype=bool)
     errors = []
     for by_truth in (True, False):
-        rates = trait_rates(traits, judged, voting, by_truth)
-        observed = Observations.from_margins(unit_scale(labels.margin), verdicts=judged)
+        rates = trait_rates(traits, verdicts, voting, by_truth)
+        observed = Observations.from_margins(unit_scale(labels.margin), verdicts=verdicts)
         observed = replace(observed, shift_right=rates.if_right, shift_wrong=rates.if_wrong)
         right = average_posterior(observed, Priors(DIFFUSE, rate_shape=1.0)).label_right(observed)
         groups = np.array_split(150 + np.argsort(right[150:]), 10)
