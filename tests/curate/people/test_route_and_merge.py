@@ -163,10 +163,10 @@ def test_wrong_verdicts_say_where(tmp_path: Path) -> None:
     with pytest.raises(CurateError, match="unrecognised verdict format"):
         read_verdicts([write_jsonl(tmp_path / "w.jsonl", [{"a": 1}])])
     (tmp_path / "n.json").write_text("{oops")
-    with pytest.raises(CurateError, match="cannot be read"):
+    with pytest.raises(CurateError, match="cannot read the verdicts"):
         read_verdicts([tmp_path / "n.json"])
     good = write_jsonl(tmp_path / "g.jsonl", [{"pair_id": "x", "verdict": "keep"}])
-    with pytest.raises(CurateError, match="1 of 1 verdicts on pairs that are not there"):
+    with pytest.raises(CurateError, match="1 of 1 verdicts on unknown pairs"):
         merge_verdicts(numbered_pairs(2), read_verdicts([good]))
 
 
