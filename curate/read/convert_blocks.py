@@ -16,6 +16,7 @@ from curate.read.formats import ERROR, NO_PAIR, ROW, Format, get_format
 from curate.read.formats.base import complete_pair_columns
 from curate.read.formats.repeated_prompt import strip_repeated_prompt
 from curate.read.media_placeholders import expand_media_placeholders
+from curate.read.origin_columns import add_origins
 from curate.read.sources import RowBlock, RowSource
 
 CONTENT_HASH = "__key__"
@@ -196,7 +197,7 @@ def _convert_or_bisect(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFr
     try:
         # A format whose answers are media has placed those of the row among them.
         answer_media = MEDIA_COLUMNS if fmt.media_columns else ()
-        converted = fmt.convert(rows)
+        converted = add_origins(fmt.convert(rows), rows, fmt.origin_columns)
         if not fmt.answers_may_start_with_user:
             converted = strip_repeated_prompt(converted)
         pairs = _add_attachments(complete_pair_columns(converted, label), rows.drop(answer_media))

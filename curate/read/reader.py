@@ -37,6 +37,7 @@ from curate.read.formats.registry import (
 )
 from curate.read.media_files import MediaFileCheck
 from curate.read.notes import empty_files_note, replaced_text_note
+from curate.read.origin_columns import find_origin_columns
 from curate.read.pair_dataset import Pairs
 from curate.read.quality_notes import QualityNotes
 from curate.read.small_blocks import (
@@ -220,6 +221,8 @@ class Reader:
         """Choose the format by the first rows if none has been chosen."""
         if self.format is None and (sample := block.sample(_SAMPLE_ROWS)):
             self.format = self._choose_format(sample, label)
+            if self.format.may_name_origins:
+                self.format.origin_columns = find_origin_columns(sample, self.format.columns())
             self._doubts.inspect_sample(sample, self.format.columns())
             self._strength.find_columns(sample)
             self._unused_texts.inspect_sample(block.numbers, sample, label)

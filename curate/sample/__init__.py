@@ -13,9 +13,6 @@ SAMPLE_DATA = _FOLDER / "preferences.jsonl.gz"
 FLIPPED_IDS = _FOLDER / "flipped.json"
 
 _INPUT = "  path: DATA\n"
-_SAMPLE_INPUT = """  path: {}
-  columns:
-    {{prompt: prompt, chosen: chosen, rejected: rejected, source: source, annotator: annotator}}"""
 # What the sample has beside its labels: 50 judged pairs, and the verdicts of a language model.
 _GOLD = "gold: {column: extra.judged}\n"
 _EVIDENCE = ", evidence: [extra.gpt_3_5]"
@@ -39,7 +36,7 @@ def sample_pipeline(labels_only: bool = False) -> str:
     Args:
         labels_only: leave out the judged pairs and the language model's verdicts.
     """
-    text = default_pipeline(str(SAMPLE_DATA), _SAMPLE_INPUT.format(SAMPLE_DATA))
+    text = default_pipeline(str(SAMPLE_DATA))
     if labels_only:
         return text
     for scorer in ("noise_score", "label_em"):

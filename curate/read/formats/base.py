@@ -70,6 +70,11 @@ class Format(ABC):
     draws_by_row: ClassVar[bool] = False
     """Whether row numbers decide which pairs are made, as in draws among equal scores: rows of
     several files are then never renumbered."""
+    may_name_origins: ClassVar[bool] = False
+    """Whether columns such as `source` and `annotator` name a pair's source and annotator, though
+    the format does not read them itself."""
+    origin_columns: Mapping[str, str] = {}
+    """Such columns, by `source` and `annotator`; set by the reader."""
     priority: ClassVar[int] = 0
     """Formats of higher priority are tried first in automatic detection."""
     ranking: RankingRule = RankingRule()
@@ -94,7 +99,7 @@ class Format(ABC):
 
     def columns(self) -> tuple[str, ...]:
         """Return all columns that the format reads."""
-        columns = self.text_columns + self.value_columns
+        columns = self.text_columns + self.value_columns + tuple(self.origin_columns.values())
         return columns + tuple(self.nested_columns) + self.json_columns + self.media_columns
 
     def swapped_columns(self, columns: Sequence[str]) -> dict[str, str]:

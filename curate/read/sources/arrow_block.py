@@ -107,7 +107,7 @@ class ArrowBlock(RowBlock):
             out = out.with_columns(column.alias(name))
             if problem is not None:
                 out = out.with_columns(pl.col(ERROR).fill_null(problem))
-        for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
+        for name in dict.fromkeys((*fmt.value_columns, *fmt.origin_columns.values(), PAIR_ID)):
             out = out.with_columns(_column_or_nulls(frame, name).alias(name))
         out = out.with_columns(self._json(name, fmt.json_as_text) for name in fmt.json_columns)
         for name, dtype in fmt.nested_columns.items():

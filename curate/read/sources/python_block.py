@@ -74,7 +74,7 @@ class PythonBlock(RowBlock):
             values = [row.get(name) for row in rows]
             columns.append(_text_series(name, values, fmt, errors))
         # A given id is kept whatever the format knows of it.
-        for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
+        for name in dict.fromkeys((*fmt.value_columns, *fmt.origin_columns.values(), PAIR_ID)):
             values = [row.get(name) for row in self.rows]
             columns.append(_value_series(name, values, errors))
         columns += [self._json(name, fmt.json_as_text) for name in fmt.json_columns]

@@ -21,8 +21,8 @@ ROWS, FLIPPED, JUDGED = 1758, 353, 50
 
 @pytest.fixture(scope="module")
 def sample() -> pl.DataFrame:
-    columns = yaml.safe_load(sample_pipeline())["input"]["columns"]
-    return read_pairs(str(SAMPLE_DATA), columns=columns).frame
+    assert "columns" not in yaml.safe_load(sample_pipeline())["input"]
+    return read_pairs(str(SAMPLE_DATA)).frame
 
 
 @pytest.fixture(scope="module")
