@@ -209,12 +209,13 @@ def test_a_subset_that_rows_name_is_kept_in_extra(tmp_path: Path) -> None:
     named = [r | {"dataset": 'my "set"'} for r in rows("a", 3)]
     path = write_jsonl(tmp_path / "a.jsonl", named)
     columns = {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected", "source": "dataset"}
-    inputs = [{"path": str(path), "columns": columns}, {"path": str(path), "name": "again"}]
+    unnamed = write_jsonl(tmp_path / "b.jsonl", rows("b", 3))
+    inputs = [{"path": str(path), "columns": columns}, {"path": str(unnamed), "name": "again"}]
     result = Pipeline({"input": inputs}).run()
     first, *_ = result.kept.to_dicts()
     assert first["source"] == "a"
     assert json.loads(first["extra"])["subset"] == 'my "set"'
-    assert "subset" not in json.loads(result.kept.filter(source="again")["extra"][0])
+    assert "subset" not in json.loads(result.kept.filter(source="again")["extra"][0] or "{}")
 
 
 def test_names_of_files_in_a_folder_are_no_subset(tmp_path: Path) -> None:
