@@ -146,7 +146,7 @@ def cell(
 def _figures(
     posterior: Any, noisy: BenchData, flips: np.ndarray, clean: BenchData
 ) -> dict[str, float]:
-    right, open_ = posterior.right, posterior.judged == 0
+    right, open_ = posterior.right, posterior.verdicts == 0
     score = 2.0 * right - 1.0
     weights = {
         "all": Weights(np.ones(len(flips))),

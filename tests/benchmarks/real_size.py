@@ -148,7 +148,7 @@ def known_evidence(knowledge: str, train: NoisyTraining, rng: np.random.Generato
         reviewed = np.zeros(len(train.flips), dtype=np.int8)
         rows = rng.choice(len(reviewed), JUDGED_PAIRS, replace=False)
         reviewed[rows] = np.where(train.flips[rows], -1, 1)
-        return LabelEvidence(judged=reviewed)
+        return LabelEvidence(verdicts=reviewed)
     if knowledge == "reward":
         margin = simulated_reward(train.longer, train.flips, rng)
         return LabelEvidence((EvidenceSource("reward_model.margin", margin),))
@@ -195,8 +195,8 @@ def measure_cell(
     right = scores["posterior"].fill_null(1.0).fill_nan(1.0).to_numpy()
     signed = 2.0 * right - 1.0
     unjudged = np.ones(len(flips), dtype=bool)
-    if evidence.judged is not None:
-        unjudged = evidence.judged == 0
+    if evidence.verdicts is not None:
+        unjudged = evidence.verdicts == 0
     weights = {
         "keep all": Weights(np.ones(len(flips))),
         "oracle": Weights((~flips).astype(np.float64)),

@@ -35,7 +35,7 @@ def test_a_plugin_that_is_no_scorer(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = EntryPoint("odd", "pathlib:Path", "curate.scorers")
     monkeypatch.setattr(registry, "entry_point_by_name", lambda group: {"odd": entry})
     monkeypatch.setattr(registry, "entry_points_by_name", lambda group: {"odd": [entry]})
-    with pytest.raises(CurateError, match="is no scorer"):
+    with pytest.raises(CurateError, match="is not a scorer"):
         scorer_class("odd")
 
 

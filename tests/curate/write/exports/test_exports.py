@@ -47,9 +47,9 @@ def test_speakers_that_become_marks_in_a_text_are_told() -> None:
     )
     counts = PairCounts()
     counts.add(pairs)
-    (warning,) = (w for w in get_export("trl_text").warnings(counts) if "speakers" in w)
-    assert warning.startswith("3 of 4 kept pairs hold several turns or a text of the system")
-    assert not any("speakers" in w for w in get_export("trl").warnings(counts))
+    (warning,) = (w for w in get_export("trl_text").warnings(counts) if "no roles" in w)
+    assert warning.startswith("3 of 4 kept pairs have several turns or a system text")
+    assert not any("no roles" in w for w in get_export("trl").warnings(counts))
     plain = PairCounts()
     plain.add(pairs_of([BASE]))
     assert get_export("trl_text").warnings(plain) == []
@@ -242,5 +242,5 @@ def test_a_share_of_wrong_labels_that_no_setting_holds_is_told() -> None:
         (warning,) = missing_smoothing_warning(form, advice) or [""]
         assert not missing_smoothing_warning(form, TrainerHints())
         written = "0.125" in json.dumps(form.files(advice))
-        assert written or name == "pairs" or warning.startswith("12.5% of the labels that are left")
+        assert written or name == "pairs" or warning.startswith("12.5% of the remaining labels")
         assert not (written and warning)
