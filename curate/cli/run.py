@@ -140,7 +140,7 @@ def _show_dry_run(pipeline: Any, folder: Path) -> None:
     gold = pipeline.config.gold
     check_gold(gold)
     try:
-        check_extra_columns(pipeline.plan.filters, pairs.frame)
+        check_extra_columns(pipeline.plan.columns_of_filters, pairs.frame)
     except CurateError as error:
         # A key may first occur in pairs that were not read.
         if len(pairs) < _DRY_RUN_PAIRS:

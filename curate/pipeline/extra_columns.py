@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
@@ -13,9 +12,6 @@ from curate.data.hashes import select_in_batches
 from curate.data.json_fields import SLOT_KEY, extra_path, extra_value
 from curate.errors import CurateError, suggestion
 from curate.read.column_names import SIDE_WORDS, find_side_columns, split_name
-
-if TYPE_CHECKING:
-    from curate.pipeline.plan import FilterStep
 
 EXTRA_PREFIX = "extra."
 ANSWER_SCORES = ("chosen_score", "rejected_score")
@@ -40,20 +36,20 @@ def with_extras(frame: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
     return frame
 
 
-def check_extra_columns(steps: Iterable[FilterStep], pairs: pl.DataFrame) -> None:
+def check_extra_columns(columns: Mapping[str, Iterable[str]], pairs: pl.DataFrame) -> None:
     """Refuse a column of `extra` that no pair has.
 
     Args:
-        steps: filters.
+        columns: columns that each filter reads, by the name of the filter.
         pairs: all pairs that they will see.
 
     Raises:
         CurateError: there is such a column; it names the nearest key.
     """
-    for step in steps:
-        for name in step.filter.reads():
+    for step, names in columns.items():
+        for name in names:
             if is_extra_column(name) and len(pairs) and not _has_values(pairs, name):
-                raise _missing_column_error(name, step.name, pairs)
+                raise _missing_column_error(name, step, pairs)
 
 
 def _has_values(pairs: pl.DataFrame, name: str) -> bool:

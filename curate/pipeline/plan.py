@@ -89,6 +89,11 @@ class PipelinePlan:
         return [step for step in self.scorers if step.name in read and step.scorer.learned]
 
     @property
+    def columns_of_filters(self) -> dict[str, tuple[str, ...]]:
+        """Return the columns that each filter reads, by the name of the filter."""
+        return {step.name: tuple(step.filter.reads()) for step in self.filters}
+
+    @property
     def needs_embeddings(self) -> bool:
         """Return whether any scorer works on embeddings."""
         return any(step.scorer.needs_embeddings for step in self.scorers)

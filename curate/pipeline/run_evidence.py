@@ -86,6 +86,6 @@ def run_evidence(
     Raises:
         CurateError: a key of the file that no pair has, or verdicts on other pairs.
     """
-    check_extra_columns(plan.filters, pairs)
+    check_extra_columns(plan.columns_of_filters, pairs)
     judgements = None if gold is None else judged_pairs(gold, pairs)
     return RunEvidence(file_evidence(plan.scorers, pairs), judgements, gold_files)
