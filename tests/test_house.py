@@ -88,7 +88,7 @@ def banned_names(tree: ast.AST) -> list[str]:
 # The limits only ever go down. Three names of curate stay, since users see them: `found` of
 # CurateError (parameter and attribute) is the line `found:` that every error message shows, and
 # `Result.kept` is a public name: the pairs that passed the filters.
-ALLOWED_BANNED_NAMES = {"curate": 9, "scorers": 0, "filters": 0, "tests": 0}
+ALLOWED_BANNED_NAMES = {"curate": 3, "scorers": 0, "filters": 0, "tests": 0}
 ALLOWED_LONG_FUNCTIONS = 11
 ALLOWED_LONGEST_FUNCTION = 55
 

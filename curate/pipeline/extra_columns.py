@@ -81,29 +81,31 @@ def _extra_expression(pairs: pl.DataFrame, name: str) -> pl.Expr:
     scores = _answer_scores(pairs)
     # What extra holds is oriented as the label that was read.
     flipped = extra_value("flipped") == "true"
-    own, other = scores if name == ANSWER_SCORES[0] else scores[::-1]
-    return pl.when(flipped).then(other).otherwise(own)
+    side_score, other = scores if name == ANSWER_SCORES[0] else scores[::-1]
+    return pl.when(flipped).then(other).otherwise(side_score)
 
 
 def _answer_scores(pairs: pl.DataFrame) -> tuple[pl.Expr, pl.Expr]:
     """Return the score of the chosen and that of the rejected answer, null where there is none."""
     is_ranking = extra_value("pair_of_answers").is_not_null()
     ranked = (extra_path(f"scores[{i}]").cast(pl.Float64, strict=False) for i in range(2))
-    ways: list[tuple[pl.Expr, ...]] = [tuple(pl.when(is_ranking).then(score) for score in ranked)]
+    score_pairs: list[tuple[pl.Expr, ...]] = [
+        tuple(pl.when(is_ranking).then(score) for score in ranked)
+    ]
     keys = score_keys(pairs)
     if keys is not None:
-        ways.insert(0, (score_number(keys[0]), score_number(keys[1])))
+        score_pairs.insert(0, (score_number(keys[0]), score_number(keys[1])))
     names = [key for key in extra_leaf_keys(pairs) if SCORE_WORDS.intersection(split_name(key))]
     slots = find_side_columns(names, SIDE_WORDS)
     if slots is not None:
         first, second = map(score_number, slots)
         slot = extra_value(SLOT_KEY)
         by_slot = pl.when(slot == "1"), pl.when(slot == "2")
-        ways.append(
+        score_pairs.append(
             (
                 by_slot[0].then(first).when(slot == "2").then(second),
                 by_slot[1].then(first).when(slot == "1").then(second),
             )
         )
-    chosen, rejected = (pl.coalesce(way[side] for way in ways) for side in range(2))
+    chosen, rejected = (pl.coalesce(way[side] for way in score_pairs) for side in range(2))
     return chosen, rejected

@@ -174,8 +174,8 @@ def _guess_winner(
 
 def _guess_prompt(texts: list[str], guess: GuessedMapping) -> None:
     """Add the columns of the prompt and of a system text."""
-    taken = {re.split(r"[.\[]", column)[0] for column in guess.columns.values()}
-    free_texts = [name for name in texts if name not in taken]
+    used_names = {re.split(r"[.\[]", column)[0] for column in guess.columns.values()}
+    free_texts = [name for name in texts if name not in used_names]
     prompt = find_column(free_texts, (*_PROMPT_WORDS, *_CONVERSATION_WORDS))
     if prompt is None and len(free_texts) == 1:
         prompt = free_texts[0]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Texts that set the ranges, and others on which the cosine is measured.
 _CALIBRATION, _TRIED = 100, 50
 _MOST_JOINED = 7
-"""Texts of the sample that are put together at most, so that long ones are among them."""
+"""Bundled texts that are put together at most, so that long ones are among them."""
 # Fixed: vectors in the store must be the same in every run.
 _SEED = 0
 
@@ -36,8 +36,8 @@ def int8_version() -> str:
 def quantise_model(converted: Any, inputs: Callable[[str], list[NDArray[np.int64]]]) -> Any:
     """Return the OpenVINO model with 8-bit weights and activations, their ranges set by 100 texts.
 
-    Texts are those of the bundled sample, whatever the data: vectors of a text are the same in
-    every run. It takes some ten seconds.
+    Texts are those of 250 bundled items of PandaLM (Apache-2.0), whatever the data: vectors of a
+    text are the same in every run. It takes some ten seconds.
 
     Args:
         converted: from OpenVINO's converter.
@@ -50,7 +50,7 @@ def quantise_model(converted: Any, inputs: Callable[[str], list[NDArray[np.int64
     import nncf
 
     nncf.set_log_level(logging.ERROR)
-    data = nncf.Dataset([inputs(text) for text in sample_texts()[:_CALIBRATION]])
+    data = nncf.Dataset([inputs(text) for text in calibration_texts()[:_CALIBRATION]])
     # It draws bars of its own, which nothing turns off.
     with redirect_stdout(StringIO()):
         return nncf.quantize(
@@ -58,10 +58,11 @@ def quantise_model(converted: Any, inputs: Callable[[str], list[NDArray[np.int64
         )
 
 
-def sample_texts() -> list[str]:
-    """Return texts of many lengths from the bundled sample: those that set ranges, then those to
-    try."""
-    packed = resources.files("curate.sample").joinpath("pandalm-sample.jsonl.gz").read_bytes()
+def calibration_texts() -> list[str]:
+    """Return bundled texts of many lengths: those that set ranges, then those to try."""
+    packed = (
+        resources.files("curate.models.embed").joinpath("int8_calibration.jsonl.gz").read_bytes()
+    )
     rows = [json.loads(line) for line in decompress(packed).splitlines()]
     parts = [row[key] for row in rows for key in ("instruction", "response1", "response2")]
     rng = np.random.default_rng(_SEED)
@@ -70,8 +71,8 @@ def sample_texts() -> list[str]:
 
 
 def validation_texts() -> list[str]:
-    """Return the sample texts that set no ranges."""
-    return sample_texts()[_CALIBRATION:]
+    """Return the bundled texts that set no ranges."""
+    return calibration_texts()[_CALIBRATION:]
 
 
 def cosine_to_exact(vectors: NDArray[np.float32], exact: NDArray[np.float32]) -> dict[str, float]:

@@ -170,8 +170,8 @@ class MappedColumns(Format):
         self.text_columns = tuple(c for c in texts.values() if c and c not in nested)  # type: ignore[misc]
         self.value_columns = tuple(c for c in values if c not in nested)  # type: ignore[misc]
         # What a nested column holds beside the mapped fields is not lost.
-        kept = (*roots, *(c for c in label_columns if c and c not in nested))
-        self.keep_in_extra = tuple(dict.fromkeys(kept))  # type: ignore[misc]
+        extra_names = (*roots, *(c for c in label_columns if c and c not in nested))
+        self.keep_in_extra = tuple(dict.fromkeys(extra_names))  # type: ignore[misc]
 
     def matches(self, rows: RowSample) -> bool:
         """Return whether every mapped column occurs."""

@@ -32,12 +32,12 @@ def pairs_from_answer_lists(
     metadata = _answer_metadata(rows, responses)
     ranked, errors = [], []
     is_order = scores is None and ranks is None
-    for answers, listed_numbers, said in zip(
+    for answers, listed_numbers, answer_fields in zip(
         nested_values(rows, responses), numbers, metadata, strict=True
     ):
         by_position = is_order and isinstance(answers, list)
         row_numbers = list(range(len(answers))) if by_position else listed_numbers
-        listed, problem = _rank_answers(answers, row_numbers, said, is_rank=scores is None)
+        listed, problem = _rank_answers(answers, row_numbers, answer_fields, is_rank=scores is None)
         ranked.append(listed)
         errors.append(problem)
     if is_order:
@@ -67,7 +67,7 @@ def _answer_metadata(rows: pl.DataFrame, responses: str) -> list[list[str] | Non
 
 
 def _rank_answers(
-    answers: Any, numbers: Any, said: list[str] | None, *, is_rank: bool
+    answers: Any, numbers: Any, metadata: list[str] | None, *, is_rank: bool
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return the answers of a row with their scores, or what is wrong."""
     if not isinstance(answers, list) or not isinstance(numbers, list):
@@ -83,7 +83,7 @@ def _rank_answers(
         if value is None and number is not None:
             return [], f"answer {position + 1} has the number {number!r}; expected a number"
         score = -value if is_rank and value is not None else value
-        ranked.append({"turns": turns, "score": score, "said": said and said[position]})
+        ranked.append({"turns": turns, "score": score, "said": metadata and metadata[position]})
     return ranked, None
 
 

@@ -186,9 +186,9 @@ def test_whole_numbers_give_near_vectors_and_tell_how_near(
 
 
 def test_texts_that_set_ranges_are_not_those_that_are_tried() -> None:
-    texts = int8.sample_texts()
+    texts = int8.calibration_texts()
     assert len(set(texts)) == len(texts) == 150
-    assert texts == int8.sample_texts()
+    assert texts == int8.calibration_texts()
     lengths = np.array([len(text) for text in texts])
     assert (lengths < 150).any()
     assert (lengths > 800).any()
