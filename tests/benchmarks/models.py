@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from curate import read_pairs
-from curate.models.lm.answer_logprobs import answer_logprobs, conversations, load_language_model
+from curate.models.lm.answer_logprobs import answer_logprobs, load_language_model
+from curate.models.lm.conversations import distinct_conversations
 from curate.models.lm.tokens import EncodedConversation
 from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer
@@ -52,7 +53,7 @@ def mixed_pairs(count: int) -> pl.DataFrame:
 
 def encoded_answers(pairs: pl.DataFrame, context: Context) -> tuple[list[EncodedConversation], Any]:
     """Tokens of every distinct conversation, and their places in the pairs."""
-    model, texts = load_language_model(context, SPEC), conversations(pairs)
+    model, texts = load_language_model(context, SPEC), distinct_conversations(pairs)
     rendered = [
         model.encoder.render(p, a) for p, a in zip(texts.prompts, texts.answers, strict=True)
     ]

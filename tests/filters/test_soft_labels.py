@@ -169,7 +169,7 @@ def test_the_posterior_of_a_flipped_label_is_handed_on(monkeypatch: pytest.Monke
 def test_labels_are_not_flipped_behind_their_probability(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CurateError, match="flipped after their probability") as refused:
         pipeline(monkeypatch, SOFT, SIGNED)
-    assert "move 'soft_labels' below 'signed_weights'" in str(refused.value)
+    assert "move 'soft_labels' after 'signed_weights'" in str(refused.value)
 
 
 def test_a_posterior_of_labels_before_a_flip_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ def yaml_texts() -> Iterator[Odd]:
         ("a bool as a key", "true: 2\n" + PLAIN, ""),
         ("a date as a key", "2024-01-01: 2\n" + PLAIN, ""),
         ("NaN as a key", ".nan: 2\n" + PLAIN, ""),
-        ("a key given twice", PLAIN + "store: null\n", "twice"),
+        ("a key given twice", PLAIN + "store: null\n", "duplicate key"),
         ("a tag of Python", "input: !!python/object/apply:os.system ['true']\n", ""),
         ("an unknown tag", "input: !foo {path: a}\n", ""),
         ("a binary tag", "input: {path: !!binary aGVsbG8=}\n", ""),

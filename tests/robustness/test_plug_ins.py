@@ -56,7 +56,7 @@ def test_a_plug_in_named_as_a_built_in_is_refused_by_name(monkeypatch: pytest.Mo
         ("no_such_module:X", "ModuleNotFoundError"),
         (f"{HERE}:Nothing", "AttributeError"),
         ("tests.robustness.broken_plug_in:X", "ZeroDivisionError"),
-        (f"{HERE}:HERE", "no scorer"),
+        (f"{HERE}:HERE", "is not a scorer"),
     ],
 )
 def test_a_broken_plug_in_is_told_and_the_others_go_on(
