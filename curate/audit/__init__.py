@@ -8,8 +8,8 @@ Examples:
     ...     {"prompt": f"{n} + 1?", "chosen": str(n + 1), "rejected": str(n)} for n in range(60)
     ... ]
     >>> report = curate.audit(rows)
-    >>> report.verdict.estimated
-    False
+    >>> "label noise can't be estimated" in report.verdict.estimated  # they follow a rule
+    True
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ STEPS = {
     "scoring": "curate.pipeline.run:score_all",
     "filtering": "curate.pipeline.run:run_filters",
     "writing": "curate.write.shards:ShardWriter.write",
-    "signing": "curate.write.run_folder:sign",
+    "signing": "curate.write.run_folder:write_checksums",
     "swapping": "curate.write.run_folder:replace_folder",
 }
 """Where each step of a run begins: module and name."""

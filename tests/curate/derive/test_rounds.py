@@ -75,7 +75,7 @@ def test_neighbours_are_those_of_gold_pairs_that_are_wrong(embedded: World) -> N
     def move(name: str) -> None:
         for text in (name, *(f"{name} {k}" for k in ("a", "b", *range(ANSWERS)))):
             moved = 2.0 * corner + embedded.vector(text)
-            embedded._known[text] = moved / np.linalg.norm(moved)
+            embedded._vectors[text] = moved / np.linalg.norm(moved)
 
     for name in names:
         move(name)

@@ -234,7 +234,7 @@ def test_files_are_read_and_shards_made_by_workers(
         result[out.name] = {str(path.relative_to(out)): rows_of(path) for path in files}
     assert result["there"] == result["here"]
     assert len(result["here"]) == 4 + 4 + 3
-    assert sorted(messages) == ["_shard", "_shard", "_shard", "read_source"]
+    assert sorted(messages) == ["_write_shard", "_write_shard", "_write_shard", "read_source"]
 
 
 def test_rows_by_weight_are_the_same_on_both_engines(cluster: None, tmp_path: Path) -> None:
