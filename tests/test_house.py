@@ -132,3 +132,42 @@ def test_functions_are_short() -> None:
     long = {name: n for name, n in lengths.items() if n > LONG_FUNCTION}
     assert len(long) <= ALLOWED_LONG_FUNCTIONS, long
     assert max(lengths.values()) <= ALLOWED_LONGEST_FUNCTION, long
+
+
+# Names that came with Python 3.11 or later; the package supports 3.10.
+LATER_NAMES = {
+    "datetime": {"UTC"},
+    "enum": {"StrEnum", "ReprEnum", "verify", "member", "nonmember"},
+    "asyncio": {"TaskGroup", "timeout", "Runner"},
+    "typing": {
+        *("Self", "Never", "LiteralString", "Required", "NotRequired", "Unpack", "TypeVarTuple"),
+        *("assert_never", "assert_type", "reveal_type", "override", "TypeAliasType", "ReadOnly"),
+    },
+    "itertools": {"batched"},
+}
+LATER_MODULES = {"tomllib"}
+
+
+def later_imports(tree: ast.Module) -> list[str]:
+    """Return the imports that Python 3.10 does not have."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    names = [f"{node.module}.{a.name}" for node in nodes for a in node.names]
+    modules = [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
+    later = {f"{module}.{name}" for module, names in LATER_NAMES.items() for name in names}
+    modules += [node.module or "" for node in nodes]
+    return [name for name in (*names, *modules) if name in later | LATER_MODULES]
+
+
+@pytest.mark.parametrize("folder", ["curate", "scorers", "filters"])
+def test_nothing_newer_than_the_oldest_python_is_imported(folder: str) -> None:
+    later = {
+        str(path.relative_to(ROOT)): names
+        for path in python_files(folder)
+        if (names := later_imports(syntax_tree(path)))
+    }
+    assert later == {}
+
+
+def test_a_later_name_is_seen() -> None:
+    source = "import tomllib\nfrom typing import Any, Self\nfrom datetime import UTC\n"
+    assert sorted(later_imports(ast.parse(source))) == ["datetime.UTC", "tomllib", "typing.Self"]
