@@ -12,7 +12,7 @@ import polars as pl
 
 from curate.data.answer_scores import score_columns, score_gap
 from curate.data.hashes import select_in_batches
-from curate.data.json_fields import extra_value
+from curate.data.json_fields import IS_FLIPPED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,8 +22,6 @@ FILE_COLUMNS = (SCORE_GAP, STRENGTH)
 """Margins of the file that evidence may name; `extra.x` and `extra.a - extra.b` are others."""
 _KEY = r"extra\.\S+"
 _EXTRA = re.compile(rf"({_KEY})(?:\s+-\s+({_KEY}))?")
-_FLIPPED = extra_value("flipped") == "true"
-"""A filter flipped the label that was read."""
 _MAX_SAMPLED_ROWS = 1000
 _MIN_SHARE_AGAINST = 0.01
 """Of nonzero margins that side with the rejected answer: below it labels were made from them."""
@@ -58,7 +56,7 @@ def file_margin(
     elif names:
         values = score_gap(names)
         # What extra holds is oriented as the label that was read.
-        values = pl.when(_FLIPPED).then(-values).otherwise(values)
+        values = pl.when(IS_FLIPPED).then(-values).otherwise(values)
     else:
         values = pl.lit(None, dtype=pl.Float64)
     frame = select_in_batches(pairs, pl.col("pair_id").is_null().alias("_"), m=values)
@@ -73,7 +71,7 @@ def follows_labels(margin: NDArray[np.float64], pairs: pl.DataFrame) -> bool:
     these labels, nor of labels that a filter has flipped since. A margin without values counts as
     agreeing.
     """
-    flipped = select_in_batches(pairs, f=_FLIPPED.fill_null(False))["f"].to_numpy()
+    flipped = select_in_batches(pairs, f=IS_FLIPPED.fill_null(False))["f"].to_numpy()
     sides = np.sign(np.where(flipped, -margin, margin))
     sides = sides[np.isfinite(sides) & (sides != 0.0)]
     return not len(sides) or float((sides < 0).mean()) < _MIN_SHARE_AGAINST

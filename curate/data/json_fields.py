@@ -61,6 +61,10 @@ def extra_path(path: str) -> pl.Expr:
     return pl.coalesce(whole_key, pl.col("extra").str.json_path_match(json_path))
 
 
+IS_FLIPPED = extra_value("flipped") == "true"
+"""Whether a filter flipped the label that was read; null without that key."""
+
+
 def with_extra_key(column: str, key: str, json_value: pl.Expr) -> pl.Expr:
     """Return the column of JSON objects (or nulls) with a key added; `json_value` is JSON."""
     entry = pl.format("{}:{}", pl.lit(to_json(key)), json_value)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
-from curate.data.answer_scores import SCORE_WORDS, score_number
-from curate.data.file_margins import extra_leaf_keys, score_keys
+from curate.data.answer_scores import SCORE_WORDS, score_columns, score_number
+from curate.data.file_margins import extra_leaf_keys
 from curate.data.hashes import select_in_batches
-from curate.data.json_fields import SLOT_KEY, extra_path, extra_value
+from curate.data.json_fields import IS_FLIPPED, SLOT_KEY, extra_path, extra_value
 from curate.errors import CurateError, suggestion
 from curate.read.column_names import SIDE_WORDS, find_side_columns, split_name
 
@@ -78,34 +78,40 @@ def _missing_column_error(name: str, step: str, pairs: pl.DataFrame) -> CurateEr
 def _extra_expression(pairs: pl.DataFrame, name: str) -> pl.Expr:
     if name not in ANSWER_SCORES:
         return extra_path(name.removeprefix(EXTRA_PREFIX))
-    scores = _answer_scores(pairs)
+    chosen, rejected = _answer_scores(pairs)
+    if name == ANSWER_SCORES[1]:
+        chosen, rejected = rejected, chosen
     # What extra holds is oriented as the label that was read.
-    flipped = extra_value("flipped") == "true"
-    side_score, other = scores if name == ANSWER_SCORES[0] else scores[::-1]
-    return pl.when(flipped).then(other).otherwise(side_score)
+    return pl.when(IS_FLIPPED).then(rejected).otherwise(chosen)
 
 
 def _answer_scores(pairs: pl.DataFrame) -> tuple[pl.Expr, pl.Expr]:
     """Return the score of the chosen and that of the rejected answer, null where there is none."""
-    is_ranking = extra_value("pair_of_answers").is_not_null()
-    ranked = (extra_path(f"scores[{i}]").cast(pl.Float64, strict=False) for i in range(2))
-    score_pairs: list[tuple[pl.Expr, ...]] = [
-        tuple(pl.when(is_ranking).then(score) for score in ranked)
-    ]
-    keys = score_keys(pairs)
-    if keys is not None:
-        score_pairs.insert(0, (score_number(keys[0]), score_number(keys[1])))
-    names = [key for key in extra_leaf_keys(pairs) if SCORE_WORDS.intersection(split_name(key))]
-    slots = find_side_columns(names, SIDE_WORDS)
+    keys = extra_leaf_keys(pairs)
+    sources = [_ranking_scores()]
+    named = score_columns(keys)
+    if named is not None:
+        sources.insert(0, (score_number(named[0]), score_number(named[1])))
+    slots = find_side_columns(
+        [key for key in keys if SCORE_WORDS.intersection(split_name(key))], SIDE_WORDS
+    )
     if slots is not None:
-        first, second = map(score_number, slots)
-        slot = extra_value(SLOT_KEY)
-        by_slot = pl.when(slot == "1"), pl.when(slot == "2")
-        score_pairs.append(
-            (
-                by_slot[0].then(first).when(slot == "2").then(second),
-                by_slot[1].then(first).when(slot == "1").then(second),
-            )
-        )
-    chosen, rejected = (pl.coalesce(way[side] for way in score_pairs) for side in range(2))
+        sources.append(_slot_scores(*map(score_number, slots)))
+    chosen, rejected = (pl.coalesce(source[side] for source in sources) for side in range(2))
     return chosen, rejected
+
+
+def _ranking_scores() -> tuple[pl.Expr, pl.Expr]:
+    """Return both scores of a pair that was made of a ranking."""
+    is_ranking = extra_value("pair_of_answers").is_not_null()
+    best, other = (extra_path(f"scores[{i}]").cast(pl.Float64, strict=False) for i in range(2))
+    return pl.when(is_ranking).then(best), pl.when(is_ranking).then(other)
+
+
+def _slot_scores(first: pl.Expr, second: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """Return the scores of two slots as those of the chosen and the rejected answer."""
+    slot = extra_value(SLOT_KEY)
+    return (
+        pl.when(slot == "1").then(first).when(slot == "2").then(second),
+        pl.when(slot == "1").then(second).when(slot == "2").then(first),
+    )

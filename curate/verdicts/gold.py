@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from curate.data.hashes import select_in_batches
-from curate.data.json_fields import extra_value
+from curate.data.json_fields import IS_FLIPPED, extra_value
 from curate.data.strict_model import YamlSection
 from curate.errors import CurateError
 from curate.verdicts.answers import answer_hashes
@@ -180,7 +180,7 @@ def gold_verdicts(
 def _column_verdicts(column: str, pairs: pl.DataFrame) -> pl.DataFrame:
     """Return a verdict for each pair with a value, on the label that was read with it."""
     value = extra_value(*column.removeprefix(EXTRA).split(".")).str.strip_chars()
-    flipped = (extra_value("flipped") == "true").fill_null(False)
+    flipped = IS_FLIPPED.fill_null(False)
     value = value.str.to_lowercase()
     values = select_in_batches(pairs, pl.col("pair_id"), v=value, flipped=flipped)
     rows = values.with_row_index("row").drop_nulls("v")
