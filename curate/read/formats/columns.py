@@ -18,7 +18,12 @@ from curate.read.formats.base import (
     report_unused_rows,
 )
 from curate.read.formats.mapped_rankings import pairs_from_answer_lists
-from curate.read.formats.nested_fields import split_path, with_nested_scalars, with_nested_texts
+from curate.read.formats.nested_fields import (
+    NestedColumns,
+    split_path,
+    with_nested_scalars,
+    with_nested_texts,
+)
 from curate.read.formats.slots import assign_winner, label_text, normalise_label, unpivot_votes
 
 Label = str | int | float | bool
@@ -182,11 +187,12 @@ class MappedColumns(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return pairs by the mapping."""
         m = self.mapping
+        nested = NestedColumns(rows)
         for column, role in self._nested_texts.items():
-            rows = with_nested_texts(rows, column, role)
-        rows = self._add_prompt(with_nested_scalars(rows, self._nested_values))
+            rows = with_nested_texts(rows, nested, column, role)
+        rows = self._add_prompt(with_nested_scalars(rows, nested, self._nested_values))
         if m.responses:
-            pairs = pairs_from_answer_lists(rows, self, m.responses, m.scores, m.ranks)
+            pairs = pairs_from_answer_lists(rows, nested, self, m.responses, m.scores, m.ranks)
         elif m.chosen and m.rejected:
             chosen, rejected = (
                 as_messages_column(rows, c, "assistant") for c in (m.chosen, m.rejected)
@@ -239,7 +245,7 @@ class MappedColumns(Format):
         return report_unused_rows(pairs, rows, votes, "no vote was cast")
 
     def _by_score(self, rows: pl.DataFrame, first_column: str, second_column: str) -> pl.DataFrame:
-        """Return the answer of the greater score is chosen, equal scores are a tie."""
+        """Return pairs whose chosen answer has the greater score; equal scores are a tie."""
         first_score, second_score = (
             pl.col(c).cast(pl.Float64, strict=False) for c in (first_column, second_column)
         )

@@ -9,7 +9,7 @@ import polars as pl
 from curate.data.json_text import to_json
 from curate.data.table import MESSAGES
 from curate.read.formats.base import ERROR, Format
-from curate.read.formats.nested_fields import EVERY, nested_values, split_path, value_as_messages
+from curate.read.formats.nested_fields import EVERY, NestedColumns, split_path, value_as_messages
 from curate.read.formats.rankings import add_answer_metadata, pairs_from_valid_rankings
 
 _RANKED = pl.List(pl.Struct({"turns": MESSAGES, "score": pl.Float64, "said": pl.String}))
@@ -17,23 +17,29 @@ _ORDER_NOTE = "rankings have neither scores nor ranks: their first answer counts
 
 
 def pairs_from_answer_lists(
-    rows: pl.DataFrame, form: Format, responses: str, scores: str | None, ranks: str | None
+    rows: pl.DataFrame,
+    nested: NestedColumns,
+    form: Format,
+    responses: str,
+    scores: str | None,
+    ranks: str | None,
 ) -> pl.DataFrame:
     """Return pairs of lists of answers, by their scores, their ranks, or their order.
 
     Args:
-        rows: with `prompt`, and the columns of the lists as JSON texts.
+        rows: with `prompt`.
+        nested: the columns of the lists.
         form: the format of the rows.
         responses: column or path of the answers: texts, messages or whole conversations.
         scores: column or path of numbers, of which larger ones are better.
         ranks: column or path of numbers, of which 1 is the best.
     """
-    numbers = nested_values(rows, scores or ranks or responses)
-    metadata = _answer_metadata(rows, responses)
+    numbers = nested.values(scores or ranks or responses)
+    metadata = _answer_metadata(nested, responses, len(rows))
     ranked, errors = [], []
     is_order = scores is None and ranks is None
     for answers, listed_numbers, answer_fields in zip(
-        nested_values(rows, responses), numbers, metadata, strict=True
+        nested.values(responses), numbers, metadata, strict=True
     ):
         by_position = is_order and isinstance(answers, list)
         row_numbers = list(range(len(answers))) if by_position else listed_numbers
@@ -48,13 +54,13 @@ def pairs_from_answer_lists(
     return add_answer_metadata(pairs_from_valid_rankings(frame, form), "answer")
 
 
-def _answer_metadata(rows: pl.DataFrame, responses: str) -> list[list[str] | None]:
+def _answer_metadata(nested: NestedColumns, responses: str, count: int) -> list[list[str] | None]:
     """Return what else is said of each answer, where answers are fields of objects."""
     root, steps = split_path(responses)
     if EVERY not in steps:
-        return [None] * len(rows)
+        return [None] * count
     field = steps[steps.index(EVERY) + 1 :]
-    objects = nested_values(rows, responses.rpartition("[]")[0] or root)
+    objects = nested.values(responses.rpartition("[]")[0] or root)
     return [
         [
             to_json({k: v for k, v in item.items() if k not in field[:1]})

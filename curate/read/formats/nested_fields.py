@@ -52,17 +52,28 @@ def nested_value(value: Any, steps: Sequence[Step]) -> Any:
     return value
 
 
-def nested_values(rows: pl.DataFrame, column: str) -> list[Any]:
-    """Return the values at a path of a frame whose columns hold JSON texts."""
-    root, steps = split_path(column)
-    texts = (None if text is None else orjson.loads(text) for text in rows[root])
-    return [nested_value(value, steps) for value in texts]
+class NestedColumns:
+    """Columns of JSON texts, of which several paths may be read: each column is parsed once."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        self._rows = rows
+        self._parsed: dict[str, list[Any]] = {}
+
+    def values(self, column: str) -> list[Any]:
+        """Return the value of each row at a path."""
+        root, steps = split_path(column)
+        if root not in self._parsed:
+            texts = self._rows[root]
+            self._parsed[root] = [None if text is None else orjson.loads(text) for text in texts]
+        return [nested_value(value, steps) for value in self._parsed[root]]
 
 
-def with_nested_texts(rows: pl.DataFrame, column: str, role: str) -> pl.DataFrame:
+def with_nested_texts(
+    rows: pl.DataFrame, nested: NestedColumns, column: str, role: str
+) -> pl.DataFrame:
     """Return the rows with a column of messages, named by its path; texts are spoken by `role`."""
     listed, errors = [], []
-    for value in nested_values(rows, column):
+    for value in nested.values(column):
         turns, problem = value_as_messages(value, role)
         listed.append(turns)
         errors.append(f"'{column}' {problem}" if problem else None)
@@ -84,10 +95,12 @@ def value_as_messages(value: Any, role: str) -> tuple[list[Any] | None, str | No
     return as_messages(value)
 
 
-def with_nested_scalars(rows: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
+def with_nested_scalars(
+    rows: pl.DataFrame, nested: NestedColumns, columns: Iterable[str]
+) -> pl.DataFrame:
     """Return the rows with columns of numbers or texts, named by their paths."""
     for column in columns:
-        values = [_as_scalar(value) for value in nested_values(rows, column)]
+        values = [_as_scalar(value) for value in nested.values(column)]
         rows = rows.with_columns(pl.Series(column, values, strict=False))
     return rows
 
