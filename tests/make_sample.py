@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from curate.read.pairs import read_pairs
-from curate.sample import FLIPPED_IDS, SAMPLE_DATA, sample_pipeline
+from curate.sample import FLIPPED_IDS, SAMPLE_DATA
 
 FLIP_RATE = 0.2
 MAX_CHARACTERS = 5_000
@@ -151,8 +150,10 @@ def sample_rows(folder: Path, seed: int) -> tuple[list[Row], list[bool]]:
     votes = [vote for row, votes in voted for vote in single_votes(row, votes)]
     vote_flips = random.random(len(votes)) < FLIP_RATE
     rows += [flipped_row(v) if flip else v for v, flip in zip(votes, vote_flips, strict=True)]
-    rows += special_rows()
-    flags += [*vote_flips.tolist(), *[False] * len(special_rows())]
+    flags += vote_flips.tolist()
+    special = special_rows()
+    rows += special
+    flags += [False] * len(special)
     order = random.permutation(len(rows))
     return [rows[number] for number in order], [flags[number] for number in order]
 
@@ -168,8 +169,7 @@ def main() -> None:
     path = SAMPLE_DATA
     # A fixed time: the same rows give the same bytes.
     path.write_bytes(gzip.compress(lines.encode(), 9, mtime=0))
-    columns = yaml.safe_load(sample_pipeline())["input"]["columns"]
-    ids = read_pairs(str(path), columns=columns).frame["pair_id"].to_list()
+    ids = read_pairs(str(path)).frame["pair_id"].to_list()
     flipped = [pair_id for pair_id, flag in zip(ids, flags, strict=True) if flag]
     FLIPPED_IDS.write_text(json.dumps(flipped, indent=0) + "\n", encoding="utf-8")
     print(f"{len(rows)} rows, {len(flipped)} flipped, {path.stat().st_size:,} bytes")

@@ -18,7 +18,7 @@ class SampleTruth:
     """How well a run recognised the labels that were flipped on purpose.
 
     Attributes:
-        pairs: pairs whose label has a posterior; copies and merged votes have none.
+        pairs: pairs whose label has a posterior, single votes and copies among them.
         flipped: labels among these that were flipped on purpose.
         suspected: labels with a posterior below one half.
         correctly_suspected: suspected labels that were flipped on purpose.
