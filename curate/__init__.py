@@ -6,10 +6,10 @@ This is the public face: what users and writers of scorers and filters import.
 from __future__ import annotations
 
 import importlib
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from curate.data import process
+from curate.data.renamed import warn_renamed
 
 # Before torch, numpy or Arrow is loaded, where that is still possible.
 process.set_thread_defaults()
@@ -109,8 +109,7 @@ def __getattr__(name: str) -> Any:
     # Loaded on first use: `curate --help` must not wait for polars and torch.
     if name in _RENAMED:
         new_name = _RENAMED[name]
-        text = f"'curate.{name}' is now 'curate.{new_name}'; the old name goes in version 0.4"
-        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        warn_renamed(f"curate.{name}", f"curate.{new_name}")
         name = new_name
     if name in ("audit", "bench"):
         return importlib.import_module(f"curate.{name}")  # packages that are functions too

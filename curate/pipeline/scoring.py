@@ -109,7 +109,7 @@ def _compute_scores(
     cache: ScoreCache | None,
     engine: Engine,
 ) -> pl.DataFrame:
-    """Return the scorer's columns in the workspace; they are kept for the next run."""
+    """Return the scorer's columns in the scratch space; they are stored for the next run."""
     columns, name = step.scorer.columns(), step.name
     key = cache.key(step, context.device, context.evidence) if cache else None
     if step.scorer.scope == "row":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from curate.data.renamed import warn_renamed
 from curate.data.table import to_arrow
 from curate.read.notes import rejected_rows_note
 
@@ -74,8 +74,7 @@ class Pairs:
             new_name = _RENAMED.get(name)
             if new_name is None:
                 raise AttributeError(f"'Pairs' object has no attribute {name!r}")
-            message = f"Pairs.{name} is now Pairs.{new_name}; the old name goes in the next release"
-            warnings.warn(message, DeprecationWarning, stacklevel=2)
+            warn_renamed(f"Pairs.{name}", f"Pairs.{new_name}")
             return getattr(self, new_name)
 
     def to_arrow(self) -> pa.Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +18,7 @@ from curate.data.hashes import (
     same_answers,
     vote_keys_in_batches,
 )
+from curate.data.renamed import warn_renamed
 from curate.steps.evidence import LabelEvidence
 from curate.steps.models import Inference
 from curate.store.scratch import ScratchSpace
@@ -125,8 +125,7 @@ class Context:
         def __getattr__(self, name: str) -> Any:
             if name not in _RENAMED:
                 raise AttributeError(f"'Context' has no attribute {name!r}")
-            text = f"'Context.{name}' is now 'Context.{_RENAMED[name]}'"
-            warnings.warn(text, DeprecationWarning, stacklevel=2)
+            warn_renamed(f"Context.{name}", f"Context.{_RENAMED[name]}")
             return getattr(self, _RENAMED[name])
 
     def for_step(self) -> Context:

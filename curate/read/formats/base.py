@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from curate.data.attachments import attachment_keys
+from curate.data.renamed import warn_renamed
 from curate.data.table import MESSAGES, PAIR_COLUMNS, messages_key, plain_message
 from curate.read.column_names import SYSTEM
 from curate.read.formats.ranking_config import RankingRule
@@ -88,8 +88,7 @@ class Format(ABC):
         """Take declarations by their old names, with a warning, for one release."""
         super().__init_subclass__()
         for old_name in _RENAMED.keys() & vars(cls).keys():
-            message = f"{cls.__name__}.{old_name} is now called {_RENAMED[old_name]}"
-            warnings.warn(message, DeprecationWarning, stacklevel=2)
+            warn_renamed(f"{cls.__name__}.{old_name}", _RENAMED[old_name])
             setattr(cls, _RENAMED[old_name], vars(cls)[old_name])
 
     def count_note(self, text: str, rows: int) -> None:
