@@ -199,13 +199,6 @@ def row_keys(frame: pl.DataFrame) -> NDArray[np.bytes_]:
     return both.view(f"S{KEY_BYTES}")[:, 0]
 
 
-def row_digests(frame: pl.DataFrame) -> list[bytes]:
-    """Return a 16-byte hash of each row's values, stable over versions of polars."""
-    frame = _with_media_keys(frame)
-    texts = frame.select(t=_row_text(frame.schema).cast(pl.Binary))["t"]
-    return [hash_bytes(text) for text in texts]
-
-
 def _with_media_keys(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the rows with keys instead of media, which can be megabytes a row."""
     return frame.with_columns(_media_keys(frame)).drop(MEDIA_COLUMNS, strict=False)

@@ -58,16 +58,6 @@ def is_builtin(entry: EntryPoint) -> bool:
     return entry.module.partition(".")[0] in _OUR_PACKAGES
 
 
-def name_conflicts() -> dict[str, str]:
-    """Return the names that several plug-ins define, with their entry points; none is used."""
-    all_entries = {**entry_points_by_name(SCORERS), **entry_points_by_name(FILTERS)}
-    return {
-        n: ", ".join(e.value for e in claims)
-        for n, claims in all_entries.items()
-        if len(claims) > 1
-    }
-
-
 def scorer_names() -> list[str]:
     """Return the names of all scorers, built-in ones and plug-ins."""
     return sorted(entry_point_by_name(SCORERS))

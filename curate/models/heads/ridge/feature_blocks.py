@@ -29,8 +29,6 @@ _TINY, _ZERO = 1e-12, 1e-9
 _SINGLE_PRECISION_ROWS = 20_000
 _MAX_THREADS = 4
 """At most; each holds the words of a batch."""
-SKETCH = 256
-"""Prompts of a source by which its data are known again."""
 
 
 class RawFeatures(NamedTuple):
