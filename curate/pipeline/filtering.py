@@ -144,8 +144,9 @@ def _run_filter(watch: BiasWatch, input_pairs: RowSelection, context: Context) -
 def _add_chance_warning(
     applied: _FilterOutcome, watch: BiasWatch, records: Sequence[StepRecord]
 ) -> _FilterOutcome:
-    """Return a warning where a filter ranks by scores whose heads predict labels no better than
-    chance.
+    """Return the outcome, with a warning if the filter ranks by scores that may be chance.
+
+    They may be if the heads behind them predict held-out labels no better than chance.
 
     The filter acts all the same: what the user asked for is done. A filter by a posterior needs no
     warning, since a posterior that knows nothing is alike for all pairs.

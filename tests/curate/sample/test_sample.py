@@ -30,6 +30,20 @@ def flipped() -> list[str]:
     return json.loads(FLIPPED_IDS.read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize(("folder", "embedder"), [(Path("vectors"), "static"), (None, "auto")])
+def test_the_sample_runs_on_static_vectors_where_they_are_installed(
+    monkeypatch: pytest.MonkeyPatch, folder: Path | None, embedder: str
+) -> None:
+    monkeypatch.setattr("curate.models.embed.static.static_folder", lambda: folder)
+    assert yaml.safe_load(sample_pipeline())["embedder"]["name"] == embedder
+
+
+def test_the_quick_start_installs_the_static_vectors() -> None:
+    root = Path(__file__).parents[3]
+    for page in ("README.md", "docs/index.md"):
+        assert '-c constraints.txt ".[static]"' in (root / page).read_text(encoding="utf-8"), page
+
+
 def test_each_flipped_id_is_a_pair_of_the_sample(sample: pl.DataFrame, flipped: list[str]) -> None:
     assert (len(sample), len(flipped), len(set(flipped))) == (ROWS, FLIPPED, FLIPPED)
     assert set(flipped) <= set(sample["pair_id"])
