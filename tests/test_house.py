@@ -20,7 +20,7 @@ def test_only_what_all_rooms_need_lies_at_the_top() -> None:
 
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    return grimp.build_graph("curate", "scorers", "filters", cache_dir=None)
+    return grimp.build_graph("curate", cache_dir=None)
 
 
 def test_no_file_imports_itself_by_a_detour(graph: grimp.ImportGraph) -> None:

@@ -9,7 +9,6 @@ from curate.steps.entries import (
     FILTERS,
     SCORERS,
     builtin_entry,
-    check_not_shadowed,
     filter_names,
     scorer_names,
 )
@@ -30,7 +29,6 @@ def brief_list() -> dict[str, Any]:
         listing[section] = {
             n: built_in[n] or plugged_in[n] for n in names if built_in[n] or n in plugged_in
         }
-    check_not_shadowed()
     formats_and_exports = {"formats": step_names_in(_FORMATS), "exports": step_names_in(_EXPORTS)}
     return listing | formats_and_exports | {"unusable": unusable}
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from curate.steps.context import Context
 
 _HOME = Path(__file__).resolve().parents[2]
-_CODE_PACKAGES = ("curate", "scorers")
+# In a checkout curate/scorers is a link, into which `rglob` does not go by itself.
+_CODE_PACKAGES = ("curate", "curate/scorers")
 MIN_CACHED_PAIRS = 20_000
 """Pairs from which on it is worth keeping what costs little a pair: fewer are done in a second."""
 _BATCH_ROWS = 1 << 16

@@ -2,36 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
-
-from curate.errors import CurateError
 
 SCORERS, FILTERS = "curate.scorers", "curate.filters"
-_OUR_PACKAGES = ("scorers", "filters")
-
-
-def check_not_shadowed() -> None:
-    """Make sure that `scorers` and `filters` are this project's packages.
-
-    Raises:
-        CurateError: another folder of that name comes first on the import path.
-    """
-    home = Path(__file__).resolve().parents[2]
-    for name in _OUR_PACKAGES:
-        spec = importlib.util.find_spec(name)
-        places = (
-            [] if spec is None else list(spec.submodule_search_locations or [spec.origin or ""])
-        )
-        if not places or Path(places[0]).resolve() != home / name:
-            raise CurateError(
-                f"the package '{name}' of curate is shadowed by another module of that name",
-                where=places[0] if places else "not importable",
-                expected=str(home / name),
-                fix="run from another folder, rename that module, or remove it from PYTHONPATH",
-            )
 
 
 @cache
@@ -55,7 +29,7 @@ def entry_points_by_name(group: str) -> dict[str, list[EntryPoint]]:
 
 def is_builtin(entry: EntryPoint) -> bool:
     """Return whether an entry point is a step of this project."""
-    return entry.module.partition(".")[0] in _OUR_PACKAGES
+    return entry.module.startswith((f"{SCORERS}.", f"{FILTERS}."))
 
 
 def scorer_names() -> list[str]:

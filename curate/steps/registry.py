@@ -11,10 +11,8 @@ from curate.steps.contracts import Filter, Scorer, Step
 from curate.steps.entries import (
     FILTERS,
     SCORERS,
-    check_not_shadowed,
     entry_point_by_name,
     entry_points_by_name,
-    is_builtin,
 )
 
 _MOVED = {
@@ -54,8 +52,6 @@ def _load_step_class(group: str, name: str, kind: type[S], where: str) -> type[S
             found=", ".join(entry.value for entry in claims),
             fix="rename the entry point of the one that is not curate's, or uninstall its package",
         )
-    if is_builtin(entries[name]):
-        check_not_shadowed()
     try:
         loaded = entries[name].load()
     except CurateError:

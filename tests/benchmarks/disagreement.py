@@ -17,9 +17,9 @@ import polars as pl
 from scipy.special import expit
 from sklearn.metrics import balanced_accuracy_score
 
+from curate.scorers.disagreement import CYCLE, FLIP, TASTE, Disagreement
+from curate.scorers.label_em import LabelEM
 from curate.steps.context import Context
-from scorers.disagreement import CYCLE, FLIP, TASTE, Disagreement
-from scorers.label_em import LabelEM
 from tests.helpers import context_of, pairs_of
 
 _FIRST = 10

@@ -19,17 +19,17 @@ import numpy as np
 import polars as pl
 
 from curate.data.table import MESSAGES, PAIR_COLUMNS, plain_message
+from curate.filters.topsis import TOPSIS
 from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer
+from curate.scorers.donod import DONOD
+from curate.scorers.label_em import LabelEM
+from curate.scorers.mc_dropout import MCDropout
+from curate.scorers.noise_score import NoiseScore
+from curate.scorers.reward_margin import RewardMargin
 from curate.steps.context import Context
 from curate.steps.features import Features
 from curate.store.scratch import ScratchSpace
-from filters.topsis import TOPSIS
-from scorers.donod import DONOD
-from scorers.label_em import LabelEM
-from scorers.mc_dropout import MCDropout
-from scorers.noise_score import NoiseScore
-from scorers.reward_margin import RewardMargin
 from tests.benchmarks.scale import Memory
 
 DIM, BLOCK, FLIPS = 256, 100_000, 0.2

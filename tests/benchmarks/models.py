@@ -26,10 +26,10 @@ from curate.models.lm.conversations import distinct_conversations
 from curate.models.lm.tokens import EncodedConversation
 from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer
+from curate.scorers.donod_lm import DONODLM
+from curate.scorers.ifd import IFD
 from curate.steps.context import Context
 from curate.steps.models import Inference, ModelSpec
-from scorers.donod_lm import DONODLM
-from scorers.ifd import IFD
 from tests.models import tiny_causal
 
 DATA = Path(__file__).parent.parent / "data"

@@ -27,11 +27,11 @@ from curate import read_pairs
 from curate.data.table import messages_text
 from curate.models.embed.static import StaticEmbedder
 from curate.models.text.near_duplicates import near_duplicate_of
+from curate.scorers.lengths import Lengths
+from curate.scorers.noise_score import NoiseScore
+from curate.scorers.reward_margin import RewardMargin
 from curate.steps.context import Context, SilentProgress
 from curate.store.scratch import ScratchSpace
-from scorers.lengths import Lengths
-from scorers.noise_score import NoiseScore
-from scorers.reward_margin import RewardMargin
 from tests.benchmarks.many_vectors import make_vectors
 from tests.benchmarks.scale import make, sentences
 

@@ -19,14 +19,14 @@ from datasketch import MinHash, MinHashLSH
 
 from curate import read_pairs
 from curate.data.table import messages_text
+from curate.filters.expression import Expression
+from curate.filters.topsis import TOPSIS
 from curate.models.embed.embedder import Embedder
 from curate.models.embed.neighbours import nearest_others
 from curate.models.embed.static import StaticEmbedder
 from curate.models.text.near_duplicates import near_duplicate_of
 from curate.models.text.shingles import text_shingles
 from curate.steps.context import Context, SilentProgress
-from filters.expression import Expression
-from filters.topsis import TOPSIS
 from tests.benchmarks.scale import make
 
 _FILTER_ROWS = 100_000

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from curate import Context, CurateError
-from filters.bees import BeeS, aggregate_margins
+from curate.filters.bees import BeeS, aggregate_margins
 
 
 def frame(**columns: list[float | None]) -> pl.DataFrame:

@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 
 from curate import CurateError
+from curate.filters.consensus import Consensus
+from curate.filters.exact_duplicates import ExactDuplicates
 from curate.pipeline.run import Pipeline
 from curate.read.pairs import Pairs
 from curate.steps.context import Context
-from filters.consensus import Consensus
-from filters.exact_duplicates import ExactDuplicates
 from tests.helpers import pairs_of
 
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from curate import CurateError
+from curate.filters import topsis
+from curate.filters.sample import Sample
+from curate.filters.topsis import closeness
 from curate.steps.context import Context
 from curate.steps.contracts import FilterResult
 from curate.steps.registry import build_step, filter_class
-from filters import topsis
-from filters.sample import Sample
-from filters.topsis import closeness
 from tests.helpers import numbered_pairs, pairs_of
 
 BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from curate.filters.delta import Delta
+from curate.filters.fifa import FiFA
 from curate.steps.context import Context
-from filters.delta import Delta
-from filters.fifa import FiFA
 
 M, E = "reward_margin.margin", "knn_diversity.entropy"
 

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from curate.filters.pareto import Pareto
 from curate.steps.context import Context
-from filters.pareto import Pareto
 
 
 def naive(values: np.ndarray) -> np.ndarray:

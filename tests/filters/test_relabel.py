@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate import CurateError
+from curate.filters.flip_lowest import FlipLowest
+from curate.filters.flip_where import FlipWhere
+from curate.filters.tag_coverage import TagCoverage, select_by_complexity, select_by_diversity
 from curate.steps.context import Context
 from curate.steps.relabel import flip_labels
-from filters.flip_lowest import FlipLowest
-from filters.flip_where import FlipWhere
-from filters.tag_coverage import TagCoverage, select_by_complexity, select_by_diversity
 from tests.helpers import numbered_pairs
 
 SCORES = [0.5, -2.0, None, 3.0, -1.0]

@@ -14,10 +14,10 @@ import torch
 from torch.nn import functional
 
 from curate import CurateError, Pairs, Pipeline
+from curate.filters.signed_weights import SignedWeights
+from curate.filters.soft_labels import SoftLabels
 from curate.steps.context import Context
 from curate.steps.contracts import Column, Filter, Parameters, Scorer
-from filters.signed_weights import SignedWeights
-from filters.soft_labels import SoftLabels
 from tests.helpers import numbered_pairs, turn
 
 POSTERIOR = [0.9, 0.2, None, 0.5, 0.0, 1.0]

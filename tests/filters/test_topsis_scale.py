@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from curate import Context
-from filters.topsis import TOPSIS, closeness
+from curate.filters.topsis import TOPSIS, closeness
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-310, 1e-200, 1e200, 1e307])

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from curate import Pairs, Pipeline
+from curate.filters.drop_wrong import DropWrong
+from curate.filters.flip import Flip
+from curate.filters.reweight import Reweight
 from curate.steps.context import Context
 from curate.steps.contracts import Column, Parameters, Scorer
-from filters.drop_wrong import DropWrong
-from filters.flip import Flip
-from filters.reweight import Reweight
 from tests.helpers import numbered_pairs, published, turn
 
 PAIRS = numbered_pairs(4).with_columns(

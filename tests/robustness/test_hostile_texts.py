@@ -14,10 +14,10 @@ import pytest
 from curate import Context
 from curate.errors import mask_text
 from curate.models.text.calls import ToolSet, parse_tool_calls
+from curate.scorers.multi_instruction import MultiInstruction
+from curate.scorers.refusal import Refusal
 from curate.steps.contracts import Filter, Scorer
 from curate.steps.discovery import find_classes
-from scorers.multi_instruction import MultiInstruction
-from scorers.refusal import Refusal
 from tests.helpers import pairs_of, turn
 
 SIZE = 1_000_000

@@ -46,7 +46,7 @@ def test_a_plug_in_named_as_a_built_in_is_refused_by_name(monkeypatch: pytest.Mo
     with pytest.raises(CurateError, match="several plug-ins") as caught:
         scorer_class("lengths")
     assert "tests.curate.plugin:Words" in str(caught.value)
-    assert "scorers.lengths:Lengths" in str(caught.value)
+    assert "curate.scorers.lengths:Lengths" in str(caught.value)
     assert scorer_class("refusal").name == "refusal"
 
 

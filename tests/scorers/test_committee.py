@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scorers.committee import Committee
+from curate.scorers.committee import Committee
 from tests.helpers import numbered_pairs, simulate
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from curate import CurateError, Pairs, Pipeline
 from curate.models.text.evaluation_texts import NgramIndex, read_evaluation_texts
+from curate.scorers.contamination import Contamination
 from curate.steps.context import Context
-from scorers.contamination import Contamination
 from tests.helpers import context_of, pairs_of, turn, write_jsonl
 
 EVAL = "natalia sold clips to forty eight of her friends in april and half as many in may"

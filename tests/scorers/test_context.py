@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from scipy.stats import fisher_exact
 
+from curate.scorers.context import ContextScorer
 from curate.steps.context import Context
-from scorers.context import ContextScorer
 from tests.helpers import pairs_of, turn
 
 

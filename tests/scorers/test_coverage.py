@@ -7,7 +7,7 @@ import pytest
 
 from curate import CurateError
 from curate.models.embed.target_coverage import density_ratio, measure_coverage
-from scorers.coverage import Coverage
+from curate.scorers.coverage import Coverage
 from tests.helpers import context_of, numbered_pairs, write_jsonl
 
 

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from scorers.confident_learning import ConfidentLearning, label_quality
-from scorers.holder import Holder
-from scorers.label_em import LabelEM
-from scorers.noise_score import NoiseScore
+from curate.scorers.confident_learning import ConfidentLearning, label_quality
+from curate.scorers.holder import Holder
+from curate.scorers.label_em import LabelEM
+from curate.scorers.noise_score import NoiseScore
 from tests.helpers import simulate
 
 

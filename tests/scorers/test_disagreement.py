@@ -14,8 +14,8 @@ from curate.models.heads.held_out_values import gather_held_out_values
 from curate.models.heads.out_of_fold import answer_features, vote_mask
 from curate.models.heads.split_margins import mean_answer, reward_component
 from curate.models.people.preference_groups import AnnotatorVotes, fit_groups
+from curate.scorers.disagreement import CYCLE, FLIP, SHARED, TASTE, Disagreement
 from curate.steps.context import Context
-from scorers.disagreement import CYCLE, FLIP, SHARED, TASTE, Disagreement
 from tests.benchmarks.disagreement import mixed
 from tests.helpers import simulate
 from tests.scorers.test_general_preference import cycle

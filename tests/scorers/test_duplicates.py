@@ -6,9 +6,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from curate import Pairs, Pipeline
+from curate.scorers import duplicates as module
+from curate.scorers.duplicates import Duplicates
 from curate.steps.context import Context
-from scorers import duplicates as module
-from scorers.duplicates import Duplicates
 from tests.helpers import pairs_of
 
 BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}

@@ -14,9 +14,9 @@ from curate import Context, CurateError
 from curate.data.attachments import MEDIA
 from curate.models.lm.vision_model import NO_IMAGE_PARTS, TOO_LONG
 from curate.models.media.decoding import decode_image
+from curate.scorers.hallucination_contrast import NO_IMAGES, OWN_IMAGES, HallucinationContrast
 from curate.steps.models import Inference
 from curate.store.store import Store
-from scorers.hallucination_contrast import NO_IMAGES, OWN_IMAGES, HallucinationContrast
 from tests.helpers import pairs_of
 from tests.media_models import VISION_TEMPLATE, tiny_llava
 from tests.models import tiny_causal

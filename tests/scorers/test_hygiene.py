@@ -10,13 +10,13 @@ import pytest
 from pydantic import ValidationError
 
 from curate import CurateError
+from curate.scorers.language import Language
+from curate.scorers.markdown import Markdown
+from curate.scorers.pii import PII
+from curate.scorers.refusal import Refusal
+from curate.scorers.repetition import Repetition
 from curate.steps.context import Context
 from curate.steps.contracts import Scorer
-from scorers.language import Language
-from scorers.markdown import Markdown
-from scorers.pii import PII
-from scorers.refusal import Refusal
-from scorers.repetition import Repetition
 from tests.helpers import pairs_of
 
 ENGLISH = "The weather was cold this morning, and nobody wanted to leave the house."

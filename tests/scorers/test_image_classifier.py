@@ -10,8 +10,8 @@ import torch
 from curate import Context, CurateError
 from curate.data.attachments import MEDIA
 from curate.models.media.decoding import decode_image
+from curate.scorers.image_classifier import NO_IMAGES, NOT_SEEN, ImageClassifier
 from curate.steps.models import Inference
-from scorers.image_classifier import NO_IMAGES, NOT_SEEN, ImageClassifier
 from tests.helpers import numbered_pairs
 from tests.pictures import picture
 

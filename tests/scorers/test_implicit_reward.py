@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from curate.scorers.implicit_reward import ImplicitReward
 from curate.steps.context import Context
 from curate.steps.models import Inference
-from scorers.implicit_reward import ImplicitReward
 from tests.curate.models.lm.test_answer_logprobs import plain_loop, random_pairs
 from tests.helpers import swapped
 

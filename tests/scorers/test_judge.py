@@ -20,10 +20,10 @@ from curate import CurateError
 from curate.models.judge.asking import FACTS
 from curate.models.judge.endpoint import TRUNCATED
 from curate.models.judge.verdicts import TIE, parse_verdict_values, settle_verdict, strip_verdict
+from curate.scorers.ins_tag import InsTag, parse_tags
+from curate.scorers.judge import Judge
 from curate.steps.context import Context
 from curate.store.store import Store
-from scorers.ins_tag import InsTag, parse_tags
-from scorers.judge import Judge
 from tests.helpers import numbered_pairs, pairs_of, swapped
 from tests.stub_endpoint import stub_endpoint
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scorers.knn_diversity import KNNDiversity
+from curate.scorers.knn_diversity import KNNDiversity
 from tests.helpers import context_of, numbered_pairs, simulate
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import math
 
+from curate.scorers.lengths import Lengths
 from curate.steps.context import Context
-from scorers.lengths import Lengths
 from tests.helpers import pairs_of, swapped
 
 PAIRS = pairs_of([{"prompt": "hé", "chosen": "one two  three", "rejected": "👩‍🚀"}])

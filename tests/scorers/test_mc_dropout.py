@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from curate.models.heads.dropout_uncertainty import label_uncertainty, normal_uncertainty
 from curate.models.heads.modules import HeadSpec, LinearHeads
 from curate.models.heads.out_of_fold import train_out_of_fold
-from scorers.mc_dropout import (
+from curate.scorers.mc_dropout import (
     MCDropout,
     _uncertainty_by_moments,
     _uncertainty_by_sampling,

@@ -13,7 +13,7 @@ from curate import Context
 from curate.data.attachments import MEDIA
 from curate.data.media_bytes import MISSING, NOT_IN_DATA, OUTSIDE, TOO_LARGE
 from curate.models.media import decoding, media_set
-from scorers.media_health import NO_MEDIA, MediaHealth
+from curate.scorers.media_health import NO_MEDIA, MediaHealth
 from tests.helpers import numbered_pairs
 from tests.pictures import picture, smooth, sound
 

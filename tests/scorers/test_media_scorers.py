@@ -13,11 +13,11 @@ from PIL import Image
 from curate import Context
 from curate.data.attachments import MEDIA
 from curate.models.media.near_images import _hash_leaders, first_near_image, perceptual_hashes
+from curate.scorers.alignment import Alignment
+from curate.scorers.answer_overlap import AnswerOverlap
+from curate.scorers.caption_relevance import NO_CAPTIONS, CaptionRelevance
+from curate.scorers.image_near_duplicates import NO_IMAGES, NOT_SEEN, ImageNearDuplicates
 from curate.steps.features import Features
-from scorers.alignment import Alignment
-from scorers.answer_overlap import AnswerOverlap
-from scorers.caption_relevance import NO_CAPTIONS, CaptionRelevance
-from scorers.image_near_duplicates import NO_IMAGES, NOT_SEEN, ImageNearDuplicates
 from tests.helpers import media_answers, numbered_pairs
 from tests.pictures import picture, smooth
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from curate.scorers.multi_instruction import MultiInstruction
 from curate.steps.context import Context
-from scorers.multi_instruction import MultiInstruction
 from tests.helpers import pairs_of
 
 

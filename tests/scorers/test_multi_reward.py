@@ -12,10 +12,10 @@ import torch
 
 from curate import CurateError, read_pairs
 from curate.models.embed.local_weights import local_weights
+from curate.scorers.feature_reward import FeatureReward
+from curate.scorers.multi_reward import MultiReward
 from curate.steps.context import Context
 from curate.steps.registry import build_step
-from scorers.feature_reward import FeatureReward
-from scorers.multi_reward import MultiReward
 from tests.helpers import context_of, pairs_of, write_jsonl
 
 REWARDS = {

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import torch
 
+from curate.scorers.on_policy import OnPolicy
 from curate.steps.context import Context
 from curate.steps.models import Inference
-from scorers.on_policy import OnPolicy
 from tests.curate.models.lm.test_answer_logprobs import random_pairs
 
 

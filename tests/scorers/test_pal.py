@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from curate.scorers.pal import NO_ANNOTATORS, PAL
 from curate.steps.context import Context
-from scorers.pal import NO_ANNOTATORS, PAL
 from tests.helpers import context_of, numbered_pairs, pairs_of
 
 

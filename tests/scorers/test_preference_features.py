@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from curate.filters.flip_where import FlipWhere
+from curate.scorers.preference_features import PreferenceFeatures
 from curate.steps.context import Context
-from filters.flip_where import FlipWhere
-from scorers.preference_features import PreferenceFeatures
 from tests.helpers import context_of, pairs_of
 
 

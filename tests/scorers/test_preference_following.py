@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from curate import Context, Pairs, Pipeline
-from scorers.preference_following import NO_PREFERENCE, PreferenceFollowing
+from curate.scorers.preference_following import NO_PREFERENCE, PreferenceFollowing
 from tests.helpers import context_of, pairs_of, swapped, turn
 from tests.stub_endpoint import stub_endpoint
 

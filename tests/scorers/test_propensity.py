@@ -12,10 +12,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from curate import CurateError, read_pairs
+from curate.filters.reweight import Reweight
+from curate.scorers.label_em import LabelEM
+from curate.scorers.propensity import Propensity
 from curate.steps.context import Context
-from filters.reweight import Reweight
-from scorers.label_em import LabelEM
-from scorers.propensity import Propensity
 from tests.helpers import context_of, simulate, write_jsonl
 
 

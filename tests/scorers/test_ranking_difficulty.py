@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from curate.scorers.ranking_difficulty import RankingDifficulty
 from curate.steps.context import Context
 from curate.steps.models import Inference
-from scorers.ranking_difficulty import RankingDifficulty
 from tests.curate.models.lm.test_answer_logprobs import plain_loop, random_pairs
 
 

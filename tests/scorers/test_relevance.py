@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scorers.relevance import Relevance
+from curate.scorers.relevance import Relevance
 from tests.helpers import context_of, pairs_of, swapped
 
 A, B = np.array([1.0, 0.0]), np.array([0.6, 0.8])

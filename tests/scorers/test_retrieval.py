@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from curate import Context, Pairs, Pipeline, read_pairs
-from scorers.abstains import Abstains
-from scorers.citations import Citations
-from scorers.grounding import Grounding
-from scorers.semantic_grounding import SemanticGrounding
+from curate.scorers.abstains import Abstains
+from curate.scorers.citations import Citations
+from curate.scorers.grounding import Grounding
+from curate.scorers.semantic_grounding import SemanticGrounding
 from tests.helpers import numbered_pairs, pairs_of
 
 PARIS = "Paris is the capital of France and lies on the river Seine."

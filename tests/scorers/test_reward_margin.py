@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from curate.models.heads.noise.learnability import NOTHING_LEARNT
-from scorers.reward_margin import RewardMargin
+from curate.scorers.reward_margin import RewardMargin
 from tests.helpers import context_of, numbered_pairs, pairs_of, simulate
 
 

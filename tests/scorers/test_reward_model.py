@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from curate import CurateError
+from curate.scorers.reward_model import RewardModel, advise_on_labels
 from curate.steps.context import Context
 from curate.steps.models import Inference
 from curate.store.store import Store
-from scorers.reward_model import RewardModel, advise_on_labels
 from tests.curate.models.lm.test_answer_logprobs import random_pairs
 from tests.helpers import swapped
 from tests.models import tiny_classifier, tiny_config, tiny_tokenizer

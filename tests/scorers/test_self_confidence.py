@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from curate import CurateError
+from curate.scorers.self_confidence import SelfConfidence
 from curate.steps.context import Context
 from curate.steps.models import Inference
-from scorers.self_confidence import SelfConfidence
 from tests.curate.models.lm.test_answer_logprobs import plain_loop, random_pairs
 from tests.models import tiny_causal, tiny_tokenizer
 

@@ -5,7 +5,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scorers.semantic_duplicates import SemanticDuplicates, first_similar_row
+from curate.scorers.semantic_duplicates import SemanticDuplicates, first_similar_row
 from tests.helpers import context_of, pairs_of
 
 

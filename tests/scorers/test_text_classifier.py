@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from curate import CurateError
+from curate.scorers.text_classifier import TextClassifier
 from curate.steps.context import Context
 from curate.steps.models import Inference
-from scorers.text_classifier import TextClassifier
 from tests.curate.models.lm.test_answer_logprobs import random_pairs
 from tests.models import tiny_classifier
 

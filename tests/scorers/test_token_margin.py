@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from curate import Context, Pairs, Pipeline
+from curate.scorers.implicit_reward import ImplicitReward
+from curate.scorers.token_margin import OTHER_TOKENS, SAME_MODELS, TokenMargin, margin_concentration
 from curate.steps.models import Inference
-from scorers.implicit_reward import ImplicitReward
-from scorers.token_margin import OTHER_TOKENS, SAME_MODELS, TokenMargin, margin_concentration
 from tests.helpers import pairs_of, swapped
 from tests.models import tiny_causal, tiny_tokenizer
 

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from curate.read.pairs import read_pairs
+from curate.scorers.tool_calls import ToolCalls
 from curate.steps.context import Context
-from scorers.tool_calls import ToolCalls
 from tests.helpers import write_jsonl
 
 WEATHER = {

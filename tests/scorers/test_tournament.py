@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from curate.scorers.tournament import TOO_FEW_ANSWERS, Tournament
 from curate.steps.context import Context
-from scorers.tournament import TOO_FEW_ANSWERS, Tournament
 from tests.helpers import pairs_of
 
 

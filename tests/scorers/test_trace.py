@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from curate.read.pairs import read_pairs
+from curate.scorers.trace import Trace
 from curate.steps.context import Context
-from scorers.trace import Trace
 from tests.helpers import write_jsonl
 
 GERMAN = "Das ist ein langer deutscher Satz, in dem niemand etwas Englisches vermuten wird."

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from curate.scorers.trace_variance import NO_TRACE, TraceVariance
 from curate.steps.context import Context
 from curate.steps.models import Inference
-from scorers.trace_variance import NO_TRACE, TraceVariance
 from tests.helpers import pairs_of
 from tests.models import TEMPLATE, tiny_causal, tiny_tokenizer
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from curate.filters.challenging import Challenging
+from curate.scorers.uncertainty import Uncertainty
 from curate.steps.context import Context
-from filters.challenging import Challenging
-from scorers.uncertainty import Uncertainty
 from tests.helpers import simulate
 
 

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from curate.audit.artefacts import audit_artefacts
+from curate.filters.artefacts import Artefacts
 from curate.models.text.artefacts import ARTEFACTS, Artefact, has_artefact
 from curate.read.pairs import read_pairs
 from curate.steps.context import Context
-from filters.artefacts import Artefacts
 from tests.helpers import pairs_of, write_jsonl
 
 LONG = "This answer is long enough that a reader would expect it to end like a sentence, "

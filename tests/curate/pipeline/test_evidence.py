@@ -20,6 +20,7 @@ from curate.pipeline.plan import make_plan
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import score_all
+from curate.scorers.lengths import Lengths
 from curate.steps.context import Context
 from curate.steps.contracts import Column, EvidenceUse, Parameters, Scorer
 from curate.steps.entries import scorer_names
@@ -28,7 +29,6 @@ from curate.steps.evidence_params import EvidenceParameters
 from curate.steps.registry import scorer_class
 from curate.steps.relabel import flip_labels
 from curate.store.store import Store
-from scorers.lengths import Lengths
 from tests.helpers import numbered_pairs, pairs_of
 
 FROM_LABELS = {"context", "duplicates", "feature_reward", "knn_consensus", "tournament"}

@@ -15,11 +15,11 @@ from curate.pipeline.engines.local import LocalEngine
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer
+from curate.scorers.repetition import Repetition
+from curate.scorers.reward_margin import RewardMargin
 from curate.steps.context import Context
 from curate.steps.contracts import Column, Parameters, Scorer
 from curate.store.store import Store
-from scorers.repetition import Repetition
-from scorers.reward_margin import RewardMargin
 from tests.curate.plugin import Slow
 from tests.helpers import numbered_pairs, swapped
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
-from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -18,17 +16,6 @@ def test_every_file_of_the_two_folders_is_registered() -> None:
     for folder, names in (("scorers", scorer_names()), ("filters", filter_names())):
         files = {p.stem for p in (home / folder).glob("*.py")} - {"__init__"}
         assert files <= set(names)
-
-
-def test_a_folder_that_shadows_ours_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    spec = ModuleSpec("scorers", None)
-    spec.submodule_search_locations = [str(tmp_path)]
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
-    with pytest.raises(CurateError, match="shadowed by another module") as caught:
-        scorer_class("lengths")
-    assert str(tmp_path) in str(caught.value)
 
 
 def test_a_plugin_that_is_no_scorer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,9 @@ import torch
 from curate import CurateError
 from curate.models.lm.answer_logprobs import answer_logprobs
 from curate.models.lm.vllm_model import lora_rank
+from curate.scorers.donod_lm import DONODLM
 from curate.steps.context import Context
 from curate.steps.models import Inference, ModelSpec
-from scorers.donod_lm import DONODLM
 from tests.curate.models.lm.test_answer_logprobs import plain_loop, random_pairs, scored
 
 

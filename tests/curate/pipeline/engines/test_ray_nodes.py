@@ -18,8 +18,8 @@ from curate.pipeline.config import EngineConfig
 from curate.pipeline.engines.ray import RayEngine
 from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer
+from curate.scorers.duplicates import Duplicates
 from curate.steps.context import Context
-from scorers.duplicates import Duplicates
 from tests.curate.models.text.test_near_duplicates import scraped
 from tests.curate.plugin import Slow
 from tests.helpers import numbered_pairs

@@ -12,10 +12,10 @@ from sklearn.metrics import roc_auc_score
 from curate.models.heads.posterior.combined_evidence import combine_sources
 from curate.models.heads.posterior.label_posterior import _average, _raised, label_posterior
 from curate.models.heads.posterior.observations import Observations, unit_scale
+from curate.scorers.label_em import LabelEM
+from curate.scorers.noise_score import NoiseScore
 from curate.steps.context import Context
 from curate.steps.evidence import EvidenceSource, LabelEvidence
-from scorers.label_em import LabelEM
-from scorers.noise_score import NoiseScore
 from tests.helpers import Simulation, simulate
 
 
