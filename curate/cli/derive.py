@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,7 +39,7 @@ _CONVERSATIONS_PER_BATCH = 1000
 """Conversations processed together, to bound memory."""
 
 
-class PairOrigin(str, Enum):
+class PairOrigin(StrEnum):
     """What pairs are derived from."""
 
     instructions = "instructions"

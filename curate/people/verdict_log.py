@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +172,7 @@ class VerdictLog:
             )
 
     def _write(self, rows: list[dict[str, object]]) -> None:
-        at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        at = datetime.now(UTC).isoformat(timespec="seconds")
         common = {"reviewer": self.reviewer, "blind": self.blind, "at": at}
         self._file.write(b"".join(orjson.dumps(row | common) + b"\n" for row in rows))
         self._file.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from curate.data.row_selection import RowSelection
@@ -43,7 +43,7 @@ def make_manifest(
     check_rows(rows["in"], rows["kept"] - undrawn, rows["dropped"], undrawn)
     return {
         "manifest_version": FORMAT_VERSION,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
         "platform": platform.platform(),
         "seed": config.seed,

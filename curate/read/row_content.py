@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from curate.data.hashes import hash_bytes
@@ -99,12 +99,7 @@ def _canonical_text(text: str) -> Any:
 def _canonical_time(text: str) -> str:
     """A date or time in UTC; one without a zone counts as UTC, as Parquet reads it."""
     try:
-        # Python 3.10 does not read the letter of UTC.
-        moment = datetime.fromisoformat(f"{text[:-1]}+00:00" if text.endswith("Z") else text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return (
-        (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc))
-        .astimezone(timezone.utc)
-        .isoformat()
-    )
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()

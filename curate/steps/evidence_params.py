@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from copy import copy
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
 from curate.data.strict_model import YamlSection
 from curate.steps.contracts import HIGHER, Column, Parameters
 from curate.steps.evidence import Trust
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 class EvidenceColumn(YamlSection):
