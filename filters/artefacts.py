@@ -9,8 +9,8 @@ import polars as pl
 from pydantic import Field
 
 from curate import Column, Context, Filter, FilterResult, Parameters
-from curate.data.hashes import select_in_batches
-from curate.models.text.artefacts import Artefact, artefact_direction, strip_template_tokens
+from curate.scoring import select_in_batches
+from curate.scoring.texts import Artefact, artefact_direction, strip_template_tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,7 @@ from curate import (
     MissingParams,
     as_numeric_column,
 )
-from curate.steps.selection import keep_best
+from curate.scoring.filtering import keep_best
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

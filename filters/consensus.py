@@ -8,9 +8,15 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Filter, FilterResult, Parameters, as_numeric_column
-from curate.data.json_fields import encode_json, with_extra_key
-from curate.models.people.votes import HIGH, LOW, TIE, dawid_skene_consensus, vote_table
-from curate.steps.posterior import DEFAULT_COLUMN
+from curate.scoring.filtering import (
+    DEFAULT_COLUMN,
+    HIGH,
+    LOW,
+    TIE,
+    dawid_skene_consensus,
+    vote_table,
+)
+from curate.scoring.texts import encode_json, with_extra_key
 
 # Columns of the pair table that a merged pair gets anew.
 _CHANGED_COLUMNS = ("is_tie", "strength", "annotator", "extra")

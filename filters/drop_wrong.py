@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate import Context, Filter, FilterResult, as_numeric_column
-from curate.steps.posterior import BelowParams, record_remaining_noise
+from curate.scoring.filtering import BelowParams, record_remaining_noise
 
 
 class DropWrong(Filter[BelowParams]):

@@ -16,8 +16,7 @@ from curate import (
     as_numeric_column,
     best_first,
 )
-from curate.data.duplicates import duplicate_flags, first_duplicate
-from curate.data.hashes import content_keys, vote_keys
+from curate.scoring.texts import content_keys, duplicate_flags, first_duplicate, vote_keys
 
 
 class ExactDuplicatesParams(Parameters):

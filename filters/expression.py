@@ -8,8 +8,12 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from curate import Context, Filter, FilterResult, Parameters, same_reason
-from curate.steps.conditions import condition_columns, evaluate_condition, parse_condition
-from curate.steps.selection import missing_codes
+from curate.scoring.filtering import (
+    condition_columns,
+    evaluate_condition,
+    missing_codes,
+    parse_condition,
+)
 
 
 class ExpressionParams(Parameters):

@@ -16,7 +16,7 @@ from curate import (
     as_numeric_column,
     best_first,
 )
-from curate.steps.selection import missing_codes
+from curate.scoring.filtering import missing_codes
 
 
 class FiFAParams(MissingParams):

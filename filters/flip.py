@@ -5,8 +5,13 @@ from __future__ import annotations
 import polars as pl
 
 from curate import HIGHER, Column, Context, Filter, FilterResult, as_numeric_column, keep_all
-from curate.steps.posterior import BelowParams, record_remaining_noise
-from curate.steps.relabel import FLIPPED, RELABELLED, flip_labels
+from curate.scoring.filtering import (
+    FLIPPED,
+    RELABELLED,
+    BelowParams,
+    flip_labels,
+    record_remaining_noise,
+)
 
 
 class Flip(Filter[BelowParams]):

@@ -15,7 +15,7 @@ from curate import (
     as_numeric_column,
     best_first,
 )
-from curate.steps.relabel import FLIPPED, RELABELLED, flip_only
+from curate.scoring.filtering import FLIPPED, RELABELLED, flip_only
 
 
 class FlipLowestParams(Parameters):

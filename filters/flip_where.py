@@ -6,8 +6,14 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from curate import Column, Context, Filter, FilterResult, Parameters
-from curate.steps.conditions import condition_columns, evaluate_condition, parse_condition
-from curate.steps.relabel import FLIPPED, RELABELLED, flip_only
+from curate.scoring.filtering import (
+    FLIPPED,
+    RELABELLED,
+    condition_columns,
+    evaluate_condition,
+    flip_only,
+    parse_condition,
+)
 
 
 class FlipWhereParams(Parameters):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate import Context, Filter, FilterResult, Parameters, same_reason
-from curate.data.hashes import same_answers
+from curate.scoring.texts import same_answers
 
 
 class IdenticalAnswers(Filter[Parameters]):

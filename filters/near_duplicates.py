@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import Context, Filter, FilterResult, Parameters
-from curate.models.text.near_duplicates import near_duplicate_of
+from curate.scoring.texts import near_duplicate_of
 
 # What `of` compares.
 _TEXT_COLUMNS = {

@@ -17,7 +17,7 @@ from curate import (
     Prefer,
     as_numeric_column,
 )
-from curate.steps.selection import missing_codes
+from curate.scoring.filtering import missing_codes
 
 
 class ParetoParams(MissingParams):

@@ -15,8 +15,8 @@ from curate import (
     best_first,
     with_reasons,
 )
-from curate.data.hashes import hash_128, select_in_batches
-from curate.data.table import MESSAGES, messages_key
+from curate.scoring import select_in_batches
+from curate.scoring.texts import MESSAGES, hash_128, messages_key
 
 
 class PerGroupParams(Parameters):

@@ -6,7 +6,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import Context, Filter, FilterResult, MissingParams, Prefer, as_numeric_column
-from curate.steps.selection import keep_best
+from curate.scoring.filtering import keep_best
 
 
 class QuantileParams(MissingParams):

@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Filter, FilterResult, as_numeric_column, keep_all
-from curate.steps.posterior import PosteriorParams
+from curate.scoring.filtering import PosteriorParams
 
 
 class ReweightParams(PosteriorParams):

@@ -8,8 +8,13 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Filter, FilterResult, as_numeric_column, keep_all
-from curate.steps.posterior import PosteriorParams, label_probabilities
-from curate.steps.relabel import FLIPPED, RELABELLED, flip_labels
+from curate.scoring.filtering import (
+    FLIPPED,
+    RELABELLED,
+    PosteriorParams,
+    flip_labels,
+    label_probabilities,
+)
 
 
 class SignedWeightsParams(PosteriorParams):

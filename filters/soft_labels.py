@@ -7,7 +7,7 @@ from typing import ClassVar
 import polars as pl
 
 from curate import HIGHER, Column, Context, Filter, FilterResult, as_numeric_column, keep_all
-from curate.steps.posterior import PosteriorParams, label_probabilities
+from curate.scoring.filtering import PosteriorParams, label_probabilities
 
 
 class SoftLabels(Filter[PosteriorParams]):

@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import Context, CurateError, Filter, FilterResult, MissingParams
-from curate.steps.selection import missing_codes
+from curate.scoring.filtering import missing_codes
 
 
 class TagCoverageParams(MissingParams):

@@ -21,8 +21,9 @@ from curate import (
     suggestion,
     with_reasons,
 )
-from curate.data.table import batch_slices, dense_ranks
-from curate.steps.selection import missing_codes
+from curate.scoring import batch_slices
+from curate.scoring.filtering import missing_codes
+from curate.scoring.texts import dense_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

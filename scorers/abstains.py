@@ -5,8 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate import Column, Context, Parameters, Scorer
-from curate.data.hashes import select_in_batches
-from curate.data.table import messages_text
+from curate.scoring import messages_text, select_in_batches
 
 # Both apostrophes: models write ' and \u2019.
 _PATTERN = (

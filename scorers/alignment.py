@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.media.answer_media import DECODED, media_status
+from curate.scoring.media import DECODED, media_status
 
 # The weight w of CLIPScore (arXiv 2104.08718, eq. 1): it brings usual values to about 0 to 1.
 _WEIGHT = 2.5

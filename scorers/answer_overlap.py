@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.models.media.answer_media import embedded_answers_mask
+from curate.scoring.media import embedded_answers_mask
 
 
 class AnswerOverlapParams(Parameters):

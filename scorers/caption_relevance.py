@@ -7,8 +7,9 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
-from curate.data.json_fields import SLOT_KEY, extra_value
-from curate.models.media.answer_media import DECODED, media_status
+from curate.scoring import extra_value
+from curate.scoring.media import DECODED, media_status
+from curate.scoring.texts import SLOT_KEY
 
 NO_CAPTIONS = "no captions"
 _SIDES = ("chosen", "rejected")

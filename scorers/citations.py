@@ -6,8 +6,13 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.text.sentences import split_sentences, word_coverage
-from curate.models.text.sources import NO_SOURCES, source_status, source_table
+from curate.scoring.texts import (
+    NO_SOURCES,
+    source_status,
+    source_table,
+    split_sentences,
+    word_coverage,
+)
 
 NO_CITATIONS = "no citations"
 _SIDES = ("chosen", "rejected")

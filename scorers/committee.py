@@ -9,11 +9,15 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context, Parameters
-from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
-from curate.models.heads.modules import HeadKind
-from curate.models.heads.noise.calibration import fit_scale
-from curate.models.heads.out_of_fold import HeadParameters, train_out_of_fold, vote_mask
-from curate.steps.features import FeatureKind
+from curate.scoring import (
+    STATUS,
+    HeadParameters,
+    HeldOutScorer,
+    record_learnability,
+    train_out_of_fold,
+    vote_mask,
+)
+from curate.scoring.heads import FeatureKind, HeadKind, fit_scale
 
 # Two kinds by three views: six voters.
 _KINDS: tuple[HeadKind, ...] = ("linear", "mlp")
@@ -27,7 +31,7 @@ class CommitteeParams(Parameters):
     repeats: int = Field(2, ge=1, description="Random redraws of the folds for each voter.")
 
 
-class Committee(HeadScorer[CommitteeParams]):
+class Committee(HeldOutScorer[CommitteeParams]):
     """Let six small held-out reward models vote: linear and MLP heads on three views of an answer.
 
     The views are the embedding, the embedding with style, and the length. `margin` is the mean

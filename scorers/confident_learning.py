@@ -9,9 +9,14 @@ import polars as pl
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
-from curate.models.heads.out_of_fold import RepeatedHeadParameters, vote_mask
-from curate.models.text.contamination import confident_learning_rate
+from curate.scoring import (
+    STATUS,
+    HeldOutScorer,
+    RepeatedHeadParameters,
+    record_learnability,
+    vote_mask,
+)
+from curate.scoring.heads import confident_learning_rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +26,7 @@ class ConfidentLearningParams(RepeatedHeadParameters):
     """Parameters of `confident_learning`."""
 
 
-class ConfidentLearning(HeadScorer[ConfidentLearningParams]):
+class ConfidentLearning(HeldOutScorer[ConfidentLearningParams]):
     """Compute cleanlab's label quality and label issues from held-out probabilities.
 
     `quality` is cleanlab's normalized margin of the label, 0 to 1; `issue` says whether confident

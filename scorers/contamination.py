@@ -9,8 +9,8 @@ import polars as pl
 from pydantic import Field
 
 from curate import Column, Context, Parameters, Scorer
-from curate.data.table import messages_text
-from curate.models.text.evaluation_texts import EvaluationText, NgramIndex, read_evaluation_texts
+from curate.scoring import messages_text
+from curate.scoring.texts import EvaluationText, NgramIndex, read_evaluation_texts
 
 # 4096 prompts by 10,000 evaluation texts are 160 MB of cosines.
 _PROMPTS_PER_BLOCK = 4096

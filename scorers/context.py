@@ -10,11 +10,8 @@ from pydantic import Field, model_validator
 from scipy.stats import hypergeom
 
 from curate import Column, Context, Parameters, Scorer
-from curate.data.hashes import hash_128, select_in_batches
-from curate.data.json_fields import extra_value
-from curate.data.table import messages_key
-from curate.models.heads.noise.mean_difference import MeanDifference
-from curate.models.heads.out_of_fold import training_status
+from curate.scoring import MeanDifference, extra_value, select_in_batches, training_status
+from curate.scoring.texts import hash_128, messages_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

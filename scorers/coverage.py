@@ -9,10 +9,10 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context, CurateError, Parameters, Scorer
-from curate.models.embed.neighbours import take_rows
-from curate.models.embed.target_coverage import TargetCoverage as Covered
-from curate.models.embed.target_coverage import density_ratio, measure_coverage
-from curate.models.text.evaluation_texts import EvaluationText, read_evaluation_texts
+from curate.scoring import take_rows
+from curate.scoring.embeddings import TargetCoverage as Covered
+from curate.scoring.embeddings import density_ratio, measure_coverage
+from curate.scoring.texts import EvaluationText, read_evaluation_texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,11 +11,22 @@ import torch
 from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
-from curate.models.heads.noise.rate import estimate_noise_rate_of_pairs
-from curate.models.heads.out_of_fold import HeadParameters, fold_weights, head_inputs, vote_mask
-from curate.models.heads.peer_review import PeerReview, Schedule, train_peers
-from curate.models.heads.ridge.margins import held_out_margins
+from curate.scoring import (
+    STATUS,
+    HeadParameters,
+    HeldOutScorer,
+    held_out_margins,
+    record_learnability,
+    vote_mask,
+)
+from curate.scoring.heads import (
+    PeerReview,
+    Schedule,
+    estimate_noise_rate_of_pairs,
+    fold_weights,
+    head_inputs,
+    train_peers,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +54,7 @@ class CRMParams(HeadParameters):
     curriculum: bool = Field(False, description="Show easy pairs first from the second epoch on.")
 
 
-class CRM(HeadScorer[CRMParams]):
+class CRM(HeldOutScorer[CRMParams]):
     """Let two reward heads review each other, and read noise from their held-out losses (CRM).
 
     `loss_mean` is the mean held-out loss -log sigma(margin) over epochs and peers, in nats;

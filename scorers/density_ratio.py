@@ -8,8 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.lm.answer_logprobs import STATUS, answer_logprobs, with_status
-from curate.steps.models import Model
+from curate.scoring import MODEL_STATUS, Model, answer_logprobs, with_status
 
 
 class DensityRatioParams(Parameters):
@@ -59,7 +58,7 @@ class DensityRatio(Scorer[DensityRatioParams]):
             ),
             Column("chosen", "log strong minus log weak of the chosen answer", unit="nats"),
             Column("rejected", "log strong minus log weak of the rejected answer", unit="nats"),
-            STATUS,
+            MODEL_STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:

@@ -12,24 +12,35 @@ from pydantic import Field
 from scipy.special import log_expit
 
 from curate import HIGHER, Column, Context, Parameters
-from curate.models.heads.folds import group_folds
-from curate.models.heads.general_heads import GENERAL_L2, train_general
-from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
-from curate.models.heads.held_out_values import gather_held_out_values
-from curate.models.heads.noise.calibration import calibrate
-from curate.models.heads.noise.mean_difference import MeanDifference
-from curate.models.heads.noise.mixture import fit_label_noise
-from curate.models.heads.noise.rate import estimate_noise_rate_of_pairs, record_noise_estimate
-from curate.models.heads.out_of_fold import answer_features, vote_mask
-from curate.models.heads.split_margins import reward_component
-from curate.models.people.group_choice import MIN_ANNOTATORS, choose_groups, frequent_annotators
-from curate.models.people.preference_groups import (
+from curate.scoring import (
+    STATUS,
+    HeldOutScorer,
+    MeanDifference,
+    calibrate,
+    group_folds,
+    record_learnability,
+    vote_mask,
+)
+from curate.scoring.annotators import (
+    MIN_ANNOTATORS,
     AnnotatorVotes,
     PreferenceGroups,
     Train,
+    choose_groups,
     fit_groups,
+    frequent_annotators,
     member_weights,
     reward_trainer,
+)
+from curate.scoring.heads import (
+    GENERAL_L2,
+    answer_features,
+    estimate_noise_rate_of_pairs,
+    fit_label_noise,
+    gather_held_out_values,
+    record_noise_estimate,
+    reward_component,
+    train_general,
 )
 
 if TYPE_CHECKING:
@@ -80,7 +91,7 @@ class _GroupMargins:
         return self.reward + self.cycle
 
 
-class Disagreement(HeadScorer[DisagreementParams]):
+class Disagreement(HeldOutScorer[DisagreementParams]):
     """Explain why a label disagrees: a shared preference, taste, a cycle or a flip.
 
     Annotators belong to groups (PAL, arXiv 2406.08469); each group has an antisymmetric head that

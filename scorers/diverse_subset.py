@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from pyversity import Strategy, diversify
 
 from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
-from curate.models.heads.modules import HeadSpec
-from curate.models.heads.out_of_fold import has_too_few_prompts, train_out_of_fold
+from curate.scoring import train_out_of_fold
+from curate.scoring.heads import HeadSpec, has_too_few_prompts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,10 +9,14 @@ from pydantic import Field
 from scipy.special import expit
 
 from curate import LOWER, Column, Context
-from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
-from curate.models.heads.out_of_fold import RepeatedHeadParameters
-from curate.models.heads.probe import norm_change
-from curate.store.array_blocks import compute_in_blocks
+from curate.scoring import (
+    STATUS,
+    HeldOutScorer,
+    RepeatedHeadParameters,
+    compute_in_blocks,
+    record_learnability,
+)
+from curate.scoring.heads import norm_change
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +34,7 @@ class DONODParams(RepeatedHeadParameters):
     )
 
 
-class DONOD(HeadScorer[DONODParams]):
+class DONOD(HeldOutScorer[DONODParams]):
     """Compute DON and NOD of the output layer after one SGD step on a pair.
 
     For the loss -log sigma(m), m = w.(h_chosen - h_rejected) and s = sigma(-m) the gradient is -s

@@ -10,11 +10,9 @@ from pydantic import Field
 from scipy.special import expit
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.models.heads.probe import norm_change
-from curate.models.lm.answer_logprobs import OK, STATUS, answer_logprobs
-from curate.models.lm.gradients import PAIR_SUMS, gradient_pair_sums
-from curate.models.lm.pair_values import measure_pairs
-from curate.steps.models import Model
+from curate.scoring import MODEL_STATUS, Model, answer_logprobs
+from curate.scoring.heads import norm_change
+from curate.scoring.lm import OK, PAIR_SUMS, gradient_pair_sums, measure_pairs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +71,7 @@ class DONODLM(Scorer[DONODLMParams]):
             ),
             Column("sft_nod", "||W' - W|| after a step on the SFT loss of chosen", "float", LOWER),
             Column("sft_don", "change of ||W|| by that step"),
-            STATUS,
+            MODEL_STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:

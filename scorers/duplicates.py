@@ -6,8 +6,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import Column, Context, Parameters, Scorer
-from curate.data.duplicates import duplicate_flags
-from curate.models.text.near_duplicates import near_duplicate_of
+from curate.scoring.texts import duplicate_flags, near_duplicate_of
 
 
 class DuplicatesParams(Parameters):

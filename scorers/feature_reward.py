@@ -10,16 +10,17 @@ from pydantic import Field
 from scipy.special import expit
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.heads.folds import group_folds
-from curate.models.heads.out_of_fold import vote_mask
-from curate.models.heads.regression import (
+from curate.scoring import group_folds, vote_mask
+from curate.scoring.heads import (
+    TRAIT_NAMES,
+    Attribute,
+    attribute_margins,
+    attribute_status,
     estimable_columns,
     explained_bits,
     fit_vote_regression,
     held_out_log_odds,
 )
-from curate.models.text.attributes import Attribute, attribute_margins, attribute_status
-from curate.models.text.traits import TRAIT_NAMES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

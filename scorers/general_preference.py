@@ -10,13 +10,23 @@ from pydantic import Field
 from scipy.special import expit, log_expit
 
 from curate import HIGHER, Column, Context, Parameters
-from curate.models.heads.general_heads import GENERAL_L2, train_general
-from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
-from curate.models.heads.held_out_values import gather_held_out_values
-from curate.models.heads.modules import HeadSpec
-from curate.models.heads.noise.calibration import calibrate
-from curate.models.heads.noise.mean_difference import MeanDifference
-from curate.models.heads.out_of_fold import fold_weights, head_inputs, train_heads, vote_mask
+from curate.scoring import (
+    STATUS,
+    HeldOutScorer,
+    MeanDifference,
+    calibrate,
+    record_learnability,
+    vote_mask,
+)
+from curate.scoring.heads import (
+    GENERAL_L2,
+    HeadSpec,
+    fold_weights,
+    gather_held_out_values,
+    head_inputs,
+    train_general,
+    train_heads,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +41,7 @@ class GeneralPreferenceParams(Parameters):
     l2: float = Field(GENERAL_L2, ge=0, description="Precision of the prior on general heads.")
 
 
-class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
+class GeneralPreference(HeldOutScorer[GeneralPreferenceParams]):
     """Compare general preference heads, which can express cycles, with Bradley-Terry heads.
 
     `margin` and `reward_margin` are held-out margins of both in nats, each at its best temperature;

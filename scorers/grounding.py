@@ -6,9 +6,15 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.text.sentences import split_sentences, word_coverage
-from curate.models.text.sources import NO_SOURCES, source_table
-from curate.models.text.supported import NO_SENTENCES, answer_support, best_source
+from curate.scoring.texts import (
+    NO_SENTENCES,
+    NO_SOURCES,
+    answer_support,
+    best_source,
+    source_table,
+    split_sentences,
+    word_coverage,
+)
 
 
 class GroundingParams(Parameters):

@@ -10,13 +10,16 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.data.attachments import REJECTED_MEDIA
-from curate.data.table import text_keys
-from curate.models.lm.answer_logprobs import load_cached_model
-from curate.models.lm.conversations import lookup_or_compute
-from curate.models.lm.vision_model import VisionConversation, VisionModel, contrast_margins
-from curate.models.media.media_set import MediaSet, media_set_for
-from curate.steps.models import Model
+from curate.scoring import Model
+from curate.scoring.lm import (
+    VisionConversation,
+    VisionModel,
+    contrast_margins,
+    load_cached_model,
+    lookup_or_compute,
+)
+from curate.scoring.media import REJECTED_MEDIA, MediaSet, media_set_for
+from curate.scoring.texts import text_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,10 +8,14 @@ from pydantic import Field
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
-from curate.models.heads.losses import LossKind
-from curate.models.heads.out_of_fold import RepeatedHeadParameters, vote_mask
-from curate.models.text.contamination import holder_contamination, lowest_share_mask
+from curate.scoring import (
+    STATUS,
+    HeldOutScorer,
+    RepeatedHeadParameters,
+    record_learnability,
+    vote_mask,
+)
+from curate.scoring.heads import LossKind, holder_contamination, lowest_share_mask
 
 
 class HolderParams(RepeatedHeadParameters):
@@ -21,7 +25,7 @@ class HolderParams(RepeatedHeadParameters):
     loss_parameter: float | None = Field(2.0, gt=0, description="gamma of loss and estimate.")
 
 
-class Holder(HeadScorer[HolderParams]):
+class Holder(HeldOutScorer[HolderParams]):
     """Train heads by the Hoelder (density power) loss and flag the least likely labels.
 
     `probability` is the held-out probability of the label, 0 to 1; `flag` marks the pairs of lowest

@@ -9,8 +9,8 @@ import polars as pl
 from pydantic import Field
 
 from curate import Column, Context, Parameters, Scorer
-from curate.models.lm.answer_logprobs import OK, STATUS, answer_logprobs, with_status
-from curate.steps.models import Model
+from curate.scoring import MODEL_STATUS, Model, answer_logprobs, with_status
+from curate.scoring.lm import OK
 
 ABOVE_ONE = "above one"
 
@@ -54,7 +54,7 @@ class IFD(Scorer[IFDParams]):
             Column("rejected", "IFD of the rejected answer"),
             Column("gap", "IFD of chosen minus that of rejected", evidence="named"),
             Column("kind", f"{OK}, or '{ABOVE_ONE}' where the score is left out", kind="text"),
-            STATUS,
+            MODEL_STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:

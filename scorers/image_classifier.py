@@ -9,12 +9,9 @@ import polars as pl
 from pydantic import Field
 
 from curate import Column, Context, Parameters, Scorer
-from curate.data.attachments import REJECTED_MEDIA
-from curate.models.lm.answer_logprobs import load_cached_model
-from curate.models.lm.classifier import label_index
-from curate.models.media.image_labels import ImageLabels
-from curate.models.media.media_set import MediaSet, media_set_for
-from curate.steps.models import Model
+from curate.scoring import Model
+from curate.scoring.lm import label_index, load_cached_model
+from curate.scoring.media import REJECTED_MEDIA, ImageLabels, MediaSet, media_set_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,9 +9,14 @@ import polars as pl
 from pydantic import Field
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.data.attachments import REJECTED_MEDIA, nonempty_attachments
-from curate.models.media.media_set import MediaSet, media_set_for
-from curate.models.media.near_images import first_near_image, perceptual_hashes
+from curate.scoring.media import (
+    REJECTED_MEDIA,
+    MediaSet,
+    first_near_image,
+    media_set_for,
+    nonempty_attachments,
+    perceptual_hashes,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

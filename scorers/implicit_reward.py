@@ -9,14 +9,13 @@ from pydantic import Field, model_validator
 from scipy.special import expit
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.lm.answer_logprobs import STATUS, answer_logprobs, with_status
-from curate.steps.models import Model
+from curate.scoring import MODEL_STATUS, Model, answer_logprobs, with_status
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from curate.models.lm.answer_logprobs import AnswerLogprobs
+    from curate.scoring import AnswerLogprobs
 
 # Defaults of the papers: DPO sums log-probabilities, SimPO averages them over tokens.
 _DEFAULT_BETA = {"dpo": 0.1, "simpo": 2.0}
@@ -73,7 +72,7 @@ class ImplicitReward(Scorer[ImplicitRewardParams]):
             Column("chosen", "implicit reward of the chosen answer", unit="nats"),
             Column("rejected", "implicit reward of the rejected answer", unit="nats"),
             Column("probability", "sigma(margin - gamma) of the label", "float", HIGHER, "0 to 1"),
-            STATUS,
+            MODEL_STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:

@@ -10,11 +10,16 @@ import polars as pl
 from pydantic import Field
 
 from curate import Column, Context, Scorer
-from curate.data.table import messages_text
-from curate.models.judge.asking import ask_endpoint
-from curate.models.judge.endpoint import OK, EndpointParams
-from curate.models.judge.templates import TAGS, QuestionTemplate, compile_question
-from curate.models.judge.verdicts import UNREADABLE
+from curate.scoring import messages_text
+from curate.scoring.judge import (
+    OK,
+    TAGS,
+    UNREADABLE,
+    EndpointParams,
+    QuestionTemplate,
+    ask_endpoint,
+    compile_question,
+)
 
 # Innermost brackets only: a greedy match would join several lists.
 _JSON_LIST = re.compile(r"\[[^\[\]]*\]")

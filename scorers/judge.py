@@ -9,22 +9,27 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Scorer
-from curate.data.table import messages_text
-from curate.models.judge.asking import ask_endpoint
-from curate.models.judge.endpoint import OK, EndpointParams, Messages, Reply
-from curate.models.judge.templates import CHOICE, SCORE, compile_question
-from curate.models.judge.verdicts import (
+from curate.scoring import messages_text
+from curate.scoring.judge import (
+    CHOICE,
+    OK,
     SCALE,
+    SCORE,
     UNREADABLE,
+    EndpointParams,
+    Messages,
     Mode,
+    Reply,
+    ask_endpoint,
     begins_with_verdict,
+    compile_question,
     parse_verdict_values,
     settle_verdict,
     strip_verdict,
 )
 
 if TYPE_CHECKING:
-    from curate.models.judge.templates import QuestionTemplate
+    from curate.scoring.judge import QuestionTemplate
 
 _DEFAULT_TEMPLATES: dict[Mode, str] = {"choice": CHOICE, "score": SCORE}
 _TEMPLATE_VARIABLES = ("prompt", "answer_a", "answer_b", "rubric")

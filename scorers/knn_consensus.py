@@ -9,10 +9,15 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.data.table import batch_slices
-from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, take_rows
-from curate.models.heads.out_of_fold import training_status, vote_mask
-from curate.steps.features import Features
+from curate.scoring import (
+    Features,
+    batch_slices,
+    nearest_neighbours,
+    take_rows,
+    training_status,
+    vote_mask,
+)
+from curate.scoring.embeddings import EXACT_BELOW
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,7 +107,7 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
         if k >= 1:
             vectors = take_rows(features.vectors, prompts)
             seed, where = context.step_seed(self.name), (context.workers, context.scratch)
-            neighbours = nearest_others(vectors, k, self.params.exact_below, seed, *where)
+            neighbours = nearest_neighbours(vectors, k, self.params.exact_below, seed, *where)
             context.facts["neighbours"] = neighbours.facts
             support = _average_neighbour_directions(mean, neighbours.row_numbers, sums, counts)
         consensus = np.full(len(pairs), np.nan)

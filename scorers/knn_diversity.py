@@ -9,8 +9,8 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, take_rows
-from curate.store.array_blocks import compute_in_blocks
+from curate.scoring import compute_in_blocks, nearest_neighbours, take_rows
+from curate.scoring.embeddings import EXACT_BELOW
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,7 +105,7 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
         vectors = take_rows(context.features.vectors, prompts)
         where = (context.workers, context.scratch)
         seed = context.step_seed(self.name)
-        neighbours = nearest_others(vectors, k, self.params.exact_below, seed, *where)
+        neighbours = nearest_neighbours(vectors, k, self.params.exact_below, seed, *where)
         context.facts["neighbours"] = neighbours.facts
 
         def score_block(prompt_index: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:

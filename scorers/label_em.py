@@ -9,20 +9,23 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, CurateError
-from curate.data.hashes import select_in_batches
-from curate.data.json_fields import SLOT_KEY, extra_value
-from curate.data.table import dense_ranks
-from curate.models.heads.head_scorer import STATUS
-from curate.models.heads.margin_scorer import MarginParams, MarginScorer
-from curate.models.heads.out_of_fold import vote_mask
-from curate.models.heads.posterior.facts import record_posterior
-from curate.models.heads.posterior.group_rates import (
+from curate.scoring import (
+    STATUS,
+    MarginParams,
+    MarginScorer,
+    extra_value,
+    select_in_batches,
+    vote_mask,
+)
+from curate.scoring.heads import (
     GroupRates,
+    LabelPosterior,
     group_rates,
     logits_without_label,
+    record_posterior,
+    slot_rates,
 )
-from curate.models.heads.posterior.label_posterior import LabelPosterior
-from curate.models.heads.posterior.slot_rates import slot_rates
+from curate.scoring.texts import SLOT_KEY, dense_ranks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,8 +9,8 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.text.answer_texts import map_distinct_texts
-from curate.models.text.languages import LanguageDetector
+from curate.scoring import map_distinct_texts
+from curate.scoring.texts import LanguageDetector
 
 
 class LanguageParams(Parameters):

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import polars as pl
 
 from curate import Column, Context, Parameters, Scorer
-from curate.data.table import messages_text
+from curate.scoring import messages_text
 
 
 class Lengths(Scorer[Parameters]):

@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 
 from curate import Column, Context, Parameters, Scorer
-from curate.models.text.answer_texts import map_distinct_texts
-from curate.optional_packages import need
+from curate.scoring import map_distinct_texts, need
 
 # Token types of markdown-it for the blocks that count as formatting.
 _BLOCK_TOKENS = (

@@ -13,23 +13,31 @@ from scipy.special import expit
 from torch import Tensor
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.data.table import BATCH_ROWS, batch_slices
-from curate.models.heads.dropout_uncertainty import (
+from curate.scoring import (
+    STATUS,
+    HeadParameters,
+    HeldOutScorer,
+    OutOfFold,
+    batch_slices,
+    compute_in_blocks,
+    record_learnability,
+    train_out_of_fold,
+)
+from curate.scoring.heads import (
+    LinearHeads,
+    LocalAnswerFeatures,
     agreement_share,
+    dropout_mask,
+    label_agreement,
     label_uncertainty,
     normal_uncertainty,
 )
-from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
-from curate.models.heads.held_out_values import LocalAnswerFeatures
-from curate.models.heads.modules import LinearHeads, dropout_mask
-from curate.models.heads.noise.calibration import label_agreement
-from curate.models.heads.out_of_fold import HeadParameters, OutOfFold, train_out_of_fold
-from curate.store.array_blocks import compute_in_blocks
+from curate.scoring.texts import BATCH_ROWS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.store.scratch import ScratchSpace
+    from curate.scoring.heads import ScratchSpace
 
 # Bounds rows by passes of masked features in memory.
 _ROWS_PER_BLOCK = 8192
@@ -49,7 +57,7 @@ class MCDropoutParams(HeadParameters):
     dropout: float = Field(0.1, gt=0, lt=1, description="Share of units dropped.")
 
 
-class MCDropout(HeadScorer[MCDropoutParams]):
+class MCDropout(HeldOutScorer[MCDropoutParams]):
     """Compute mean, variance and BALD of the label's probability over dropout of features (UPO).
 
     A pass draws one mask for all pairs: one network from the approximate posterior (Gal and
@@ -60,7 +68,7 @@ class MCDropout(HeadScorer[MCDropoutParams]):
     other heads make `passes` passes. Use it to find ambiguous pairs; BALD does not find flips.
 
     Examples:
-        >>> from curate.models.heads.dropout_uncertainty import label_uncertainty
+        >>> from curate.scoring.heads import label_uncertainty
         >>> values = label_uncertainty(np.array([[0.9, 0.9], [0.0, 1.0]]))
         >>> values["bald"].round(3).tolist()
         [0.0, 0.693]

@@ -10,10 +10,15 @@ import polars as pl
 from pydantic import Field
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.data.attachments import REJECTED_MEDIA, nonempty_attachments
-from curate.data.media_bytes import NOT_IN_DATA
-from curate.models.media.media_set import DECODERS, MediaSet, media_set_for
-from curate.models.media.shared_pattern import shared_pattern
+from curate.scoring.media import (
+    DECODERS,
+    NOT_IN_DATA,
+    REJECTED_MEDIA,
+    MediaSet,
+    media_set_for,
+    nonempty_attachments,
+    shared_pattern,
+)
 
 # Columns that keep a minimum or maximum over a pair's media.
 _EXTREMES = ("smallest", "aspect", "pattern", "seconds")

@@ -8,8 +8,8 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from curate import Column, Context, Parameters, Scorer
-from curate.data.table import messages_text
-from curate.models.text.patterns import check_pattern, ignoring_case
+from curate.scoring import messages_text
+from curate.scoring.texts import check_pattern, ignoring_case
 
 _NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten)"
 _UNIT = r"(?:word|sentence|paragraph|line|character|item|bullet|point|section|example|step|page)s?"

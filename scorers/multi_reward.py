@@ -10,13 +10,15 @@ from pydantic import Field, model_validator
 from scipy.special import log_expit
 
 from curate import HIGHER, Column, Context, Parameters, Scorer, suggestion
-from curate.models.embed.local_weights import local_weights
-from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, take_rows
-from curate.models.heads.folds import group_folds
-from curate.models.heads.noise.mean_difference import MeanDifference
-from curate.models.heads.out_of_fold import vote_mask
-from curate.models.heads.regression import estimable_columns, fit_vote_regression
-from curate.models.text.attributes import Attribute, attribute_margins, attribute_status
+from curate.scoring import MeanDifference, group_folds, nearest_neighbours, take_rows, vote_mask
+from curate.scoring.embeddings import EXACT_BELOW, local_weights
+from curate.scoring.heads import (
+    Attribute,
+    attribute_margins,
+    attribute_status,
+    estimable_columns,
+    fit_vote_regression,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -175,7 +177,7 @@ class MultiReward(Scorer[MultiRewardParams]):
         if k < 1:
             return np.full((len(rows), 1), -1, dtype=np.int64)
         vectors = take_rows(features.vectors, rows[order])
-        nearest = nearest_others(vectors, k, EXACT_BELOW, context.step_seed(self.name))
+        nearest = nearest_neighbours(vectors, k, EXACT_BELOW, context.step_seed(self.name))
         neighbours = np.empty_like(nearest.row_numbers)
         neighbours[order] = np.where(nearest.row_numbers >= 0, order[nearest.row_numbers], -1)
         return neighbours

@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from curate import LOWER, Column, Context
-from curate.models.heads.head_scorer import STATUS
-from curate.models.heads.margin_scorer import (
-    MarginParams,
-    MarginScorer,
-)
-from curate.models.heads.posterior.facts import record_posterior
-from curate.store.array_blocks import compute_in_blocks
+from curate.scoring import STATUS, MarginParams, MarginScorer, compute_in_blocks
+from curate.scoring.heads import record_posterior
 
 if TYPE_CHECKING:
     import numpy as np

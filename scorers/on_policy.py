@@ -10,11 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.lm.answer_logprobs import STATUS, measure_answers, with_status
-from curate.models.lm.language_model import token_sums
-from curate.models.lm.network import CausalNetwork
-from curate.models.lm.trees import TreeBatch
-from curate.steps.models import Model
+from curate.scoring import MODEL_STATUS, Model, with_status
+from curate.scoring.lm import CausalNetwork, TreeBatch, measure_answers, token_sums
 
 
 class OnPolicyParams(Parameters):
@@ -53,7 +50,7 @@ class OnPolicy(Scorer[OnPolicyParams]):
             Column("rejected", f"rejected answer: {meaning}", "float", HIGHER, "nats"),
             Column("least", "the smaller of the two", "float", HIGHER, "nats"),
             Column("weight", "WPO's training weight of the pair", "float", HIGHER),
-            STATUS,
+            MODEL_STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:

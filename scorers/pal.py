@@ -8,16 +8,23 @@ from pydantic import Field
 from scipy.special import expit, logit
 
 from curate import HIGHER, Column, Context, Parameters
-from curate.models.heads.folds import group_folds
-from curate.models.heads.head_scorer import HeadScorer, record_learnability
-from curate.models.heads.out_of_fold import answer_features, training_status, vote_mask
-from curate.models.people.group_choice import (
+from curate.scoring import (
+    HeldOutScorer,
+    group_folds,
+    record_learnability,
+    training_status,
+    vote_mask,
+)
+from curate.scoring.annotators import (
     MIN_ANNOTATORS,
     MIN_VOTES,
+    AnnotatorVotes,
+    PreferenceGroups,
     choose_groups,
     frequent_annotators,
+    reward_trainer,
 )
-from curate.models.people.preference_groups import AnnotatorVotes, PreferenceGroups, reward_trainer
+from curate.scoring.heads import answer_features
 
 NO_ANNOTATORS = "no annotators"
 # Keeps the log odds finite where all heads are certain.
@@ -34,7 +41,7 @@ class PALParams(Parameters):
     folds: int = Field(5, ge=2, description="Folds by prompt.")
 
 
-class PAL(HeadScorer[PALParams]):
+class PAL(HeldOutScorer[PALParams]):
     """Fit a mixture of K reward heads, to which annotators belong by how they voted elsewhere.
 
     `margin` is the held-out log odds of the label for its annotator in nats, `controversy` the

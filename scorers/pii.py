@@ -9,8 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.models.text.answer_texts import map_distinct_texts
-from curate.optional_packages import need
+from curate.scoring import map_distinct_texts, need
 
 Kind = Literal["email", "phone", "credit_card", "iban", "ip", "us_ssn"]
 # The kinds that presidio finds by pattern and checksum, without a language model.

@@ -9,8 +9,8 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from curate import Column, Context, Parameters, Scorer
-from curate.models.embed.autoencoder import SAESettings, fit_to_run
-from curate.models.heads.out_of_fold import vote_mask
+from curate.scoring import vote_mask
+from curate.scoring.embeddings import SAESettings, fit_to_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

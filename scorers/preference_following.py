@@ -9,17 +9,14 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.data.hashes import numbers_by_appearance, select_in_batches
-from curate.data.json_fields import extra_value
-from curate.data.table import messages_text
-from curate.models.judge.both_orders import ask_following
-from curate.models.judge.endpoint import EndpointParams
-from curate.models.judge.verdicts import CHOSEN, REJECTED, TIE
+from curate.scoring import extra_value, messages_text, select_in_batches
+from curate.scoring.judge import CHOSEN, REJECTED, TIE, EndpointParams, ask_following
+from curate.scoring.texts import numbers_by_appearance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.steps.features import Features
+    from curate.scoring import Features
 
 NO_PREFERENCE = "no stated preference"
 _TEXT_COLUMNS = ("prompt", "chosen", "rejected")

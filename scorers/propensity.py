@@ -7,8 +7,8 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.data.hashes import select_in_batches
-from curate.models.text.attributes import rating_columns
+from curate.scoring import select_in_batches
+from curate.scoring.heads import rating_columns
 
 MISSING = "no propensity"
 

@@ -10,8 +10,7 @@ from pydantic import Field
 from scipy.special import logit
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.models.lm.answer_logprobs import STATUS, answer_logprobs, with_status
-from curate.steps.models import Model
+from curate.scoring import MODEL_STATUS, Model, answer_logprobs, with_status
 
 
 class RankingDifficultyParams(Parameters):
@@ -61,7 +60,7 @@ class RankingDifficulty(Scorer[RankingDifficultyParams]):
             Column("loss_bound", "DPO loss below which the pair is ranked correctly", "float"),
             Column("ranked", "the reference already ranks the pair correctly", "bool"),
             Column("learnable", "the optimum of DPO ranks the pair correctly", "bool"),
-            STATUS,
+            MODEL_STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:

@@ -8,8 +8,8 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from curate import Column, Context, Parameters, Scorer
-from curate.data.table import messages_text
-from curate.models.text.patterns import check_pattern, ignoring_case
+from curate.scoring import messages_text
+from curate.scoring.texts import check_pattern, ignoring_case
 
 # Typical first sentences of refusals; a list, so that users can replace it.
 PATTERNS = (

@@ -9,9 +9,8 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.data.hashes import select_in_batches
-from curate.data.table import messages_text
-from curate.models.text.style import distinct_ngram_share
+from curate.scoring import messages_text, select_in_batches
+from curate.scoring.texts import distinct_ngram_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

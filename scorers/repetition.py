@@ -8,8 +8,8 @@ import polars as pl
 from pydantic import Field
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.data.table import messages_text
-from curate.models.text.style import distinct_ngram_share
+from curate.scoring import messages_text
+from curate.scoring.texts import distinct_ngram_share
 
 
 class RepetitionParams(Parameters):

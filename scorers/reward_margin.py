@@ -8,10 +8,16 @@ import polars as pl
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
-from curate.models.heads.noise.calibration import calibrate, label_agreement
-from curate.models.heads.out_of_fold import RepeatedHeadParameters, vote_mask
-from curate.store.array_blocks import compute_in_blocks, select_rows
+from curate.scoring import (
+    STATUS,
+    HeldOutScorer,
+    RepeatedHeadParameters,
+    calibrate,
+    compute_in_blocks,
+    record_learnability,
+    vote_mask,
+)
+from curate.scoring.heads import label_agreement, select_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +28,7 @@ class RewardMarginParams(RepeatedHeadParameters):
     """Parameters of `reward_margin`."""
 
 
-class RewardMargin(HeadScorer[RewardMarginParams]):
+class RewardMargin(HeldOutScorer[RewardMarginParams]):
     """Compute the margin r(chosen) - r(rejected) by heads that never saw the pair or its prompt.
 
     Each of `repeats` x `folds` heads is a Bradley-Terry reward model (Bradley and Terry 1952) on

@@ -9,9 +9,8 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from curate import HIGHER, LOWER, Column, Context, CurateError, Parameters, Scorer
-from curate.models.lm.answer_logprobs import OK, STATUS
-from curate.models.lm.classifier import Classifier, classify_answers
-from curate.steps.models import Model
+from curate.scoring import MODEL_STATUS, Model
+from curate.scoring.lm import OK, Classifier, classify_answers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +75,7 @@ class RewardModel(Scorer[RewardModelParams]):
                 "agreement", "share of models with a positive margin", "float", HIGHER, "0 to 1"
             ),
             Column("advice", f"{KEEP}, {FLIP} or {DROP}", "text"),
-            STATUS,
+            MODEL_STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:

@@ -6,9 +6,8 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
-from curate.models.lm.answer_logprobs import STATUS, answer_logprobs, with_status
-from curate.models.lm.mixed import mixed_logprobs
-from curate.steps.models import Model
+from curate.scoring import MODEL_STATUS, Model, answer_logprobs, with_status
+from curate.scoring.lm import mixed_logprobs
 
 
 class SelfConfidenceParams(Parameters):
@@ -72,7 +71,7 @@ class SelfConfidence(Scorer[SelfConfidenceParams]):
                 "float",
                 HIGHER,
             ),
-            STATUS,
+            MODEL_STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:

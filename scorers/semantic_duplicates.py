@@ -9,7 +9,8 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
-from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, take_rows
+from curate.scoring import nearest_neighbours, take_rows
+from curate.scoring.embeddings import EXACT_BELOW
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,7 +87,9 @@ class SemanticDuplicates(Scorer[SemanticDuplicatesParams]):
             ).with_columns(status=pl.lit("single prompt"))
         vectors = take_rows(context.features.vectors, prompts)
         where = (context.workers, context.scratch)
-        neighbours = nearest_others(vectors, k, p.exact_below, context.step_seed(self.name), *where)
+        neighbours = nearest_neighbours(
+            vectors, k, p.exact_below, context.step_seed(self.name), *where
+        )
         context.facts["neighbours"] = neighbours.facts
         # For unit vectors ||a - b||^2 = 2 - 2 cos(a, b).
         cosine = 1.0 - np.square(neighbours.distances) / 2.0

@@ -8,12 +8,17 @@ import numpy as np
 import polars as pl
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.data.hashes import numbers_by_appearance
-from curate.data.table import batch_slices
-from curate.models.text.answer_counts import SENTENCE
-from curate.models.text.sentences import split_sentences
-from curate.models.text.sources import NO_SOURCES, source_table
-from curate.models.text.supported import NO_SENTENCES, answer_support, best_source
+from curate.scoring import batch_slices
+from curate.scoring.texts import (
+    NO_SENTENCES,
+    NO_SOURCES,
+    SENTENCE,
+    answer_support,
+    best_source,
+    numbers_by_appearance,
+    source_table,
+    split_sentences,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,8 @@ from pydantic import Field
 from scipy.special import expit, softmax
 
 from curate import Column, Context, Parameters, Scorer
-from curate.models.lm.answer_logprobs import STATUS
-from curate.models.lm.classifier import Classifier, TextSegment, classify_answers, label_index
-from curate.steps.models import Model
+from curate.scoring import MODEL_STATUS, Model
+from curate.scoring.lm import Classifier, TextSegment, classify_answers, label_index
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +55,7 @@ class TextClassifier(Scorer[TextClassifierParams]):
             Column("chosen", "probability for the chosen answer", unit="0 to 1"),
             Column("rejected", "probability for the rejected answer", unit="0 to 1"),
             Column("difference", "chosen minus rejected", evidence="named"),
-            STATUS,
+            MODEL_STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:

@@ -12,15 +12,19 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.lm.answer_logprobs import OK, STATUS, load_language_model
-from curate.models.lm.conversations import distinct_conversations
-from curate.models.lm.token_values import TokenLogprobs, answer_token_logprobs
-from curate.steps.models import Model
+from curate.scoring import MODEL_STATUS, Model
+from curate.scoring.lm import (
+    OK,
+    TokenLogprobs,
+    answer_token_logprobs,
+    distinct_conversations,
+    load_language_model,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.models.lm.conversations import Conversations
+    from curate.scoring.lm import Conversations
 
 OTHER_TOKENS, SAME_MODELS = "the models have other tokens", "the models agree on every token"
 
@@ -93,7 +97,7 @@ class TokenMargin(Scorer[TokenMarginParams]):
                 "text",
             ),
             Column("rejected_tokens", "the same of the rejected answer", "text"),
-            STATUS,
+            MODEL_STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:

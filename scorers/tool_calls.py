@@ -9,7 +9,7 @@ import orjson
 import polars as pl
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.models.text.calls import Call, ToolSet, are_same_calls, parse_tool_calls
+from curate.scoring.texts import Call, ToolSet, are_same_calls, parse_tool_calls
 
 
 class ToolCalls(Scorer[Parameters]):

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.models.people.tournament import build_tournaments, mean_clarity
+from curate.scoring.annotators import build_tournaments, mean_clarity
 
 TOO_FEW_ANSWERS = "fewer than three answers"
 

@@ -8,9 +8,8 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 
 from curate import Column, Context, Parameters, Scorer
-from curate.data.messages import split_trace
-from curate.models.text.answer_texts import map_distinct_texts
-from curate.models.text.languages import LanguageDetector
+from curate.scoring import map_distinct_texts
+from curate.scoring.texts import LanguageDetector, split_trace
 
 _MIN_CHARACTERS = 40
 """Characters below which a language is not detected."""

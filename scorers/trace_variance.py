@@ -9,10 +9,15 @@ import polars as pl
 from pydantic import Field
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.data.messages import THINK_END, THINK_START, split_trace
-from curate.models.lm.answer_logprobs import STATUS, AnswerLogprobs, measure_answers, with_status
-from curate.models.lm.tokens import ConversationEncoder, Messages, Prompt, RenderedConversation
-from curate.steps.models import Model
+from curate.scoring import MODEL_STATUS, AnswerLogprobs, Model, with_status
+from curate.scoring.lm import (
+    ConversationEncoder,
+    Messages,
+    Prompt,
+    RenderedConversation,
+    measure_answers,
+)
+from curate.scoring.texts import THINK_END, THINK_START, split_trace
 
 NO_TRACE = "no reasoning trace"
 
@@ -52,7 +57,7 @@ class TraceVariance(Scorer[TraceVarianceParams]):
             Column("rejected", "variance for the rejected answer", "float", LOWER, "nats squared"),
             Column("chosen_shift", "with trace minus without, of chosen", unit="nats a token"),
             Column("rejected_shift", "with trace minus without, of rejected", unit="nats a token"),
-            STATUS,
+            MODEL_STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:

@@ -7,16 +7,21 @@ import polars as pl
 from scipy.special import entr, expit
 
 from curate import LOWER, Column, Context
-from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
-from curate.models.heads.noise.calibration import calibrate
-from curate.models.heads.out_of_fold import RepeatedHeadParameters, vote_mask
+from curate.scoring import (
+    STATUS,
+    HeldOutScorer,
+    RepeatedHeadParameters,
+    calibrate,
+    record_learnability,
+    vote_mask,
+)
 
 
 class UncertaintyParams(RepeatedHeadParameters):
     """Parameters of `uncertainty`."""
 
 
-class Uncertainty(HeadScorer[UncertaintyParams]):
+class Uncertainty(HeldOutScorer[UncertaintyParams]):
     """Split the entropy of a held-out ensemble into aleatoric and epistemic uncertainty.
 
     `total` = H(mean p), `aleatoric` = mean H(p), `epistemic` = total - aleatoric, each 0 to 0.693

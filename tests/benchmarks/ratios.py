@@ -22,7 +22,7 @@ from curate.data.table import messages_text
 from curate.filters.expression import Expression
 from curate.filters.topsis import TOPSIS
 from curate.models.embed.embedder import Embedder
-from curate.models.embed.neighbours import nearest_others
+from curate.models.embed.neighbours import nearest_neighbours
 from curate.models.embed.static import StaticEmbedder
 from curate.models.text.near_duplicates import near_duplicate_of
 from curate.models.text.shingles import text_shingles
@@ -81,7 +81,7 @@ def neighbours(prompts: int) -> None:
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(prompts, 256)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    ours = seconds(lambda: nearest_others(vectors, 10), 2)
+    ours = seconds(lambda: nearest_neighbours(vectors, 10), 2)
 
     def products() -> None:
         for start in range(0, prompts, 4096):

@@ -52,7 +52,7 @@ class NeighbourSearchResult:
     facts: dict[str, Any]
 
 
-def nearest_others(
+def nearest_neighbours(
     vectors: NDArray[np.floating],
     k: int,
     exact_below: int = EXACT_BELOW,

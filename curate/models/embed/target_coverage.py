@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from curate.data.table import batch_slices
-from curate.models.embed.neighbours import nearest_others
+from curate.models.embed.neighbours import nearest_neighbours
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +48,7 @@ def measure_coverage(
 
     A target's ball reaches to its k-th nearest other target (Naeem et al., arXiv 2002.09797).
     """
-    radius = nearest_others(targets, k).distances[:, -1]
+    radius = nearest_neighbours(targets, k).distances[:, -1]
     distance, nearest = np.empty(len(vectors)), np.empty(len(vectors), dtype=np.int64)
     inside = np.empty(len(vectors), dtype=np.int64)
     reached = np.full(len(targets), np.inf)

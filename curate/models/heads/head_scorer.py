@@ -31,7 +31,7 @@ STATUS = Column(
 )
 
 
-class HeadScorer(Scorer[P]):
+class HeldOutScorer(Scorer[P]):
     """A scorer by heads that did not see the pair; its columns end with `STATUS`."""
 
     needs_embeddings = True

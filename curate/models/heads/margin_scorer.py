@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate.models.heads.head_scorer import HeadScorer
+from curate.models.heads.head_scorer import HeldOutScorer
 from curate.models.heads.out_of_fold import training_status
 from curate.models.heads.posterior.label_posterior import LabelPosterior, label_posterior
 from curate.models.heads.ridge.margins import Trait
@@ -62,7 +62,7 @@ class MarginParams(EvidenceParameters):
 P = TypeVar("P", bound=MarginParams)
 
 
-class MarginScorer(HeadScorer[P], SourceColumns):
+class MarginScorer(HeldOutScorer[P], SourceColumns):
     """A scorer on the posterior of `label_posterior`."""
 
     def __init__(self, **parameters: Any) -> None:

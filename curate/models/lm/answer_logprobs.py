@@ -39,7 +39,7 @@ M = TypeVar("M")
 Write = Callable[[ConversationEncoder, Prompt, Messages], RenderedConversation | str]
 """How a conversation is written; a plain text says why it cannot be."""
 OK, NO_TOKENS = "ok", "answer without tokens"
-STATUS = Column(
+MODEL_STATUS = Column(
     "status", f"ok; '{NO_TOKENS}'; or why the model's chat template refuses the pair", kind="text"
 )
 

@@ -187,6 +187,6 @@ def test_neighbours_lie_on_gpus_where_faiss_has_them(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(neighbours.faiss, "index_cpu_to_all_gpus", to_gpus, raising=False)
     vectors = np.random.default_rng(0).normal(size=(600, 4)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    neighbours.nearest_others(vectors, 3)
-    neighbours.nearest_others(vectors, 3, exact_below=100)
+    neighbours.nearest_neighbours(vectors, 3)
+    neighbours.nearest_neighbours(vectors, 3, exact_below=100)
     assert moved == ["IndexFlatIP", "IndexIVFFlat"]

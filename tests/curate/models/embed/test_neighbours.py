@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from curate.models.embed import neighbours
-from curate.models.embed.neighbours import nearest_others
+from curate.models.embed.neighbours import nearest_neighbours
 from tests.workers import PickledWorkers
 
 
@@ -17,7 +17,7 @@ def unit(count: int, dim: int = 6) -> np.ndarray:
 def test_distances_equal_a_naive_loop_without_the_row_itself() -> None:
     vectors = unit(40)
     vectors[7] = vectors[3]  # another prompt at the same point is a neighbour at distance 0
-    nearest = nearest_others(vectors, 5).distances
+    nearest = nearest_neighbours(vectors, 5).distances
     for i in range(40):
         distances = sorted(
             float(np.linalg.norm(vectors[i].astype(float) - vectors[j]))
@@ -29,7 +29,7 @@ def test_distances_equal_a_naive_loop_without_the_row_itself() -> None:
 
 def test_more_copies_than_neighbours() -> None:
     vectors = np.repeat(unit(1), 8, axis=0)
-    np.testing.assert_allclose(nearest_others(vectors, 2).distances, 0.0, atol=1e-3)
+    np.testing.assert_allclose(nearest_neighbours(vectors, 2).distances, 0.0, atol=1e-3)
 
 
 def clustered(count: int, dim: int = 16) -> np.ndarray:
@@ -41,8 +41,8 @@ def clustered(count: int, dim: int = 16) -> np.ndarray:
 
 def test_an_inverted_file_reaches_the_recall_that_it_tells() -> None:
     vectors = clustered(3000)
-    exact = nearest_others(vectors, 5)
-    near = nearest_others(vectors, 5, exact_below=1000)
+    exact = nearest_neighbours(vectors, 5)
+    near = nearest_neighbours(vectors, 5, exact_below=1000)
     assert exact.facts == {"index": "exact"}
     assert near.facts["lists"] == int(4 * np.sqrt(3000))
     recall = near.facts["recall@5"]
@@ -55,12 +55,14 @@ def test_an_inverted_file_reaches_the_recall_that_it_tells() -> None:
 
 def test_probes_grow_until_the_recall_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = unit(2000, dim=32)  # no clusters: the hard case
-    few = nearest_others(vectors, 5, exact_below=1000)
+    few = nearest_neighbours(vectors, 5, exact_below=1000)
     monkeypatch.setattr(neighbours, "RECALL", 2.0)  # out of reach: all lists are looked into
-    all_lists = nearest_others(vectors, 5, exact_below=1000)
+    all_lists = nearest_neighbours(vectors, 5, exact_below=1000)
     assert 8 <= few.facts["probes"] < all_lists.facts["probes"] == all_lists.facts["lists"]
     assert all_lists.facts["recall@5"] == 1.0
-    np.testing.assert_allclose(all_lists.distances, nearest_others(vectors, 5).distances, atol=1e-3)
+    np.testing.assert_allclose(
+        all_lists.distances, nearest_neighbours(vectors, 5).distances, atol=1e-3
+    )
 
 
 def test_the_index_goes_to_the_gpus_where_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,15 +71,15 @@ def test_the_index_goes_to_the_gpus_where_there_are_some(monkeypatch: pytest.Mon
     monkeypatch.setattr(
         faiss, "index_cpu_to_all_gpus", lambda index: moved.append(index) or index, raising=False
     )
-    nearest_others(unit(50), 3)
+    nearest_neighbours(unit(50), 3)
     assert len(moved) == 1
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_file_in_parts_finds_what_one_file_finds(count: int) -> None:
     vectors = unit(3000)
-    on_one_machine = nearest_others(vectors, 5, exact_below=1000)
-    parts = nearest_others(vectors, 5, exact_below=1000, workers=PickledWorkers(count))
+    on_one_machine = nearest_neighbours(vectors, 5, exact_below=1000)
+    parts = nearest_neighbours(vectors, 5, exact_below=1000, workers=PickledWorkers(count))
     assert parts.facts == on_one_machine.facts
     np.testing.assert_allclose(parts.distances, on_one_machine.distances, atol=1e-3)
     assert (parts.row_numbers == on_one_machine.row_numbers).mean() > 0.99
@@ -85,12 +87,12 @@ def test_a_file_in_parts_finds_what_one_file_finds(count: int) -> None:
 
 def test_copies_in_other_parts_are_found_and_no_row_is_its_own_neighbour() -> None:
     vectors = np.tile(unit(700), (2, 1))
-    nearest = nearest_others(vectors, 1, exact_below=1000, workers=PickledWorkers())
+    nearest = nearest_neighbours(vectors, 1, exact_below=1000, workers=PickledWorkers())
     np.testing.assert_array_equal(nearest.row_numbers[:, 0], (np.arange(1400) + 700) % 1400)
 
 
 def test_half_precision_lies_with_the_workers_as_it_is() -> None:
     vectors = unit(2000).astype(np.float16)
-    on_one_machine = nearest_others(vectors, 3, exact_below=1000)
-    parts = nearest_others(vectors, 3, exact_below=1000, workers=PickledWorkers())
+    on_one_machine = nearest_neighbours(vectors, 3, exact_below=1000)
+    parts = nearest_neighbours(vectors, 3, exact_below=1000, workers=PickledWorkers())
     np.testing.assert_allclose(parts.distances, on_one_machine.distances, atol=1e-3)

@@ -1,0 +1,102 @@
+"""Parts of held-out heads: what they are made of, and what else is computed from labels."""
+
+from __future__ import annotations
+
+from curate.models.heads.dropout_uncertainty import (
+    agreement_share,
+    label_uncertainty,
+    normal_uncertainty,
+)
+from curate.models.heads.general_heads import GENERAL_L2, train_general
+from curate.models.heads.held_out_values import LocalAnswerFeatures, gather_held_out_values
+from curate.models.heads.losses import LossKind
+from curate.models.heads.modules import HeadKind, HeadSpec, LinearHeads, dropout_mask
+from curate.models.heads.noise.calibration import fit_scale, label_agreement
+from curate.models.heads.noise.mixture import fit_label_noise
+from curate.models.heads.noise.rate import estimate_noise_rate_of_pairs, record_noise_estimate
+from curate.models.heads.out_of_fold import (
+    answer_features,
+    fold_weights,
+    has_too_few_prompts,
+    head_inputs,
+    train_heads,
+)
+from curate.models.heads.peer_review import PeerReview, Schedule, train_peers
+from curate.models.heads.posterior.facts import record_posterior
+from curate.models.heads.posterior.group_rates import GroupRates, group_rates, logits_without_label
+from curate.models.heads.posterior.label_posterior import LabelPosterior
+from curate.models.heads.posterior.slot_rates import slot_rates
+from curate.models.heads.probe import norm_change
+from curate.models.heads.regression import (
+    estimable_columns,
+    explained_bits,
+    fit_vote_regression,
+    held_out_log_odds,
+)
+from curate.models.heads.split_margins import reward_component
+from curate.models.text.attributes import (
+    Attribute,
+    attribute_margins,
+    attribute_status,
+    rating_columns,
+)
+from curate.models.text.contamination import (
+    confident_learning_rate,
+    holder_contamination,
+    lowest_share_mask,
+)
+from curate.models.text.traits import TRAIT_NAMES
+from curate.steps.features import FeatureKind
+from curate.store.array_blocks import select_rows
+from curate.store.scratch import ScratchSpace
+
+__all__ = [
+    "GENERAL_L2",
+    "TRAIT_NAMES",
+    "Attribute",
+    "FeatureKind",
+    "GroupRates",
+    "HeadKind",
+    "HeadSpec",
+    "LabelPosterior",
+    "LinearHeads",
+    "LocalAnswerFeatures",
+    "LossKind",
+    "PeerReview",
+    "Schedule",
+    "ScratchSpace",
+    "agreement_share",
+    "answer_features",
+    "attribute_margins",
+    "attribute_status",
+    "confident_learning_rate",
+    "dropout_mask",
+    "estimable_columns",
+    "estimate_noise_rate_of_pairs",
+    "explained_bits",
+    "fit_label_noise",
+    "fit_scale",
+    "fit_vote_regression",
+    "fold_weights",
+    "gather_held_out_values",
+    "group_rates",
+    "has_too_few_prompts",
+    "head_inputs",
+    "held_out_log_odds",
+    "holder_contamination",
+    "label_agreement",
+    "label_uncertainty",
+    "logits_without_label",
+    "lowest_share_mask",
+    "norm_change",
+    "normal_uncertainty",
+    "rating_columns",
+    "record_noise_estimate",
+    "record_posterior",
+    "reward_component",
+    "select_rows",
+    "slot_rates",
+    "train_general",
+    "train_heads",
+    "train_peers",
+]

@@ -1,0 +1,71 @@
+"""Texts of pairs: parts of messages, sentences, sources, patterns, duplicates, tool calls."""
+
+from __future__ import annotations
+
+from curate.data.duplicates import duplicate_flags, first_duplicate
+from curate.data.hashes import (
+    content_keys,
+    hash_128,
+    numbers_by_appearance,
+    same_answers,
+    vote_keys,
+)
+from curate.data.json_fields import SLOT_KEY, encode_json, with_extra_key
+from curate.data.messages import THINK_END, THINK_START, split_trace
+from curate.data.table import BATCH_ROWS, MESSAGES, dense_ranks, messages_key, text_keys
+from curate.models.text.answer_counts import SENTENCE
+from curate.models.text.artefacts import Artefact, artefact_direction, strip_template_tokens
+from curate.models.text.calls import Call, ToolSet, are_same_calls, parse_tool_calls
+from curate.models.text.evaluation_texts import EvaluationText, NgramIndex, read_evaluation_texts
+from curate.models.text.languages import LanguageDetector
+from curate.models.text.near_duplicates import near_duplicate_of
+from curate.models.text.patterns import check_pattern, ignoring_case
+from curate.models.text.sentences import split_sentences, word_coverage
+from curate.models.text.sources import NO_SOURCES, source_status, source_table
+from curate.models.text.style import distinct_ngram_share
+from curate.models.text.supported import NO_SENTENCES, answer_support, best_source
+
+__all__ = [
+    "BATCH_ROWS",
+    "MESSAGES",
+    "NO_SENTENCES",
+    "NO_SOURCES",
+    "SENTENCE",
+    "SLOT_KEY",
+    "THINK_END",
+    "THINK_START",
+    "Artefact",
+    "Call",
+    "EvaluationText",
+    "LanguageDetector",
+    "NgramIndex",
+    "ToolSet",
+    "answer_support",
+    "are_same_calls",
+    "artefact_direction",
+    "best_source",
+    "check_pattern",
+    "content_keys",
+    "dense_ranks",
+    "distinct_ngram_share",
+    "duplicate_flags",
+    "encode_json",
+    "first_duplicate",
+    "hash_128",
+    "ignoring_case",
+    "messages_key",
+    "near_duplicate_of",
+    "numbers_by_appearance",
+    "parse_tool_calls",
+    "read_evaluation_texts",
+    "same_answers",
+    "source_status",
+    "source_table",
+    "split_sentences",
+    "split_trace",
+    "strip_template_tokens",
+    "text_keys",
+    "vote_keys",
+    "with_extra_key",
+    "word_coverage",
+]

@@ -1,0 +1,1 @@
+"""Tests of the public API for writers of steps."""
