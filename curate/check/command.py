@@ -10,11 +10,11 @@ from typing import Any
 import polars as pl
 
 from curate.check.problems import FATAL, MEANS, CheckResult, check_pairs
-from curate.check.trainers import TRAINERS, trainer_for
 from curate.data.content_kinds import count_content_kinds_streaming
 from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP
 from curate.errors import CurateError, suggestion
-from curate.models.lm.loading import read_tokenizer
+from curate.models.lm.trainer_rules import TRAINERS, trainer_for
+from curate.models.lm.trainer_tokens import read_chat_tokenizer
 from curate.pipeline.result import Result
 from curate.pipeline.rewrite import rewrite_run
 from curate.steps.context import Progress
@@ -78,13 +78,7 @@ def check_data(
     if trainer not in TRAINERS:
         fix = suggestion(trainer, TRAINERS)
         raise CurateError("unknown trainer", where="--trainer", found=repr(trainer), fix=fix)
-    tokenizer = read_tokenizer(model)
-    if not getattr(tokenizer, "chat_template", None):
-        raise CurateError(
-            "the tokenizer has no chat template, so the trainer cannot format messages",
-            where=f"--model {model.name}",
-            fix="use the instruct model's tokenizer, set a template, or export text (trl_text)",
-        )
+    tokenizer = read_chat_tokenizer(model, "--model")
     if holds is None:
         parts = list(parts)
         holds = count_content_kinds_streaming(parts)

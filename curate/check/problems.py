@@ -10,12 +10,17 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 
-from curate.check.tokens import ConversationTokens, TemplateTexts, TrainerTokens
-from curate.check.trainers import TrainedTokens, Trainer
 from curate.data.attachments import MEDIA_COLUMNS
 from curate.data.hashes import same_answers
 from curate.models.lm.conversations import distinct_conversations
 from curate.models.lm.tokens import Messages, Prompt
+from curate.models.lm.trainer_rules import TrainedTokens, Trainer
+from curate.models.lm.trainer_tokens import (
+    ConversationTokens,
+    PairTokens,
+    TemplateTexts,
+    TrainerTokens,
+)
 from curate.steps.context import Progress
 
 REFUSED, FULL, EQUAL, EMPTY = "refused", "prompt fills all", "equal after the cut", "empty answer"
@@ -42,7 +47,6 @@ MEANS = {
     STOP: "the template adds no end-of-text token: the model does not learn to stop",
 }
 Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
-_Sides: TypeAlias = tuple[ConversationTokens | str, ConversationTokens | str]
 _ASKS = ("user", "tool", "function", "observation", "environment", "ipython")
 
 
@@ -137,10 +141,8 @@ class _PairChecker:
         """Yield each problem, and which of the pairs have it; counts go to `result`."""
         trainer, max_length = self.trainer, self.most
         tokens, texts = TrainerTokens(self.tokenizer, trainer), distinct_conversations(pairs)
-        written = tokens.write(texts.prompts, texts.answers)
-        ids = tokens.encode(written)
         numbers = list(zip(texts.chosen, texts.rejected, strict=True))
-        sides = [(ids[c], ids[r]) for c, r in numbers]
+        sides = tokens.encode_pairs(texts)
         _count_tokens(sides, max_length, result)
         media = [c for c in MEDIA_COLUMNS if c in pairs.columns]
         if media:
@@ -164,7 +166,7 @@ class _PairChecker:
         yield EQUAL, same_answers(pairs).to_numpy() | _bool_mask(self._equal(p) for p in sides)
         yield from self._tokens(sides)
 
-    def _tokens(self, sides: Sequence[_Sides]) -> Iterator[tuple[str, Mask]]:
+    def _tokens(self, sides: Sequence[PairTokens]) -> Iterator[tuple[str, Mask]]:
         """Yield problems that depend only on the tokens."""
         trainer, most, eos = self.trainer, self.most, self.tokenizer.eos_token_id
 
@@ -200,7 +202,7 @@ class _PairChecker:
                 each(lambda c, r: any(s.both.count(eos) <= s.prompt.count(eos) for s in (c, r))),
             )
 
-    def _equal(self, pair: _Sides) -> bool:
+    def _equal(self, pair: PairTokens) -> bool:
         """Return whether the trained tokens of both answers are equal."""
         if not _is_rendered(pair):
             return False
@@ -225,7 +227,7 @@ def _bool_mask(values: Iterable[bool]) -> Mask:
     return np.fromiter(values, bool)
 
 
-def _is_rendered(pair: _Sides) -> bool:
+def _is_rendered(pair: PairTokens) -> bool:
     """Return whether the template rendered both conversations."""
     return all(isinstance(side, ConversationTokens) for side in pair)
 
@@ -245,7 +247,7 @@ def _is_empty_answer(side: str) -> pl.Expr:
 
 
 def _count_tokens(
-    sides: list[tuple[ConversationTokens | str, ConversationTokens | str]],
+    sides: Sequence[PairTokens],
     max_length: int,
     result: CheckResult,
 ) -> None:

@@ -17,21 +17,28 @@ from curate.models.lm.network import CausalNetwork
 from curate.models.lm.pair_values import measure_pairs
 from curate.models.lm.token_values import TokenLogprobs, answer_token_logprobs
 from curate.models.lm.tokens import ConversationEncoder, Messages, Prompt, RenderedConversation
+from curate.models.lm.trainer_rules import TRAINERS, Trainer, TrainerName
+from curate.models.lm.trainer_tokens import PairTokens, TrainerTokens, read_chat_tokenizer
 from curate.models.lm.trees import TreeBatch
 from curate.models.lm.vision_model import VisionConversation, VisionModel, contrast_margins
 
 __all__ = [
     "OK",
     "PAIR_SUMS",
+    "TRAINERS",
     "CausalNetwork",
     "Classifier",
     "ConversationEncoder",
     "Conversations",
     "Messages",
+    "PairTokens",
     "Prompt",
     "RenderedConversation",
     "TextSegment",
     "TokenLogprobs",
+    "Trainer",
+    "TrainerName",
+    "TrainerTokens",
     "TreeBatch",
     "VisionConversation",
     "VisionModel",
@@ -47,5 +54,6 @@ __all__ = [
     "measure_answers",
     "measure_pairs",
     "mixed_logprobs",
+    "read_chat_tokenizer",
     "token_sums",
 ]

@@ -25,10 +25,10 @@ from curate.check.problems import (
     TIE,
     TURN,
 )
-from curate.check.tokens import ConversationTokens, TrainerTokens
-from curate.check.trainers import TRAINERS
 from curate.cli.app import app
 from curate.models.lm.conversations import distinct_conversations
+from curate.models.lm.trainer_rules import TRAINERS
+from curate.models.lm.trainer_tokens import ConversationTokens, TrainerTokens
 from curate.read.pairs import Pairs
 from curate.steps.context import SilentProgress
 from curate.steps.models import ModelSpec

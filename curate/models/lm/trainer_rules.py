@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from curate.check.tokens import ConversationTokens
 from curate.data.attachments import ARGUMENTS, DOCUMENTS, TOOLS
 from curate.data.messages import MESSAGE_CONTENT_KINDS
+from curate.models.lm.trainer_tokens import ConversationTokens
 
 _ROLES = frozenset({"user", "assistant", "system", "tool"})
 _PASSED_ON = frozenset({*MESSAGE_CONTENT_KINDS, TOOLS, ARGUMENTS, DOCUMENTS})
@@ -175,6 +175,7 @@ class SwiftTrainer(Trainer):
         return "system" in roles[1:] or not _ROLES.issuperset(roles)
 
 
+TrainerName = Literal["trl", "axolotl", "llamafactory", "openrlhf", "swift"]
 TRAINERS: dict[str, Trainer] = {
     "trl": Trainer(),
     "axolotl": AxolotlTrainer(),

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from curate.errors import CurateError
+from curate.models.lm.conversations import Conversations
+from curate.models.lm.loading import read_tokenizer
 from curate.models.lm.tokens import ConversationEncoder, Messages, Prompt
-from curate.steps.models import Inference
+from curate.steps.models import Inference, ModelSpec
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,30 @@ class TokenLayout(Protocol):
         """Return the text that is tokenised."""
 
 
+PairTokens = tuple[ConversationTokens | str, ConversationTokens | str]
+"""The conversations of a pair: chosen and rejected, or the template's error."""
+
+
+def read_chat_tokenizer(model: ModelSpec, where: str) -> Any:
+    """Return a model's tokenizer, which has a chat template.
+
+    Args:
+        model: name and revision of the model.
+        where: what names the model, for the error message.
+
+    Raises:
+        CurateError: there is no tokenizer, or it has no chat template.
+    """
+    tokenizer = read_tokenizer(model)
+    if not getattr(tokenizer, "chat_template", None):
+        raise CurateError(
+            "the tokenizer has no chat template, so the trainer cannot format messages",
+            where=f"{where} {model.name}",
+            fix="use the instruct model's tokenizer, set a template, or export text (trl_text)",
+        )
+    return tokenizer
+
+
 class TrainerTokens:
     """Writes and tokenises conversations by the model's own chat template, as a trainer does.
 
@@ -77,6 +104,11 @@ class TrainerTokens:
         ]
         ids = self._encoder.ids([piece for both in pieces for piece in both])
         return [t if isinstance(t, str) else self._tokens(t, ids) for t in texts]
+
+    def encode_pairs(self, texts: Conversations) -> list[PairTokens]:
+        """Return the ids of both conversations of each pair; each distinct one is encoded once."""
+        ids = self.encode(self.write(texts.prompts, texts.answers))
+        return [(ids[c], ids[r]) for c, r in zip(texts.chosen, texts.rejected, strict=True)]
 
     def _second(self, text: TemplateTexts) -> str:
         """Return the text that is tokenised besides the prompt: conversation or answer."""
