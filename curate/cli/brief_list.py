@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from curate.steps.brief import step_names_in, step_summary
 from curate.steps.entries import (
+    EXPORTS,
     FILTERS,
+    FORMATS,
     SCORERS,
     builtin_entry,
+    entry_points_by_name,
     filter_names,
     scorer_names,
 )
 
-_FORMATS, _EXPORTS = "curate.read.formats", "curate.write.exports"
+if TYPE_CHECKING:
+    from curate.steps.discovery import Catalogue
+
+_PACKAGES = {FORMATS: "curate.read.formats", EXPORTS: "curate.write.exports"}
 
 
 def brief_list() -> dict[str, Any]:
@@ -29,8 +36,19 @@ def brief_list() -> dict[str, Any]:
         listing[section] = {
             n: built_in[n] or plugged_in[n] for n in names if built_in[n] or n in plugged_in
         }
-    formats_and_exports = {"formats": step_names_in(_FORMATS), "exports": step_names_in(_EXPORTS)}
-    return listing | formats_and_exports | {"unusable": unusable}
+    listing["formats"] = _folder_and_plug_in_names(FORMATS, unusable)
+    listing["exports"] = _folder_and_plug_in_names(EXPORTS, unusable)
+    return listing | {"unusable": unusable}
+
+
+def _folder_and_plug_in_names(group: str, unusable: dict[str, str]) -> list[str]:
+    """Return the names of formats or exports; add the reasons of those that cannot be used."""
+    names = step_names_in(_PACKAGES[group])
+    if not entry_points_by_name(group):
+        return names
+    catalogue: Catalogue[Any] = import_module(f"{_PACKAGES[group]}.registry").CATALOGUE
+    unusable |= catalogue.unusable
+    return sorted(catalogue.usable)
 
 
 def _built_in_summary(group: str, name: str) -> dict[str, str] | None:

@@ -21,16 +21,17 @@ def list_of_steps() -> dict[str, Any]:
     Plug-ins that cannot be imported are listed under `unusable` with the reason.
     """
     unusable: dict[str, str] = {}
-    from curate.read.formats import format_names
-    from curate.write.exports import export_names
+    from curate.read.formats import registry as formats
+    from curate.write.exports import registry as exports
 
-    return {
+    steps = {
         "scorers": load_entries(scorer_names(), scorer_class, unusable),
         "filters": load_entries(filter_names(), filter_class, unusable),
-        "formats": format_names(),
-        "exports": export_names(),
-        "unusable": unusable,
+        "formats": formats.format_names(),
+        "exports": exports.export_names(),
     }
+    unusable |= formats.CATALOGUE.unusable | exports.CATALOGUE.unusable
+    return steps | {"unusable": unusable}
 
 
 def load_entries(

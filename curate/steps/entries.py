@@ -6,6 +6,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 SCORERS, FILTERS = "curate.scorers", "curate.filters"
+FORMATS, EXPORTS = "curate.formats", "curate.exports"
 
 
 @cache

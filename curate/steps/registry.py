@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -25,6 +26,7 @@ _MOVED = {
 }
 """Modules of version 0.1 that plug-ins imported, and where their names are now."""
 S = TypeVar("S", bound=Step[Any])
+C = TypeVar("C")
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -46,29 +48,49 @@ def _load_step_class(group: str, name: str, kind: type[S], where: str) -> type[S
         raise CurateError(f"unknown {what}", where=where, found=repr(name), fix=fix)
     claims = entry_points_by_name(group)[name]
     if len(claims) > 1:
-        raise CurateError(
-            f"several plug-ins are called '{name}'",
-            where=where,
-            found=", ".join(entry.value for entry in claims),
-            fix="rename the entry point of the one that is not curate's, or uninstall its package",
-        )
+        raise name_conflict(name, [entry.value for entry in claims], where)
+    return load_entry_point(entries[name], kind, what)
+
+
+def name_conflict(name: str, values: list[str], where: str) -> CurateError:
+    """Return the error for a name that several entry points, or one and curate, claim."""
+    return CurateError(
+        f"several plug-ins are called '{name}'",
+        where=where,
+        found=", ".join(values),
+        fix="rename the entry point of the one that is not curate's, or uninstall its package",
+    )
+
+
+def load_entry_point(entry: EntryPoint, base: type[C], kind: str) -> type[C]:
+    """Return the class of an entry point.
+
+    Args:
+        entry: of a plug-in, or of this project.
+        base: class that it has to extend.
+        kind: what it is, for errors: "scorer".
+
+    Raises:
+        CurateError: it cannot be imported, or is no such class.
+    """
+    where = f"{entry.group}: {entry.name} = {entry.value}"
     try:
-        loaded = entries[name].load()
+        loaded = entry.load()
     except CurateError:
         raise
     except Exception as error:  # whatever a plug-in does when it is imported
         raise CurateError(
-            f"the {what} '{name}' cannot be imported",
-            where=f"{group}: {name} = {entries[name].value}",
+            f"the {kind} '{entry.name}' cannot be imported",
+            where=where,
             found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
             fix=_import_fix(error),
         ) from error
-    if not (isinstance(loaded, type) and issubclass(loaded, kind)):
+    if not (isinstance(loaded, type) and issubclass(loaded, base)):
         raise CurateError(
-            f"the entry point is not a {what}",
-            where=f"{group}: {name} = {entries[name].value}",
+            f"the entry point is not {'an' if kind[0] in 'aeiou' else 'a'} {kind}",
+            where=where,
             found=repr(loaded),
-            expected=f"a subclass of curate.steps.contracts.{kind.__name__}",
+            expected=f"a subclass of {base.__module__}.{base.__name__}",
         )
     return loaded
 

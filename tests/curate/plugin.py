@@ -1,4 +1,4 @@
-"""A scorer as a package outside would bring it."""
+"""Steps, a format and an export as packages outside would bring them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import numpy as np
 import polars as pl
 
 from curate import Column, Context, Parameters, Scorer
-from curate.data.table import messages_text
+from curate.read.formats import EXTRA, ROW, Format, RowSample, as_messages_column, has_columns
+from curate.scoring import messages_text
 from curate.steps.evidence_params import EvidenceParameters
+from curate.write.exports import Export, extra_output_columns
 
 
 class Words(Scorer[Parameters]):
@@ -67,3 +69,39 @@ class Fused(Scorer[EvidenceParameters]):
         evidence = context.evidence
         total = sum((source.margin for source in evidence.sources), np.zeros(len(pairs)))
         return pl.DataFrame({"sum": total, "judged": evidence.verdicts}).cast({"judged": pl.Int64})
+
+
+class QuizFormat(Format):
+    """`ask`, and a `good` and a `bad` answer."""
+
+    name = "quiz"
+    summary = "ask, good, bad"
+    text_columns = ("ask", "good", "bad")
+
+    def matches(self, rows: RowSample) -> bool:
+        return has_columns(rows, "ask", "good", "bad")
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.select(
+            as_messages_column(rows, "ask", "user").alias("prompt"),
+            as_messages_column(rows, "good", "assistant").alias("chosen"),
+            as_messages_column(rows, "bad", "assistant").alias("rejected"),
+            ROW,
+            EXTRA,
+        )
+
+
+class QuestionsExport(Export):
+    """The prompt as `question`, the chosen answer as `right`."""
+
+    name = "questions"
+    summary = "question and the right answer"
+    reserved = ("question", "right")
+
+    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        return pairs.select(
+            messages_text("prompt").alias("question"),
+            messages_text("chosen").alias("right"),
+            "pair_id",
+            *extra_output_columns(pairs, self),
+        )

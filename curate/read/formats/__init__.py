@@ -1,10 +1,22 @@
 """One file for each family of data sets that can be read.
 
 To add a format, add a module here with a subclass of `Format`: it is found by its `name`, and tried
-in automatic detection, without any other change.
+in automatic detection, without any other change. A package of its own registers the class under
+the entry point `curate.formats`; it imports what it needs from here.
 """
 
-from curate.read.formats.base import ERROR, EXTRA, NO_PAIR, ROW, Format, RowSample
+from curate.read.formats.base import (
+    ERROR,
+    EXTRA,
+    NO_PAIR,
+    ROW,
+    Format,
+    RowSample,
+    as_messages_column,
+    as_turn,
+    has_columns,
+    share_of_rows,
+)
 from curate.read.formats.registry import detect_format, format_names, get_format
 
 __all__ = [
@@ -14,7 +26,11 @@ __all__ = [
     "ROW",
     "Format",
     "RowSample",
+    "as_messages_column",
+    "as_turn",
     "detect_format",
     "format_names",
     "get_format",
+    "has_columns",
+    "share_of_rows",
 ]

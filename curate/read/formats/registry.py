@@ -1,39 +1,35 @@
-"""Finds the formats of this folder and chooses one for a dataset."""
+"""Finds the formats of this folder and of plug-ins, and chooses one for a dataset."""
 
 from __future__ import annotations
 
-from functools import cache
-
-from curate.errors import CurateError, suggestion
+from curate.errors import CurateError
 from curate.read.closest_formats import closest_formats
 from curate.read.column_guess import guess_columns
 from curate.read.embedded_json import parse_embedded_json, parse_embedded_json_in_rows
 from curate.read.formats.base import Format, RowSample
-from curate.steps.discovery import find_classes
+from curate.steps.discovery import Catalogue
+from curate.steps.entries import FORMATS
 
-_FOLDER = "curate.read.formats"
-
-
-@cache
-def _format_classes() -> dict[str, type[Format]]:
-    return find_classes(_FOLDER, Format)  # type: ignore[type-abstract]
+CATALOGUE: Catalogue[Format] = Catalogue(
+    "input format",
+    "curate.read.formats",
+    FORMATS,
+    Format,  # type: ignore[type-abstract]
+)
 
 
 def format_names() -> dict[str, str]:
-    """Return name and one-line summary of every format."""
-    return {name: cls.summary for name, cls in _format_classes().items()}
+    """Return name and one-line summary of every format that can be used."""
+    return {name: cls.summary for name, cls in CATALOGUE.usable.items()}
 
 
 def get_format(name: str) -> type[Format]:
     """Return the format class called `name`.
 
     Raises:
-        CurateError: there is no such format.
+        CurateError: there is no such format, or the plug-in cannot be used.
     """
-    if name not in _format_classes():
-        fix = suggestion(name, [*_format_classes(), "auto"])
-        raise CurateError("unknown input format", where="input.format", found=repr(name), fix=fix)
-    return _format_classes()[name]
+    return CATALOGUE.load(name, "input.format", ["auto"])
 
 
 def matches_sample(candidate: Format, rows: RowSample) -> bool:
@@ -78,12 +74,13 @@ def detect_format(rows: RowSample, where: str) -> Format:
     """Return the format of a sample of rows.
 
     Raises:
-        CurateError: no format matches.
+        CurateError: no format matches, or several packages claim the name of the one that does.
     """
     detected = next((fmt for fmt in _candidates() if matches_sample(fmt, rows)), None)
     detected = detected or _detect_inexact_format(rows)
     if detected is None:
         raise _unknown_format_error(rows, where)
+    get_format(detected.name)
     detect_json_text(detected, rows)
     return detected
 
@@ -101,7 +98,8 @@ def _detect_inexact_format(rows: RowSample) -> Format | None:
 
 def _candidates() -> list[Format]:
     """Return the formats that may be detected, in the order in which they are tried."""
-    classes = [cls for cls in _format_classes().values() if cls.priority >= 0]
+    # Built-in ones whose name a plug-in claims too: data of theirs must not pass as another's.
+    classes = [cls for cls in (CATALOGUE.usable | CATALOGUE.built_in).values() if cls.priority >= 0]
     return [cls() for cls in sorted(classes, key=lambda cls: (-cls.priority, cls.name))]
 
 
