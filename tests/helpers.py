@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import expit
 
-from curate.audit.audit_report import AuditReport
-from curate.audit.noise import NoiseFindings
+from curate.auditing.audit_report import AuditReport
+from curate.auditing.noise import NoiseFindings
 from curate.data.messages import PLACEHOLDERS
 from curate.data.table import PAIR_COLUMNS, messages_series, with_pair_ids
 from curate.models.embed.pair_embeddings import distinct_texts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,7 +24,8 @@ from curate.data.limits import DEFAULT_MAX_PAIRS
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
-    from curate.audit.audit_report import AuditReport
+    from curate.auditing.audit_report import AuditReport
+    from curate.auditing.command import AuditOptions, Reviews
 
 
 _Against = Annotated[
@@ -81,6 +82,7 @@ def audit(
     sample: _Sample = None,
 ) -> None:
     """Estimate how noisy a dataset is and which biases its labels show."""
+    from curate.auditing.command import AuditOptions
     from curate.cli.show_audit import show_audit
     from curate.models.embed.settings import EmbedderConfig
     from curate.steps.models import ModelSpec
@@ -89,25 +91,24 @@ def audit(
     dataset = DatasetOptions(data, format, columns, split, config, limit, prints_notes=False)
     inputs = [data, *dataset.pipeline_inputs(), against, *(gold or ()), sample]
     check_output_file(output, overwrite, inputs)
-    settings = _read_reviewed_pairs(gold, sample) | {
-        "embedder": EmbedderConfig(name=embedder),
-        "style_columns": tuple(style_columns or ()),
-        "model": None if model is None else ModelSpec(name=model),
-        "beta": beta,
-        "disagreement": disagreement,
-        "most": most,
-    }
-    report = _audit_dataset(dataset, against, settings)
+    options = AuditOptions(
+        embedder=EmbedderConfig(name=embedder),
+        style_columns=tuple(style_columns or ()),
+        model=None if model is None else ModelSpec(name=model),
+        beta=beta,
+        disagreement=disagreement,
+        most=most,
+    )
+    report = _audit_dataset(dataset, against, options, _read_reviews(gold, sample))
     show_audit(report)
     _write_report(report, output)
-    typer.echo(f"written: {output}")
 
 
 def _audit_dataset(
-    dataset: DatasetOptions, against: str | None, settings: dict[str, Any]
+    dataset: DatasetOptions, against: str | None, options: AuditOptions, reviews: Reviews | None
 ) -> AuditReport:
     """Read the datasets into temporary files and audit the first one."""
-    from curate.audit.command import audit_pairs
+    from curate.auditing.command import audit_pairs
     from curate.cli.progress import console_progress
 
     with console_progress() as progress, TemporaryDirectory() as scratch:
@@ -116,7 +117,7 @@ def _audit_dataset(
         if against is not None:
             folder = _make_folder(scratch, "against")
             compared_pairs = DatasetOptions(against).read(progress, folder)
-        return audit_pairs(pairs, progress, compared_pairs, dataset=dataset.data, **settings)
+        return audit_pairs(pairs, progress, options, compared_pairs, reviews, dataset.data)
 
 
 def _make_folder(scratch: str, name: str) -> Path:
@@ -125,8 +126,9 @@ def _make_folder(scratch: str, name: str) -> Path:
     return folder
 
 
-def _read_reviewed_pairs(gold: list[str] | None, sample: Path | None) -> dict[str, Any]:
-    """Return the arguments of an audit about reviewed pairs; damaged lines are reported."""
+def _read_reviews(gold: list[str] | None, sample: Path | None) -> Reviews | None:
+    """Return the verdicts that the options name; damaged lines are reported."""
+    from curate.auditing.command import Reviews
     from curate.cli.console import show_warnings
     from curate.people.sampling import read_sample, resume_command, sample_folder
     from curate.verdicts.files import read_verdicts
@@ -135,14 +137,13 @@ def _read_reviewed_pairs(gold: list[str] | None, sample: Path | None) -> dict[st
     damaged_lines: list[str] = []
     gold_config = to_gold_config(gold)
     files = [] if gold_config is None else [Path(path) for path in gold_config.verdicts]
-    reviewed = read_verdicts(files, damaged_lines) if files else gold_config
+    verdicts = read_verdicts(files, damaged_lines) if files else gold_config
     sample = sample or sample_folder(files)
     show_warnings(damaged_lines)
-    return {
-        "gold": reviewed,
-        "sample": None if sample is None else read_sample(sample),
-        "resume": resume_command(files, sample),
-    }
+    sampled_pairs = None if sample is None else read_sample(sample)
+    if verdicts is None:
+        return None
+    return Reviews(verdicts, sampled_pairs, resume_command(files, sample))
 
 
 def _write_report(report: AuditReport, output: Path) -> None:
@@ -155,3 +156,4 @@ def _write_report(report: AuditReport, output: Path) -> None:
         raise CurateError(
             "the file cannot be written", where=str(output), found=str(error)
         ) from None
+    typer.echo(f"written: {output}")

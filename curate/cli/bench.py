@@ -23,7 +23,7 @@ from curate.data.limits import DEFAULT_MAX_PAIRS
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
-    from curate.bench.run import BenchPlan
+    from curate.benchmark.run import BenchPlan
     from curate.recipes import RecipeModels
 
 _Noise = Annotated[
@@ -90,8 +90,8 @@ def bench(
     overwrite: OverwriteFolder = False,
 ) -> None:
     """Measure which steps help on your data: train on what they keep, test on held-out pairs."""
-    from curate.bench.command import BENCH_FILE, Synthetic, dataset_name, write_bench
-    from curate.bench.command import bench_datasets as run_bench
+    from curate.benchmark.command import BENCH_FILE, Synthetic, dataset_name, write_bench
+    from curate.benchmark.command import bench_datasets as run_bench
     from curate.cli.progress import console_progress
     from curate.cli.show_bench import show_bench
     from curate.models.embed.settings import EmbedderConfig
@@ -126,7 +126,7 @@ def bench(
 def _build_plan(
     noise: str, patterns: str, seeds: int, recipes: str | None, models: RecipeModels
 ) -> BenchPlan:
-    from curate.bench.run import BenchPlan
+    from curate.benchmark.run import BenchPlan
     from curate.recipes import recipes_with_models
 
     runnable, not_runnable = recipes_with_models(_split_names(recipes or ""), models)

@@ -13,7 +13,7 @@ from rich.text import Text
 from curate.cli.safe import SafeConsole
 
 if TYPE_CHECKING:
-    from curate.audit.verdict import VerdictSentences
+    from curate.auditing.verdict import VerdictSentences
     from curate.errors import CurateError
     from curate.pipeline.plan import PipelinePlan
     from curate.pipeline.result import Result

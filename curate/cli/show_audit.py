@@ -7,8 +7,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from curate.audit.audit_report import AuditReport
-from curate.audit.sections import AuditTable
+from curate.auditing.audit_report import AuditReport
+from curate.auditing.sections import AuditTable
 from curate.cli.console import out, show_facts, show_verdict, show_warnings
 from curate.models.embed.notes import embedding_notes
 

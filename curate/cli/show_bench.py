@@ -9,10 +9,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from curate.bench.advice import Advice
-from curate.bench.command import Bench
-from curate.bench.paired_gains import HARMS, HELPS, NOTHING
-from curate.bench.run import AS_LABELLED
+from curate.benchmark.advice import Advice
+from curate.benchmark.command import Bench
+from curate.benchmark.paired_gains import HARMS, HELPS, NOTHING
+from curate.benchmark.run import AS_LABELLED
 from curate.cli.console import out, show_warnings
 
 _STEPS_LEGEND = (

@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from curate.bench.worth import Worth
+from curate.benchmark.worth import Worth
 from curate.cli.console import out
 
 _COLOURS = ("#1f77b4", "#ff7f0e", "#d62728", "#9467bd", "#8c564b")

@@ -22,8 +22,8 @@ from curate.cli.options import (
 from curate.data.limits import DEFAULT_MAX_PAIRS
 
 if TYPE_CHECKING:
-    from curate.bench.data import BenchData
-    from curate.bench.worth import Worth
+    from curate.benchmark.data import BenchData
+    from curate.benchmark.worth import Worth
 
 _RESULT_FILE = "worth.json"
 
@@ -57,8 +57,8 @@ def worth(
 
     Shows learning curves, how many noisy pairs equal one clean pair, and when to stop.
     """
-    from curate.bench.command import check_rates
-    from curate.bench.worth import WorthPlan, measure_worth
+    from curate.benchmark.command import check_rates
+    from curate.benchmark.worth import WorthPlan, measure_worth
     from curate.cli.bench import parse_rates
     from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
@@ -83,7 +83,7 @@ def _read_clean_pairs(
     dataset: DatasetOptions, most: int, embedder: str, progress: Any
 ) -> tuple[BenchData, list[str], list[str]]:
     """Return embedded pairs whose labels count as clean, and notes on reading and on cleaning."""
-    from curate.bench.command import clean_data, dataset_name
+    from curate.benchmark.command import clean_data, dataset_name
     from curate.models.embed.settings import EmbedderConfig
 
     pairs = dataset.sample(progress, most)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from curate.audit.audit_report import AuditReport
+from curate.auditing.audit_report import AuditReport
 from curate.errors import CurateError
 from curate.report.build import render_page, write_page
 

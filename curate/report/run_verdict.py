@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from curate.audit.verdict import VerdictSentences
+from curate.auditing.verdict import VerdictSentences
 from curate.steps.next_steps import next_step_by_judging
 
 _TRAITS = {

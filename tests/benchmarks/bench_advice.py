@@ -27,17 +27,17 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from curate.bench.actions import ACTIONS
-from curate.bench.advice import advise
-from curate.bench.clean_gain import clean_difference
-from curate.bench.data import BenchData, labels_as_given, unanimous_data
-from curate.bench.downstream import Weights, accuracy_by_weighting
-from curate.bench.given_labels import label_truth, run_given_labels
-from curate.bench.paired_gains import HELPS, Rankings, paired_gain
-from curate.bench.patterns import inject_flips
-from curate.bench.recipes import apply_recipe
-from curate.bench.run import KEEP_ALL, BenchPlan, experiment_seed
-from curate.bench.summary import summarise_experiments
+from curate.benchmark.actions import ACTIONS
+from curate.benchmark.advice import advise
+from curate.benchmark.clean_gain import clean_difference
+from curate.benchmark.data import BenchData, labels_as_given, unanimous_data
+from curate.benchmark.downstream import Weights, accuracy_by_weighting
+from curate.benchmark.given_labels import label_truth, run_given_labels
+from curate.benchmark.paired_gains import HELPS, Rankings, paired_gain
+from curate.benchmark.patterns import inject_flips
+from curate.benchmark.recipes import apply_recipe
+from curate.benchmark.run import KEEP_ALL, BenchPlan, experiment_seed
+from curate.benchmark.summary import summarise_experiments
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.models.heads.folds import group_folds

@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curate.bench.data import BenchData
-from curate.bench.patterns import ambiguity_flips, symmetric_flips, topic_flips
-from curate.bench.run import experiment_seed
+from curate.benchmark.data import BenchData
+from curate.benchmark.patterns import ambiguity_flips, symmetric_flips, topic_flips
+from curate.benchmark.run import experiment_seed
 from curate.models.heads.noise.calibration import fit_scale
 from curate.models.heads.noise.rate import estimate_noise_rate
 from curate.models.heads.posterior.averaging import Priors, average_posterior

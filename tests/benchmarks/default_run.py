@@ -32,8 +32,8 @@ import numpy as np
 import polars as pl
 import yaml
 
-from curate.bench.data import BenchData
-from curate.bench.downstream import Weights, accuracy_by_weighting
+from curate.benchmark.data import BenchData
+from curate.benchmark.downstream import Weights, accuracy_by_weighting
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import read_pairs

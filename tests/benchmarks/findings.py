@@ -19,9 +19,9 @@ import numpy as np
 import polars as pl
 
 from curate import read_pairs
-from curate.bench.data import BenchData, split_train_test, unanimous_data
-from curate.bench.downstream import Weights, accuracy_by_weighting
-from curate.bench.patterns import symmetric_flips
+from curate.benchmark.data import BenchData, split_train_test, unanimous_data
+from curate.benchmark.downstream import Weights, accuracy_by_weighting
+from curate.benchmark.patterns import symmetric_flips
 from curate.data.table import messages_text
 from curate.derive.instructions import derive
 from curate.models.embed.frame import embed_frame, embed_texts

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from curate.audit.gold import audit_gold
+from curate.auditing.gold import audit_gold
 from curate.people.sampling import Sampling, draw_sample
 
 _PAIRS, _DRAWS, _WORTH = 4000, 200, 0.477

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curate.bench.data import BenchData, unanimous_data
+from curate.benchmark.data import BenchData, unanimous_data
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import read_pairs

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from curate.bench.data import BenchData, split_train_test, unanimous_data
-from curate.bench.patterns import inject_flips
-from curate.bench.run import experiment_seed
+from curate.benchmark.data import BenchData, split_train_test, unanimous_data
+from curate.benchmark.patterns import inject_flips
+from curate.benchmark.run import experiment_seed
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.models.heads.margin_scorer import MarginParams

@@ -31,9 +31,9 @@ import numpy as np
 import polars as pl
 from sklearn.metrics import roc_auc_score
 
-from curate.bench.data import BenchData, split_train_test
-from curate.bench.downstream import Weights, accuracy_by_weighting
-from curate.bench.run import experiment_seed
+from curate.benchmark.data import BenchData, split_train_test
+from curate.benchmark.downstream import Weights, accuracy_by_weighting
+from curate.benchmark.run import experiment_seed
 from curate.data.table import messages_text
 from curate.models.heads.posterior.label_posterior import label_posterior
 from curate.steps.context import Context

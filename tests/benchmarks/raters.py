@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curate.bench.data import BenchData
+from curate.benchmark.data import BenchData
 from curate.models.heads.noise.pair_agreement import pair_agreement
 from curate.models.heads.noise.rate import disagreement_bound, estimate_noise_rate
 from curate.models.text.style import LENGTH

@@ -35,9 +35,9 @@ from scipy.optimize import brentq
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from curate.bench.data import BenchData
-from curate.bench.downstream import Weights, accuracy_by_weighting
-from curate.bench.run import experiment_seed
+from curate.benchmark.data import BenchData
+from curate.benchmark.downstream import Weights, accuracy_by_weighting
+from curate.benchmark.run import experiment_seed
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.models.heads.folds import group_folds

@@ -29,7 +29,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from trl import RewardConfig, RewardTrainer
 
 from curate import Pairs, Pipeline, read_pairs
-from curate.bench.data import consensus_rows, held_out_mask
+from curate.benchmark.data import consensus_rows, held_out_mask
 from curate.data.json_fields import with_extra_key
 from curate.data.table import messages_text
 from curate.models.embed.embedder import SHIPPED, model_folder

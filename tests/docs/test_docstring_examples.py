@@ -19,7 +19,7 @@ FOLDERS = ("curate", "scorers", "filters")
 # Values, which have no docstring of their own.
 CONSTANTS = {"HIGHER", "LOWER", "Direction", "Prefer"}
 # They train models on many folds.
-SLOW_MODULES = {"curate.audit", "curate.bench"}
+SLOW_MODULES = {"curate.auditing.audit", "curate.benchmark.bench"}
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from curate import CurateError, read_pairs
-from curate.audit.feedback import audit_feedback
+from curate.auditing.feedback import audit_feedback
 from curate.cli.app import app
 from curate.data.table import MESSAGES
 from curate.derive.feedback import FeedbackConversation, feedback_pairs, pattern_judge

@@ -15,10 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 import curate
-from curate import CurateError, Pairs
+from curate import CurateError
 from curate.cli.app import app
 from curate.read.pairs import read_pairs
-from tests.helpers import PANDALM_SAMPLE, numbered_pairs, trl_rows
+from tests.helpers import PANDALM_SAMPLE, trl_rows
 
 PAGE = Path(__file__).parents[3] / "docs" / "python.md"
 
@@ -77,11 +77,12 @@ def test_one_scorer() -> None:
 
 @pytest.mark.slow
 def test_an_audit_has_the_numbers_of_the_command(tmp_path: Path) -> None:
-    result: Any = curate.audit(str(PANDALM_SAMPLE))
+    result = curate.audit(str(PANDALM_SAMPLE))
     out = tmp_path / "a.json"
     command = CliRunner().invoke(app, ["audit", str(PANDALM_SAMPLE), "-o", str(out)])
     assert command.exit_code == 0
     written = json.loads(out.read_text())
+    assert result.estimate is not None
     assert result.estimate.rate == written["noise"]["estimate"]["rate"]
     assert result.verdict.to_json() == written["verdict"]
     assert result.estimate.text in result._repr_html_()
@@ -91,20 +92,10 @@ def test_an_audit_has_the_numbers_of_the_command(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_bench_of_pairs() -> None:
     pairs = read_pairs(str(PANDALM_SAMPLE), limit=200)
-    result: Any = curate.bench(pairs, seeds=1, name="<mine>")
+    result = curate.bench(pairs, seeds=1, name="<mine>")
     (advice,) = result.advice
     assert advice.key["dataset"] == "<mine>"
     assert "&lt;mine&gt;" in result._repr_html_()
-
-
-def test_packages_stay_packages() -> None:
-    import curate.audit.command
-    import curate.bench.run
-
-    assert callable(curate.audit)
-    assert callable(curate.bench)
-    assert curate.bench.run.KEEP_ALL == "keep all"
-    assert len(Pairs(numbered_pairs(3))) == 3
 
 
 @pytest.mark.slow

@@ -12,8 +12,8 @@ import yaml
 from typer.testing import CliRunner
 
 from curate import CurateError, Pairs, Pipeline
-from curate.bench.data import BenchData
-from curate.bench.recipes import apply_recipe
+from curate.benchmark.data import BenchData
+from curate.benchmark.recipes import apply_recipe
 from curate.cli import progress
 from curate.cli.app import app
 from curate.recipes import (

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from curate import CurateError, Pairs, Pipeline
-from curate.audit.audit_report import AuditReport
-from curate.audit.noise import GroupAgreement, NoiseFindings
+from curate.auditing.audit_report import AuditReport
+from curate.auditing.noise import GroupAgreement, NoiseFindings
 from curate.models.heads.noise.calibration import Calibration
 from curate.models.heads.noise.learnability import LearnabilityTest
 from curate.models.heads.noise.pair_agreement import pair_agreement

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from curate import CurateError
-from curate.audit.noise import NoiseFindings
+from curate.auditing.noise import NoiseFindings
 from curate.models.heads.noise.rate import NoiseEstimate
 from curate.report.json_pages import write_json_report
 from curate.report.run_verdict import run_verdict, selection_bias_rows

@@ -1,0 +1,1 @@
+"""How noisy a dataset is, and which biases its labels show."""

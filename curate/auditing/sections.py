@@ -1,0 +1,244 @@
+"""The findings of an audit as tables, for the terminal and the page alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from curate.auditing.audit_findings import AuditFindings
+    from curate.auditing.noise import NoiseFindings
+
+# Rows of a table on the page; all rows are in the JSON.
+MOST_ROWS = 50
+
+
+@dataclass(frozen=True)
+class AuditTable:
+    """A table under a title.
+
+    Attributes:
+        title: the table's title.
+        rows: cells as text; the first of each row names it.
+        head: names of the columns, empty for a list of facts.
+        note: a sentence on how to read it, may be empty.
+    """
+
+    title: str
+    rows: Sequence[tuple[str, ...]]
+    head: tuple[str, ...] = ()
+    note: str = ""
+
+
+def audit_sections(findings: AuditFindings) -> list[AuditTable]:
+    """Return all tables of an audit that hold anything, in the order in which they are read."""
+    tables: list[AuditTable | None] = [
+        _evidence_table(findings.noise),
+        *_probe_agreement_tables(findings.noise),
+        _bias_table(findings.biases),
+        _artefact_table(findings.artefacts),
+        _style_table(findings.style),
+        _agreement_table(findings.agreement),
+        _annotator_table(findings.agreement),
+        _disagreement_table(findings.disagreement),
+        *_candidate_tables(findings.candidates),
+        _feedback_table(findings.feedback),
+        _ranking_table(findings.ranking),
+        _structure_table("Structure", findings.structure),
+        _structure_table("Prompts shared with the other dataset", findings.leakage or {}),
+    ]
+    return [table for table in tables if table is not None and table.rows]
+
+
+def _evidence_table(noise: NoiseFindings) -> AuditTable:
+    """Return how often each source of evidence is right."""
+    rows = [
+        (
+            source.name,
+            f"{source.pairs:,}",
+            "-" if source.accuracy is None else f"{source.accuracy:.1%}",
+            "-" if source.low is None else f"{source.low:.1%} - {source.high:.1%}",
+        )
+        for source in noise.evidence
+    ]
+    head = ("source", "pairs", "right", "95 % interval")
+    return AuditTable("Accuracy of each evidence source, if flips are random", rows, head)
+
+
+def _probe_agreement_tables(noise: NoiseFindings) -> Iterable[AuditTable]:
+    """Return the agreement with held-out heads by annotator and source, the lowest first."""
+    for name, groups in (("annotator", noise.by_annotator), ("source", noise.by_source)):
+        rows = [
+            (
+                group.name,
+                f"{group.agreement.pairs:,}",
+                f"{group.agreement.share:.1%}",
+                f"{group.agreement.low:.1%} - {group.agreement.high:.1%}",
+            )
+            for group in groups
+        ]
+        head = (name, "pairs", "probe models agree", "95 % interval")
+        yield AuditTable(f"By {name}", rows[:MOST_ROWS], head)
+
+
+def _share_rows(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    return [
+        (
+            row["trait"],
+            f"{row['share']:.1%}",
+            f"{row['low']:.1%} - {row['high']:.1%}",
+            f"{row['pairs']:,}",
+        )
+        for row in rows
+        if row["share"] is not None
+    ]
+
+
+def _bias_table(biases: dict[str, Any]) -> AuditTable:
+    rows = [*biases["preferred_has_more"], *([biases["position"]] if "position" in biases else [])]
+    head = ("trait", "share", "95 % interval", "pairs")
+    return AuditTable("Traits that predict the preferred answer", _share_rows(rows), head)
+
+
+def _artefact_table(rows: list[dict[str, Any]]) -> AuditTable:
+    """Return the table of artefacts in only one of the two answers; only those that occur."""
+    head = ("artefact", "chosen", "95 % interval", "pairs")
+    return AuditTable(
+        "Artefacts in only one of the two answers",
+        _share_rows([row for row in rows if row["pairs"]]),
+        head,
+    )
+
+
+def _style_table(style: dict[str, Any] | None) -> AuditTable | None:
+    if not style:
+        return None
+    rows = [
+        (r["trait"], f"{r['coefficient']:+.2f}", f"{r['low']:+.2f} to {r['high']:+.2f}")
+        for r in style["coefficients"]
+    ]
+    note = (
+        f"Style features explain {style['explained']:.3f} bits per held-out vote; length alone "
+        f"explains {style['explained_by_length']:.3f}."
+    )
+    head = ("effect of +1 SD", "log odds", "95 %")
+    return AuditTable("Style: effects of all traits, fitted jointly", rows, head, note)
+
+
+def _agreement_table(agreement: dict[str, Any]) -> AuditTable | None:
+    if "krippendorff_alpha" not in agreement:
+        return None
+    rows = [
+        ("pairs with several votes", f"{agreement['pairs_with_several_votes']:,}"),
+        ("unanimous", f"{agreement['unanimous']:.1%}"),
+        ("Krippendorff's alpha", f"{agreement['krippendorff_alpha']:.3f}"),
+        ("votes against the Dawid-Skene consensus", f"{agreement['consensus_contradicts']:.1%}"),
+    ]
+    return AuditTable("Agreement of annotators", rows)
+
+
+def _annotator_table(agreement: dict[str, Any]) -> AuditTable | None:
+    """Return votes of each annotator that the consensus contradicts."""
+    rows = [
+        (str(row["worker"]), f"{row['votes']:,}", f"{row['contradicted']:.1%}")
+        for row in agreement.get("by_annotator", [])
+    ]
+    head = ("annotator", "votes", "against the consensus")
+    return AuditTable("Annotators against the consensus", rows[:MOST_ROWS], head)
+
+
+def _disagreement_table(findings: dict[str, Any] | None) -> AuditTable | None:
+    """Return the table of shares of flips, tastes and cycles, and of groups of annotators."""
+    if not findings or "shares" not in findings:
+        return None
+    rows = [(kind, f"{share:.1%}") for kind, share in findings["shares"].items()]
+    if findings.get("annotators", 0) > 1:
+        sizes = ", ".join(f"{size:.0%}" for size in findings["sizes"])
+        rows.append(("groups of annotators", sizes))
+    return AuditTable("Kinds of labels", rows, note=" ".join(findings.get("warnings", [])))
+
+
+def _feedback_table(findings: dict[str, Any] | None) -> AuditTable | None:
+    """Return what users say of answers in the middle of prompts."""
+    if not findings:
+        return None
+    rows = [
+        ("conversations with an earlier answer in the prompt", f"{findings['conversations']:,}"),
+        ("with satisfaction", f"{findings['with_sat']:.1%}"),
+        ("with dissatisfaction", f"{findings['with_dsat']:.1%}"),
+    ]
+    note = (
+        "Found by patterns, which miss paraphrases; 'curate derive --from feedback' turns it into "
+        "pairs."
+    )
+    return AuditTable("Feedback in conversations", rows, note=note)
+
+
+def _candidate_tables(findings: dict[str, Any]) -> Iterable[AuditTable]:
+    """Return how much choice there was, and disagreement by how far answers are apart."""
+    # Without a prompt of two answers there was no choice to speak of.
+    if not findings.get("comparisons"):
+        return
+    rows = [
+        ("answers per prompt", f"{findings['answers_per_prompt']:.2f}"),
+        ("mean distance of compared answers (1 - cosine)", f"{findings['mean_distance']:.3f}"),
+        ("nearly identical (cosine 0.95 and above)", f"{findings['nearly_alike']:.1%}"),
+    ]
+    if findings["relative_diversity"] is not None:
+        diversity = f"{findings['relative_diversity']:.2f}"
+        rows.append(("relative to answers to different prompts", diversity))
+    yield AuditTable("Diversity of the compared answers", rows)
+    if findings.get("spearman") is None:
+        return
+    thirds = [
+        (
+            f"{third['distance'][0]:.2f} to {third['distance'][1]:.2f}",
+            f"{third['pairs']:,}",
+            f"{third['disagreement']:.1%}",
+        )
+        for third in findings["by_distance"]
+    ]
+    note = (
+        f"Two votes on a pair differ in {findings['disagreement']:.1%}; Spearman's correlation "
+        f"with distance {findings['spearman']:+.2f} (p = {findings['p_value']:.2g})."
+    )
+    head = ("distance", "pairs", "votes differ")
+    yield AuditTable("Disagreement by distance between the answers", thirds, head, note)
+
+
+def _ranking_table(findings: dict[str, Any] | None) -> AuditTable | None:
+    if not findings:
+        return None
+    title = f"{findings['model']} ranks as the labels do"
+    if "problem" in findings:
+        return AuditTable(title, [("not measured", str(findings["problem"]))])
+    names = {"by_sum": "log-probability", "by_token": "log-probability per token"}
+    if "idealised" in findings:
+        ideal = findings["idealised"]
+        names["idealised"] = (
+            f"optimum of DPO (beta {ideal['beta']:g}, labels right {ideal['reliability']:.1%})"
+        )
+    rows = [
+        (
+            name,
+            f"{findings[key]['share']:.1%}",
+            f"{findings[key]['low']:.1%} - {findings[key]['high']:.1%}",
+        )
+        for key, name in names.items()
+    ]
+    if "idealised" not in findings:
+        rows.append(("optimum of DPO", "-", "needs the share of wrong labels: review some pairs"))
+    return AuditTable(title, rows, ("by", "share", "95 % interval"))
+
+
+def _structure_table(title: str, rows: dict[str, Any]) -> AuditTable:
+    return AuditTable(
+        title, [(name.replace("_", " "), _format_number(v)) for name, v in rows.items()]
+    )
+
+
+def _format_number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}"

@@ -1,0 +1,131 @@
+"""The user's labels as they are: does a step help, though the held-out labels are noisy too?
+
+Held-out pairs count by what is known of the truth behind their labels: see `clean_gain`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import logit
+
+from curate.benchmark.clean_gain import LabelTruth
+from curate.benchmark.data import BenchData, split_train_test
+from curate.benchmark.downstream import Weights, ranked_right
+from curate.benchmark.recipes import apply_recipe, oriented_margins
+from curate.benchmark.run import (
+    AS_LABELLED,
+    KEEP_ALL,
+    BenchPlan,
+    Experiment,
+    Experiments,
+    run_experiments,
+)
+from curate.models.heads.posterior.label_posterior import label_posterior
+from curate.pipeline.config import parse_config
+from curate.pipeline.label_evidence import label_evidence
+from curate.pipeline.plan import make_plan
+from curate.pipeline.scoring import run_scorer
+from curate.steps.context import Context, Progress
+from curate.steps.posterior import NOISE_FACT
+
+_POSTERIOR = {"scorers": [{"type": "label_em"}]}
+_MIN_PROBABILITY = 1e-6
+"""Smallest posterior, and smallest distance from 1: only reviewed labels are certain."""
+
+
+@dataclass(frozen=True)
+class GivenLabelNoise:
+    """What is known of the noise of the labels that are tested on.
+
+    Attributes:
+        text: what can be said of the share of wrong labels, for people.
+        rate: mean of the posterior of the flip rate.
+        low: lower end of its 95 % interval.
+        high: upper end.
+        judged_pairs: labels that people reviewed.
+    """
+
+    text: str
+    rate: float
+    low: float
+    high: float
+    judged_pairs: int = 0
+
+
+def label_truth(data: BenchData, context: Context) -> tuple[LabelTruth, GivenLabelNoise]:
+    """Return what `label_em` knows of each label, and of the noise in all of them.
+
+    No pair's labels, nor those of its prompt, are in what heads say of it.
+
+    Args:
+        data: pairs with their labels, from `labels_as_given`.
+        context: store and inference of language models.
+    """
+    step_context, plan = data.context(context, 0), make_plan(parse_config(_POSTERIOR))
+    (step,) = plan.scorers
+    file = oriented_margins(plan, data)
+    step_context = replace(
+        step_context, evidence=label_evidence(step, [], file, step_context.evidence.verdicts, [])
+    )
+    scores, record = run_scorer(step, data.pairs, step_context)
+    # The scorer's own, which the context holds.
+    posterior = label_posterior(data.pairs, step_context)
+    averaged = posterior.averaged
+    right = scores["label_em.posterior"].fill_null(0.5).to_numpy()
+    right_log_odds = logit(np.clip(right, _MIN_PROBABILITY, 1.0 - _MIN_PROBABILITY))
+    low, high = (averaged.rate_quantile(share) for share in (0.025, 0.975))
+    # From one half on, a label would count for the opposite answer.
+    rates = np.clip([low, averaged.rate, high], _MIN_PROBABILITY, 0.5 - _MIN_PROBABILITY)
+    label_log_odds = np.tile(-logit(rates), (len(right), 1))
+    # Terms at mean scales are surer than their average: what the label does not say is the rest.
+    terms = posterior.heads + posterior.votes + posterior.evidence
+    other_log_odds = np.where(posterior.verdicts == 0, right_log_odds - label_log_odds[:, 1], terms)
+    truth = LabelTruth(other_log_odds, label_log_odds, posterior.verdicts)
+    text = record.facts[NOISE_FACT]["text"]
+    judged_count = int((posterior.verdicts != 0).sum())
+    return truth, GivenLabelNoise(text, averaged.rate, low, high, judged_count)
+
+
+def run_given_labels(
+    data: BenchData,
+    plan: BenchPlan,
+    progress: Progress,
+    truth: LabelTruth,
+    context: Context | None = None,
+) -> Experiments:
+    """Train on the labels as they are, after each step, and test on held-out pairs.
+
+    Args:
+        data: pairs with their labels, from `labels_as_given`.
+        plan: the plan with the actions and recipes to test.
+        progress: receives the progress.
+        truth: what is known of the truth behind the labels.
+        context: store and inference of language models, for recipes that need them.
+    """
+    context = context or Context()
+    cells = [(AS_LABELLED, 0.0, seed) for seed in range(plan.seeds)]
+    experiments = run_experiments(
+        data, cells, lambda cell: _run_given_experiment(data, plan, cell[2], context), progress
+    )
+    return replace(
+        experiments, tested=[replace(tested, truth=truth) for tested in experiments.tested]
+    )
+
+
+def _run_given_experiment(
+    data: BenchData, plan: BenchPlan, seed: int, context: Context
+) -> Experiment:
+    train, held_out = split_train_test(data, seed)
+    step_context = train.context(context, seed)
+    outcomes = {r.name: apply_recipe(train, r, step_context) for r in plan.writable}
+    weights = {KEEP_ALL: Weights(np.ones(len(train.pairs)))}
+    weights |= {name: outcome.weights() for name, outcome in outcomes.items()}
+    right = ranked_right(train, held_out, weights)
+    rows = []
+    for name, value in zip(weights, right.mean(axis=0), strict=True):
+        row = {"method": name, "pairs": len(train.pairs), "downstream_accuracy": float(value)}
+        acted = {} if name == KEEP_ALL else outcomes[name].acted()
+        rows.append(row | acted)
+    return Experiment(rows, list(weights), right)
