@@ -17,10 +17,22 @@ class RankingRule(StrictModel):
     pairs: Literal["best_worst", "best_random", "best_rest", "all"] = Field(
         "best_worst",
         description="best_worst: one pair a prompt; best_random: the best and one of the others; "
-        "best_rest: the best with each other answer; all: every two answers.",
+        "best_rest: the best with each other answer; all: every two answers. Chosen among the "
+        "pairs that meet all conditions below.",
     )
     min_gap: float = Field(
         0.0, ge=0, description="Pairs whose scores differ by less than this are not made."
+    )
+    chosen_min: float | None = Field(None, description="Smallest score of a chosen answer.")
+    rejected_max: float | None = Field(None, description="Largest score of a rejected answer.")
+    max_length_ratio: float | None = Field(
+        None,
+        ge=1,
+        description="Pairs whose longer answer has more than this many times the characters of "
+        "the shorter one are not made; 1.2 gives pairs of similar length.",
+    )
+    max_pairs: int | None = Field(
+        None, ge=1, description="Most pairs of a prompt; more are drawn by the seed."
     )
     weights: dict[str, float] = Field(
         default_factory=lambda: {"helpfulness": 1.0},
@@ -32,4 +44,11 @@ class RankingRule(StrictModel):
         description="Of UltraFeedback: the mean of a critic's ratings by aspect, or its overall "
         "score, which is 10 where some critics meant 1.",
     )
-    seed: int = Field(0, ge=0, description="Of best_random, and of the choice among equal scores.")
+    seed: int = Field(
+        0, ge=0, description="Of best_random, of max_pairs, and of the choice among equal scores."
+    )
+
+    def conditions(self) -> list[str]:
+        """Return the names of the conditions that are set, besides `min_gap`."""
+        names = ("chosen_min", "rejected_max", "max_length_ratio")
+        return [name for name in names if getattr(self, name) is not None]

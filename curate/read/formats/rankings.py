@@ -22,6 +22,7 @@ _MAX_ANSWERS = 1_048_576
 """More than there are answers to a prompt."""
 _TOO_FEW = "the ranking makes no pair; expected two scored answers or more"
 _TOO_CLOSE = "the scores of no two answers of the ranking differ by ranking.min_gap"
+_NOT_ALLOWED = "no two answers of the ranking meet the conditions of input.ranking: {}"
 _UNSCORED = "rankings hold answers without a text or a score, which make no pair"
 
 
@@ -45,13 +46,11 @@ def pairs_from_rankings(
     _note_ties(numbered, form)
     # Each answer with each other one of its row; the filter leaves better before worse.
     answer_pairs = numbered.join(numbered, on=ROW, suffix="_other", maintain_order="left_right")
-    answer_pairs = answer_pairs.filter(
-        pl.col("_order") < pl.col("_order_other"), _is_requested_pair(rule)
-    )
     gap = pl.col("score") - pl.col("score_other")
-    answer_pairs = answer_pairs.with_columns(strength=gap.cast(pl.Float32)).filter(
-        gap >= rule.min_gap
+    answer_pairs = answer_pairs.with_columns(_gap=gap, strength=gap.cast(pl.Float32)).filter(
+        pl.col("_order") < pl.col("_order_other"), *_conditions(rule)
     )
+    answer_pairs = _draw_pairs(_select_pairs(answer_pairs, rule), rule)
     pairs = rows.drop("_ranked").join(answer_pairs, on=ROW, maintain_order="left_right")
     pairs = pairs.with_columns(add_to_extra("pair_of_answers", _both_as_json("_at"))).with_columns(
         add_to_extra("scores", _both_as_json("score")),
@@ -59,7 +58,7 @@ def pairs_from_rankings(
         rejected="turns_other",
         is_tie=pl.col("strength") == 0,
     )
-    without_pair = _list_unpaired_rankings(rows, pairs, numbered)
+    without_pair = _list_unpaired_rankings(rows, pairs, numbered, rule)
     return pl.concat([pairs, without_pair], how="diagonal").sort(ROW, maintain_order=True)
 
 
@@ -72,7 +71,7 @@ def _number_by_rank(answers: pl.DataFrame, seed: int) -> pl.DataFrame:
         ROW, "score", "_drawn", "_at", descending=[False, True, False, False]
     )
     order = pl.int_range(pl.len()).over(ROW)
-    return best_first.drop("_drawn").with_columns(_order=order, _last=pl.len().over(ROW) - 1)
+    return best_first.drop("_drawn").with_columns(_order=order)
 
 
 def _list_scored_answers(rows: pl.DataFrame, form: Format) -> pl.DataFrame:
@@ -92,13 +91,16 @@ def _list_scored_answers(rows: pl.DataFrame, form: Format) -> pl.DataFrame:
 
 
 def _list_unpaired_rankings(
-    rows: pl.DataFrame, pairs: pl.DataFrame, answers: pl.DataFrame
+    rows: pl.DataFrame, pairs: pl.DataFrame, answers: pl.DataFrame, rule: RankingRule
 ) -> pl.DataFrame:
-    """List rows with too few answers to compare, or with too close scores."""
+    """List rows with too few answers to compare, or with no two that meet the conditions."""
+    conditions = rule.conditions()
+    names = [*(["min_gap"] if rule.min_gap else []), *conditions]
+    not_allowed = _NOT_ALLOWED.format(", ".join(names)) if conditions else _TOO_CLOSE
     unpaired = rows.drop("_ranked").join(pairs, on=ROW, how="anti")
     unpaired = unpaired.join(answers.group_by(ROW).len("_count"), on=ROW, how="left")
     several = pl.col("_count").fill_null(0) >= _MIN_ANSWERS
-    reason = pl.when(several).then(pl.lit(_TOO_CLOSE)).otherwise(pl.lit(_TOO_FEW))
+    reason = pl.when(several).then(pl.lit(not_allowed)).otherwise(pl.lit(_TOO_FEW))
     return unpaired.with_columns(reason.alias(NO_PAIR)).drop("_count")
 
 
@@ -132,15 +134,48 @@ def answer_metadata(*fields: str) -> pl.Expr:
     return pl.when(has_value).then(pl.struct(values).struct.json_encode())
 
 
-def _is_requested_pair(rule: RankingRule) -> pl.Expr:
+def _conditions(rule: RankingRule) -> list[pl.Expr]:
+    """Return the conditions on two answers, better before worse."""
+    conditions = [pl.col("_gap") >= rule.min_gap]
+    if rule.chosen_min is not None:
+        conditions.append(pl.col("score") >= rule.chosen_min)
+    if rule.rejected_max is not None:
+        conditions.append(pl.col("score_other") <= rule.rejected_max)
+    if rule.max_length_ratio is not None:
+        lengths = (_characters("turns"), _characters("turns_other"))
+        longer, shorter = pl.max_horizontal(*lengths), pl.min_horizontal(*lengths)
+        conditions.append(longer <= shorter * rule.max_length_ratio)
+    return conditions
+
+
+def _characters(turns: str) -> pl.Expr:
+    """Return the characters of an answer."""
+    return pl.col(turns).list.eval(pl.element().struct.field("content").str.len_chars()).list.sum()
+
+
+def _select_pairs(pairs: pl.DataFrame, rule: RankingRule) -> pl.DataFrame:
+    """Return the pairs of each row that the rule asks for, of those that meet its conditions."""
     if rule.pairs == "all":
-        return pl.lit(True)
-    best = pl.col("_order") == 0
+        return pairs
+    if rule.pairs == "best_worst":
+        # By the gap and not by the first and the last answer, which may not meet the conditions.
+        widest = pairs.filter(pl.col("_gap") == pl.col("_gap").max().over(ROW))
+        first = widest.filter(pl.col("_order") == pl.col("_order").min().over(ROW))
+        return first.filter(pl.col("_order_other") == pl.col("_order_other").max().over(ROW))
+    with_best = pairs.filter(pl.col("_order") == pl.col("_order").min().over(ROW))
     if rule.pairs == "best_rest":
-        return best
-    if rule.pairs == "best_random":
-        return best & (pl.col("_order_other") == 1 + _random_below(pl.col("_last"), rule.seed))
-    return best & (pl.col("_order_other") == pl.col("_last"))
+        return with_best
+    number = pl.int_range(pl.len()).over(ROW)
+    return with_best.filter(number == _random_below(pl.len().over(ROW), rule.seed))
+
+
+def _draw_pairs(pairs: pl.DataFrame, rule: RankingRule) -> pl.DataFrame:
+    """Return at most `max_pairs` pairs of each row, drawn by the seed, in their order."""
+    if rule.max_pairs is None:
+        return pairs
+    number = pl.int_range(pl.len()).over(ROW)
+    draw = _hash_number(pl.col(ROW) * _MAX_ANSWERS + number, rule.seed)
+    return pairs.filter(draw.rank("ordinal").over(ROW) <= rule.max_pairs)
 
 
 def _random_below(bound: pl.Expr, seed: int) -> pl.Expr:
