@@ -162,12 +162,14 @@ class Consensus(Filter[ConsensusParams]):
 
     def _record_groups(self, votes: pl.DataFrame, keep: pl.Series, context: Context) -> None:
         groups = votes.filter(pl.col("people") > 1)
-        context.facts |= {
-            "answers_voted_on": groups["task"].n_unique(),
-            "votes": len(groups),
-            "merged": int((~keep).sum()),
-            "even": groups.filter("even")["task"].n_unique(),
-        }
+        context.facts.update(
+            {
+                "answers_voted_on": groups["task"].n_unique(),
+                "votes": len(groups),
+                "merged": int((~keep).sum()),
+                "even": groups.filter("even")["task"].n_unique(),
+            }
+        )
         anonymous = votes.filter(pl.col("annotator").is_null(), pl.col("label") != TIE)
         contradicting = anonymous.filter(pl.col("label").n_unique().over("task") > 1)
         if len(contradicting):

@@ -102,7 +102,7 @@ class ContextScorer(Scorer[ContextParams]):
         share_elsewhere = (pl.col("all_low") - pl.col("w")) / (pl.col("total") - pl.col("n"))
         frame = counted.with_columns(several=several, here=share_in_context, there=share_elsewhere)
         frame = frame.with_columns(p=pl.Series(_fisher_p_values(frame)))
-        context.facts |= _turning_facts(frame)
+        context.facts.update(_turning_facts(frame))
         # Negative where the two majorities prefer different answers.
         agreement = (pl.col("here") - 0.5) * (pl.col("there") - 0.5)
         return frame.select(

@@ -146,19 +146,21 @@ class Coverage(Scorer[CoverageParams]):
         weight = np.exp(ratio - ratio.max())
         k = min(self.params.k, len(target_texts) - 1)
         farthest = np.argsort(-coverage.target_distance, kind="stable")[:_MAX_TARGETS_LISTED]
-        context.facts |= {
-            "targets": len(target_texts),
-            "coverage": round(float(coverage.covered.mean()), 4),
-            "density": round(float(coverage.inside.mean()) / k, 4),
-            "precision": round(float((coverage.inside > 0).mean()), 4),
-            "effective_share": round(
-                float(weight.sum() ** 2 / np.square(weight).sum()) / len(weight), 4
-            ),
-            "farthest_targets": [
-                {
-                    "target": target_texts[i].label(),
-                    "distance": round(float(coverage.target_distance[i]), 4),
-                }
-                for i in farthest
-            ],
-        }
+        context.facts.update(
+            {
+                "targets": len(target_texts),
+                "coverage": round(float(coverage.covered.mean()), 4),
+                "density": round(float(coverage.inside.mean()) / k, 4),
+                "precision": round(float((coverage.inside > 0).mean()), 4),
+                "effective_share": round(
+                    float(weight.sum() ** 2 / np.square(weight).sum()) / len(weight), 4
+                ),
+                "farthest_targets": [
+                    {
+                        "target": target_texts[i].label(),
+                        "distance": round(float(coverage.target_distance[i]), 4),
+                    }
+                    for i in farthest
+                ],
+            }
+        )

@@ -203,7 +203,7 @@ class Disagreement(HeldOutScorer[DisagreementParams]):
         self, pairs: pl.DataFrame, voting: NDArray[np.bool_], context: Context
     ) -> AnnotatorVotes:
         """Return votes by annotator, or by one person where too few annotators are known."""
-        chosen, rejected = answer_features(context, "embedding")
+        chosen, rejected = answer_features(pairs, context, "embedding")
         names, annotator = frequent_annotators(pairs["annotator"], voting)
         if len(names) < MIN_ANNOTATORS:
             context.warnings.append(
@@ -291,7 +291,7 @@ def _is_surely_better(
     margins = (group_margins.margin[voting] for group_margins in (general, rewards))
     general_fit, reward_fit = (log_expit(m * calibrate(m).scale) for m in margins)
     gain = MeanDifference.of(general_fit - reward_fit)
-    context.facts |= gain.facts("gain_of_cycles")
+    context.facts.update(gain.facts("gain_of_cycles"))
     return gain.sure
 
 

@@ -134,7 +134,7 @@ class GeneralPreference(HeldOutScorer[GeneralPreferenceParams]):
         gain_estimate = MeanDifference.of(gain)
         # Weighted by the distance of both probabilities: nearly equal ones are no cycle.
         distance = np.abs(expit(margin) - expit(linear))[(margin > 0) & (linear <= 0)]
-        context.facts |= gain_estimate.facts("gain")
+        context.facts.update(gain_estimate.facts("gain"))
         # Without better held-out prediction, single pairs called cycles are chance.
         context.facts["intransitive_share"] = (
             round(float(distance.sum() / len(gain)), 4) * gain_estimate.sure

@@ -201,6 +201,6 @@ class MultiReward(Scorer[MultiRewardParams]):
         context.facts["weights"] = dict(
             zip(names, (common.mean(axis=0) / scale).round(4).tolist(), strict=True)
         )
-        context.facts |= gain.facts("gain_of_weights_by_prompt")
+        context.facts.update(gain.facts("gain_of_weights_by_prompt"))
         context.facts["weights_by_prompt"] = gain.sure
         return gain.sure

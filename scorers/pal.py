@@ -100,7 +100,7 @@ class PAL(HeldOutScorer[PALParams]):
             )
             nulls = pl.repeat(None, len(pairs), eager=True)
             return pl.DataFrame({"margin": nulls, "controversy": nulls, "group": nulls})
-        chosen, rejected = answer_features(context, "embedding")
+        chosen, rejected = answer_features(pairs, context, "embedding")
         p, seed = self.params, context.step_seed(self.name)
         prompt = context.prompt_groups(pairs)
         member_votes = AnnotatorVotes(

@@ -121,7 +121,7 @@ def context_of(pairs: pl.DataFrame, vectors: dict[str, np.ndarray], dim: int) ->
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
     rows = [vectors.get(text, noise[i]) for i, text in enumerate(texts)]
     features = Features(np.stack(rows).astype(np.float32), text_style(texts), index)
-    return Context(features_of=lambda: features)
+    return Context().for_pairs(pairs, features)
 
 
 def audit_report(**sections: Any) -> AuditReport:

@@ -99,7 +99,7 @@ def audit_pairs(
     context, facts = _embedded_context(frame, pairs.folders, options, progress)
     matched = None if reviews is None else _match_verdicts(frame, reviews.verdicts)
     judgements = None if matched is None else label_verdicts(frame, matched.verdicts.frame)
-    context.evidence = audited_evidence(frame, judgements)
+    context = replace(context, evidence=audited_evidence(frame, judgements))
     findings = _audit_all_pairs(pairs, against)
     findings |= _audit_sample(frame, context, options)
     report = AuditReport(versions(), options.seed, dataset, facts, sampled=sampled, **findings)
@@ -118,8 +118,7 @@ def _embedded_context(
     """Return a context with the embedded pairs, and facts of the embedding."""
     features, facts = embed_frame(frame, options.embedder, options.store, progress, media=folders)
     context = standalone_context(options.embedder, options.store, options.seed, progress)
-    context.features_of = lambda: features
-    return context, facts
+    return context.for_pairs(frame, features), facts
 
 
 def _audit_all_pairs(pairs: Pairs, against: Pairs | None) -> dict[str, Any]:

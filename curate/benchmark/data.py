@@ -71,11 +71,10 @@ class BenchData:
 
     def take(self, rows: NDArray[np.int64]) -> BenchData:
         """Return some of the pairs."""
-        index = {side: positions[rows] for side, positions in self.features.index.items()}
         return replace(
             self,
             pairs=self.pairs[rows],
-            features=replace(self.features, index=index),
+            features=self.features.take(rows),
             margin=None if self.margin is None else self.margin[rows],
             judgements=None if self.judgements is None else self.judgements[rows],
             turned=None if self.turned is None else self.turned[rows],
@@ -100,9 +99,8 @@ class BenchData:
 
     def context(self, parent: Context, seed: int) -> Context:
         """Return a context for these pairs, with the verdicts on them."""
-        context = parent.for_pairs(seed, self.features)
-        context.evidence = LabelEvidence(verdicts=self.judgements)
-        return context
+        context = parent.for_pairs(self.pairs, self.features, seed)
+        return replace(context, evidence=LabelEvidence(verdicts=self.judgements))
 
 
 def held_out_mask(groups: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:

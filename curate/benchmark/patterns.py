@@ -40,7 +40,7 @@ def ambiguity_flips(data: BenchData, rate: float, rng: np.random.Generator) -> N
     margin = data.margin
     if margin is None:
         seed = int(rng.integers(2**31))
-        context = Context(seed=seed, features_of=lambda: data.features)
+        context = Context(seed=seed).for_pairs(data.pairs, data.features)
         margin = held_out_margins(data.pairs, context).margin
     weight = 1.0 - np.abs(2.0 * expit(margin) - 1.0)
     return rng.random(len(margin)) < _scale_to_mean(weight, rate)

@@ -71,7 +71,7 @@ def explain_labels(
     context = standalone_context(config, store, seed, progress)
     is_voted = _require_votes(vote_mask(pairs.frame, context))
     features, facts = embed_frame(pairs.frame, config, store, progress, media=pairs.folders)
-    context.features_of = lambda: features
+    context = context.for_pairs(pairs.frame, features)
     fitted = fit_to_run(pairs.frame, context, is_voted, settings)
     findings = {"versions": versions(), "seed": seed, "embedder": facts}
     findings["notes"] = pairs.reading_notes()

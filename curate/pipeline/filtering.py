@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ import polars as pl
 from curate.data.attachments import MEDIA
 from curate.data.process import release_free_memory
 from curate.data.row_selection import ROW_NUMBER, RowSelection, expand_to_all_rows
-from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, MESSAGES
+from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, MESSAGES, PAIR_COLUMNS
 from curate.models.heads.noise.learnability import LEARNABILITY_FACT
 from curate.pipeline.bias_watch import BiasWatch
 from curate.pipeline.extra_columns import with_extras
@@ -197,8 +198,10 @@ def _filter_verdict(step: FilterStep, input_pairs: RowSelection, context: Contex
     wide = any(input_pairs.table.schema.get(column) in (MESSAGES, MEDIA) for column in reads)
     present = [name for name in reads if name in input_pairs.columns]
     names = input_pairs.columns if wide else list(dict.fromkeys(("pair_id", *present)))
+    pairs = input_pairs.select(names)
+    texts = None if wide else partial(input_pairs.select, list(PAIR_COLUMNS))
     try:
-        verdict = step.filter.apply(input_pairs.select(names), context)
+        verdict = step.filter.apply(pairs, context.on_pairs(pairs, texts))
     except pl.exceptions.ColumnNotFoundError as error:
         problem = f"step '{step.name}' reads a column that its reads() does not name: {error}"
         raise RuntimeError(problem) from error

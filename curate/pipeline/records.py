@@ -27,10 +27,8 @@ def store_embedding_record(steps: list[StepRecord], context: Context, cache: Sco
     step_context, key = context.for_step(), cache.key_of(["embedding"], embedded=True)
     embed_record = next((step for step in steps if step.kind == "embed"), None)
     if embed_record is not None:
-        step_context.facts, step_context.warnings = (
-            dict(embed_record.facts),
-            list(embed_record.warnings),
-        )
+        step_context.facts.update(embed_record.facts)
+        step_context.warnings.extend(embed_record.warnings)
         cache.put(key, pl.DataFrame({"pairs": [embed_record.rows_in]}), step_context)
         return
     stored = cache.get(key, step_context, rows_as_pairs=False)

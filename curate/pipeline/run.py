@@ -203,7 +203,7 @@ class Pipeline:
             steps = [evidence.in_record(record)]
             config = self._with_embedder(pairs.frame, steps)
             context = self._context(config, pairs, steps, progress, scratch, engine, store)
-            context.evidence = evidence.labels
+            context = replace(context, evidence=evidence.labels)
             cache = ScoreCache(store, pairs, config)
             # Scores of all scorers first, then filters: each filter may read each score.
             inputs = (self.plan.scorers, pairs.frame, context, cache, engine, steps)
@@ -324,18 +324,20 @@ class Pipeline:
             workers=engine.workers,
         )
         if self.plan.needs_embeddings:
-            _add_embedder(context, config, pairs.frame, engine, steps)
-        return context
+            return _embedding_context(context, config, pairs.frame, engine, steps)
+        return context.for_pairs(pairs.frame)
 
 
-def _add_embedder(
+def _embedding_context(
     context: Context,
     config: PipelineConfig,
     frame: pl.DataFrame,
     engine: Engine,
     steps: list[StepRecord],
-) -> None:
-    """Let the context embed the pairs on first use, which adds the step "embed" to the records."""
+) -> Context:
+    """Return a context that embeds the pairs on first use, which adds the step "embed" to the
+    records.
+    """
     from curate.models.embed.device import choose_device
 
     def embed() -> Features:
@@ -347,7 +349,7 @@ def _add_embedder(
             config.inference,
             context.scratch,
             engine.embedder,
-            lambda column: media_set_for(frame, column, context),
+            lambda column: media_set_for(frame, column, pairs_context),
         )
         release_free_memory()
         rows, seconds = len(frame), facts.pop("seconds")
@@ -355,9 +357,12 @@ def _add_embedder(
         steps.append(StepRecord("embed", "embed", rows, rows, seconds, facts, notes))
         return features
 
-    context.device = choose_device(config.embedder.device)
-    context.features_of = embed
-    context.embed = lambda texts: embed_texts(texts, config.embedder, config.inference)
+    pairs_context = replace(
+        context,
+        device=choose_device(config.embedder.device),
+        embed=lambda texts: embed_texts(texts, config.embedder, config.inference),
+    ).for_pairs(frame, embed)
+    return pairs_context
 
 
 def _weight_product(weights: list[str]) -> list[pl.Expr]:

@@ -82,7 +82,7 @@ def run_scorer(
         cache: cache of scores of earlier runs; default none.
         engine: the engine that computes scores; default this process.
     """
-    started, step_context = time.perf_counter(), context.for_step()
+    started, step_context = time.perf_counter(), context.for_step().on_pairs(pairs)
     frame = None
     if cache is not None:
         key = cache.key(step, context.device, context.evidence)

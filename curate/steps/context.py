@@ -1,26 +1,22 @@
-"""What a step can use besides the pairs: features, folds, random numbers, device, progress."""
+"""What a step can use besides the pairs: settings, random numbers, progress, and their views."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import polars as pl
 
-from curate.data.hashes import (
-    numbers_by_key,
-    prompt_keys,
-    same_answers,
-    vote_keys_in_batches,
-)
 from curate.data.renamed import warn_renamed
 from curate.steps.evidence import LabelEvidence
 from curate.steps.models import Inference
+from curate.steps.pair_view import PairView, PairViews
+from curate.steps.step_report import StepReport
 from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
@@ -31,13 +27,6 @@ if TYPE_CHECKING:
     from curate.steps.features import Features
     from curate.steps.workers import Workers
     from curate.store.store import Store
-
-T = TypeVar("T")
-PROMPT_GROUPS, SAME_ANSWERS, VOTE_KEYS = "prompt_groups", "same_answers", "vote_keys"
-_RENAMED = {"of_pairs": "cached_for_pairs", "shared": "cached", "workspace": "scratch"}
-"""Names of version 0.2 that plug-ins use; they stay for one release."""
-MODELS = "models"
-"""Key of the loaded models among the cached objects."""
 
 
 class Task(Protocol):
@@ -77,9 +66,12 @@ class SilentProgress:
         yield _SilentTask()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Context:
-    """State that all steps of a run share; costly objects are computed once, on first use.
+    """Settings of a run, and access to what its steps share.
+
+    What is computed from pairs belongs to these pairs: `view(pairs)` returns them with their
+    features, prompt numbers and cached objects.
 
     Attributes:
         seed: seed of the run; each step derives its own generator from it by name.
@@ -88,15 +80,15 @@ class Context:
         store: stores costly results for the next run; None stores nothing.
         scratch: space for arrays and tables as long as the run's pairs.
         inference: how language and reward models are run.
-        features_of: function that returns the features of the run's pairs (it embeds each distinct
-            text once).
         embed: function that embeds other texts with the run's embedder: (texts, dim), rows of
             length 1.
         workers: workers that compute on partitions of the pairs; None: this process computes all.
         folders: folders of the data, in which media files are searched.
-        evidence: margins of other judges and reviewed pairs, as the step's `evidence:` requests.
-        facts: facts about the whole dataset that a step adds to the manifest.
-        warnings: warnings that a step adds for the user.
+        evidence: margins of other judges and reviewed pairs, as the step's `evidence:` requests;
+            of all pairs of the run (see `evidence_of`).
+        report: receives what the step reports of the whole dataset.
+        models: loaded models, which depend on no pairs; the latest last.
+        views: views of pairs.
 
     Examples:
         >>> context = Context(seed=1)
@@ -111,59 +103,112 @@ class Context:
     store: Store | None = None
     scratch: ScratchSpace = field(default_factory=ScratchSpace)
     inference: Inference = field(default_factory=Inference)
-    features_of: Callable[[], Features] | None = None
     embed: Callable[[list[str]], NDArray[np.float32]] | None = None
     workers: Workers | None = None
     folders: tuple[Path, ...] = ()
     evidence: LabelEvidence = field(default_factory=LabelEvidence)
-    facts: dict[str, Any] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    _shared: dict[Any, Any] = field(default_factory=dict, repr=False)
+    report: StepReport = field(default_factory=StepReport)
+    models: OrderedDict[object, object] = field(default_factory=OrderedDict, repr=False)
+    views: PairViews = field(default_factory=PairViews, repr=False)
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            if name not in _RENAMED:
+            old_names = {
+                "workspace": ("scratch", lambda: self.scratch),
+                "shared": ("view(pairs).cached", lambda: self._cached_for_step),
+                "cached": ("view(pairs).cached", lambda: self._cached_for_step),
+                "of_pairs": ("view(pairs).cached", lambda: self._cached_for_pairs),
+                "cached_for_pairs": ("view(pairs).cached", lambda: self._cached_for_pairs),
+            }
+            if name not in old_names:
                 raise AttributeError(f"'Context' has no attribute {name!r}")
-            warn_renamed(f"Context.{name}", f"Context.{_RENAMED[name]}")
-            return getattr(self, _RENAMED[name])
+            new_name, get = old_names[name]
+            warn_renamed(f"Context.{name}", f"Context.{new_name}")
+            return get()
+
+        def _cached_for_step(self, key: Hashable, make: Callable[[], Any]) -> Any:
+            """Return the cached object under `key` of the step's pairs, as old plug-ins ask."""
+            view = self.views.step
+            if view is None:
+                # A worker of a row scorer, where old plug-ins keep their models.
+                if key not in self.models:
+                    self.models[key] = make()
+                return self.models[key]
+            return view.cached(key, make)
+
+        def _cached_for_pairs(
+            self, key: Hashable, pairs: pl.DataFrame, make: Callable[[], Any]
+        ) -> Any:
+            return self.view(pairs).cached(key, make)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Facts about the whole dataset that the step adds to the manifest."""
+        return self.report.facts
+
+    @property
+    def warnings(self) -> list[str]:
+        """Warnings that the step adds for the user."""
+        return self.report.warnings
 
     def for_step(self) -> Context:
-        """Return the same context with empty facts and warnings."""
-        # `_shared` stays the same object, so that later steps find what earlier ones cached.
-        return replace(self, facts={}, warnings=[])
+        """Return the same context with an empty report, for a step on the pairs of the run."""
+        return replace(self, report=StepReport(), views=PairViews(self.views.run))
 
-    def for_pairs(self, seed: int, features: Features) -> Context:
-        """Return a context for other pairs, with the same settings and loaded models."""
-        pairs_context = replace(
+    def on_pairs(
+        self, pairs: pl.DataFrame, texts: Callable[[], pl.DataFrame] | None = None
+    ) -> Context:
+        """Return the same context, with the same report, for a step that receives these pairs.
+
+        Args:
+            pairs: the pairs that the step receives.
+            texts: returns the columns of prompts and answers, if `pairs` lacks them.
+        """
+        run = self.views.run
+        if run is not None and run.frame is pairs:
+            return self
+        step = PairView(pairs, self.scratch, run=run, texts=texts)
+        return replace(self, views=PairViews(run, step))
+
+    def for_pairs(
+        self,
+        pairs: pl.DataFrame,
+        features: Features | Callable[[], Features] | None = None,
+        seed: int | None = None,
+    ) -> Context:
+        """Return a context for other pairs, with the same settings and loaded models.
+
+        Args:
+            pairs: all pairs of the run.
+            features: their features, or a function that computes them on first use.
+            seed: seed of the run; default the same.
+        """
+        return replace(
             self,
-            seed=seed,
-            features_of=lambda: features,
+            seed=self.seed if seed is None else seed,
             evidence=LabelEvidence(),
-            facts={},
-            warnings=[],
+            report=StepReport(),
+            views=PairViews(PairView(pairs, self.scratch, features)),
         )
-        # Everything else in the cache (groups, votes, heads) belongs to the earlier pairs.
-        pairs_context._shared = {MODELS: self.cached(MODELS, OrderedDict)}
-        return pairs_context
 
-    def cached(self, key: Any, make: Callable[[], T]) -> T:
-        """Return the object under `key`; `make` creates it on first use."""
-        if key not in self._shared:
-            self._shared[key] = make()
-        value: T = self._shared[key]
-        return value
+    def view(self, pairs: pl.DataFrame) -> PairView:
+        """Return these pairs with all that was computed from exactly them."""
+        return self.views.view(pairs, self.scratch)
 
-    def preset(self, values: dict[str, Any]) -> None:
-        """Put objects under their keys, so that `cached` need not create them."""
-        self._shared.update(values)
+    def evidence_of(self, pairs: pl.DataFrame) -> LabelEvidence:
+        """Return the evidence of these pairs' labels, as they stand in `pairs`."""
+        view, evidence = self.view(pairs), self.evidence
+        if view.run is None or not (evidence.sources or evidence.verdicts is not None):
+            return evidence
+        return evidence.take(view.in_run.rows).flipped(view.in_run.flips)
 
     @property
     def features(self) -> Features:
-        """Return the embeddings of prompts and answers of all pairs of the run."""
-        if self.features_of is None:
+        """Features of the pairs that the step received."""
+        if self.views.step is None:
             raise RuntimeError("this step needs embeddings, but the run was planned without them")
-        return self.cached("features", self.features_of)
+        return self.views.step.features
 
     def step_seed(self, *names: str | int) -> int:
         """Return a seed for one step: equal for the same run seed and names, else independent."""
@@ -177,54 +222,16 @@ class Context:
 
     def same_answers(self, pairs: pl.DataFrame) -> NDArray[np.bool_]:
         """Return whether chosen and rejected are equal in every role and content, (pairs,)."""
-        return self.cached_for_pairs(SAME_ANSWERS, pairs, lambda: same_answers(pairs).to_numpy())
+        return self.view(pairs).same_answers
 
     def prompt_groups(self, pairs: pl.DataFrame) -> NDArray[np.int64]:
-        """Return the number of each pair's prompt, (pairs,), from 0.
-
-        Prompts are numbered by the rank of their hashes, so that a draw by prompt does not depend
-        on the order of the rows in a file.
-        """
-
-        def make() -> NDArray[np.int64]:
-            out = self.scratch.array("prompt groups", (len(pairs),), np.int64)
-            return numbers_by_key(prompt_keys(pairs), out)[0]
-
-        return self.cached_for_pairs(PROMPT_GROUPS, pairs, make)
+        """Return the number of each pair's prompt; see `PairView.prompt_groups`."""
+        return self.view(pairs).prompt_groups
 
     def row_order(self, pairs: pl.DataFrame) -> NDArray[np.int64]:
-        """Return the rows in the order of the hashes of their ids, (pairs,).
-
-        This order does not depend on the order of the rows in a file.
-        """
-
-        def make() -> NDArray[np.int64]:
-            order = pairs["pair_id"].hash().arg_sort().to_numpy().astype(np.int64)
-            return self.scratch.persist_array("row order", order)
-
-        return self.cached_for_pairs("row_order", pairs, make)
+        """Return the rows in an order that no file decides; see `PairView.row_order`."""
+        return self.view(pairs).row_order
 
     def vote_keys(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Return `curate.data.hashes.vote_keys` of the pairs; texts are hashed once per run."""
-
-        def make() -> pl.DataFrame:
-            return self.scratch.collect("vote keys", vote_keys_in_batches(pairs))
-
-        return self.cached_for_pairs(VOTE_KEYS, pairs, make)
-
-    def cached_for_pairs(self, key: str, pairs: pl.DataFrame, make: Callable[[], T]) -> T:
-        """Return the object under `key` for exactly these pairs in this order, or create it.
-
-        A filter receives other pairs than a scorer, and a row scorer receives a batch: an object
-        that was created for other pairs is never returned.
-        """
-        ids = pairs.get_column("pair_id", default=None)
-        # Without ids nothing identifies the pairs, and a guess could return another set's object.
-        if ids is None:
-            return make()
-        entry = self._shared.get(key)
-        if entry is None or len(entry[0]) != len(ids) or not entry[0].equals(ids):
-            entry = (ids, make())
-            self._shared[key] = entry
-        value: T = entry[1]
-        return value
+        """Return `curate.data.hashes.vote_keys` of the pairs; texts are hashed once."""
+        return self.view(pairs).vote_keys

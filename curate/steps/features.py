@@ -67,6 +67,10 @@ class Features:
             out[rows] = np.einsum("nd,nd->n", self.of(other, rows), self.of(part, rows))
         return out
 
+    def take(self, rows: NDArray[np.int64]) -> Features:
+        """Return the features of the pairs with these row numbers; vectors are shared."""
+        return replace(self, index={part: index[rows] for part, index in self.index.items()})
+
     def flipped(self, flips: NDArray[np.bool_]) -> Features:
         """Return the features with chosen and rejected swapped where `flips` is true."""
         chosen, rejected = self.index["chosen"], self.index["rejected"]

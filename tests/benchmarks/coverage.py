@@ -65,7 +65,7 @@ class FlippableMargins:
     """
 
     def __init__(self, data: BenchData) -> None:
-        context = Context(features_of=lambda: data.features)
+        context = Context().for_pairs(data.pairs, data.features)
         keys = context.vote_keys(data.pairs)
         self._order = PromptOrder.of(data.pairs["pair_id"], keys["prompt"], context.scratch)
         self._weights = vote_weights(keys, np.ones(len(data.pairs), dtype=bool))

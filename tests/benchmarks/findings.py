@@ -139,7 +139,7 @@ def selections(
 def facts(pairs: pl.DataFrame, features: Features) -> None:
     """Print what each scorer found of the data set as a whole."""
     for name, (parameters, keys) in FACTS.items():
-        context = Context(features_of=lambda: features)
+        context = Context().for_pairs(pairs, features)
         try:
             build_step(scorer_class(name), parameters, name).score(pairs, context)
         except Exception as error:
@@ -161,7 +161,7 @@ def coverage(pairs: pl.DataFrame, features: Features, targets: dict[str, list[st
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "targets.parquet"
             pl.DataFrame({"prompt": texts}).write_parquet(path)
-            context = Context(features_of=lambda: features, embed=lambda t: embedded(tuple(t)))
+            context = Context(embed=lambda t: embedded(tuple(t))).for_pairs(pairs, features)
             build_step(scorer_class("coverage"), {"targets": [str(path)]}, "coverage").score(
                 pairs, context
             )

@@ -88,7 +88,7 @@ def one_run(pipe: Any, rows: int, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as place:
         scratch = ScratchSpace(Path(place))
         pairs, features = make_vectors(rows, scratch)
-        context = Context(features_of=lambda: features, scratch=scratch)
+        context = Context(scratch=scratch).for_pairs(pairs, features)
         steps = (
             RewardMargin(),
             DONOD(),

@@ -52,7 +52,7 @@ def cell(data: BenchData, rate: float, seed: int, scorer: MarginParams) -> tuple
     rng = np.random.default_rng(experiment_seed(data.name, "symmetric", rate, seed))
     train, _ = split_train_test(data, seed)
     noisy, flips = inject_flips(train, "symmetric", rate, rng)
-    context = Context(seed=seed, features_of=lambda: noisy.features)
+    context = Context(seed=seed).for_pairs(noisy.pairs, noisy.features)
     started = time.process_time()
     right = scorer.posterior(noisy.pairs, context).right
     return float(roc_auc_score(flips, -right)), time.process_time() - started

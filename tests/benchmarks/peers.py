@@ -55,7 +55,7 @@ def label_issues(count: int, table: Table) -> None:
     difference = features.of("chosen") - features.of("rejected")
     # Labels are drawn from the true margin: those against it are the ones to find.
     against = difference @ reward < 0
-    context = Context(features_of=lambda: features)
+    context = Context().for_pairs(pairs, features)
     ours, scores = timed(lambda: NoiseScore(style=False).score(pairs, context))
     plain, margins = timed(lambda: RewardMargin().score(pairs, context))
     side = np.random.default_rng(1).random(count) < 0.5

@@ -131,7 +131,8 @@ def cell(
     evidence = LabelEvidence(sources, verdicts if case.verdict_count else None)
     simulation = blinded(noisy, rng) if case.blind else noisy
     started = time.process_time()
-    context = Context(seed=seed, features_of=lambda: simulation.features, evidence=evidence)
+    context = Context(seed=seed).for_pairs(simulation.pairs, simulation.features)
+    context = replace(context, evidence=evidence)
     posterior = label_posterior(simulation.pairs, context, style=not case.blind)
     seconds = time.process_time() - started
     return _figures(posterior, noisy, flips, clean) | {

@@ -93,14 +93,14 @@ def seconds(
     engine = RayEngine(EngineConfig(name="ray", workers=workers))
 
     def run(name: str, count: int, context: Context) -> float:
-        step = ScorerStep(name, scorer_class(name)())
+        step, run = ScorerStep(name, scorer_class(name)()), context.views.run
+        pairs = frame[:count] if run is None else run.frame
         started = time.perf_counter()
-        run_scorer(step, frame[:count], context, None, engine)
+        run_scorer(step, pairs, context, None, engine)
         return time.perf_counter() - started
 
     def context(count: int) -> Context:
-        features = features_of(count)
-        return Context(features_of=lambda: features, workers=engine.workers)
+        return Context(workers=engine.workers).for_pairs(frame[:count], features_of(count))
 
     try:
         few_files = files.with_name("few")

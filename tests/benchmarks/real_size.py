@@ -186,7 +186,7 @@ def measure_cell(
     train = NoisyTraining(clean.flipped(flips), flips, np.where(flips, -longer, longer))
     evidence = known_evidence(knowledge, train, rng)
     features = train.data.features
-    context = replace(Context(seed=seed, features_of=lambda: features), evidence=evidence)
+    context = replace(Context(seed=seed).for_pairs(train.data.pairs, features), evidence=evidence)
     scorer = build_step(scorer_class("label_em"), {}, "label_em")
     started = time.process_time()
     scores = scorer.score(train.data.pairs, context)

@@ -29,12 +29,12 @@ def both(
     pairs: pl.DataFrame, features: Features, seed: int
 ) -> tuple[list[np.ndarray], list[float]]:
     """Held-out margins of solved and of trained heads, and what each took."""
-    context = Context(seed=seed, features_of=lambda: features)
+    context = Context(seed=seed).for_pairs(pairs, features)
     spec = HeadSpec()
     started = time.perf_counter()
     solved = train_out_of_fold(pairs, context, spec, REPEATS, FOLDS).margins().mean(axis=1)
     middle = time.perf_counter()
-    chosen, rejected = answer_features(context, "embedding")
+    chosen, rejected = answer_features(pairs, context, "embedding")
     scorer_of, weights = fold_weights(pairs, context, REPEATS, FOLDS)
     heads = initialise_heads(spec, chosen.shape[1], weights.shape[1], seed)
     fit_heads(heads, chosen, rejected, weights, spec, seed)

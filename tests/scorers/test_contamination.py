@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_paraphrases_match_by_cosine(tmp_path: Path) -> None:
     pairs = prompts("like y", "unlike")
     near = np.array([0.6, 0.8, 0.0], dtype=np.float32)
     context = context_of(pairs, {"like y": near, "unlike": np.eye(3, dtype=np.float32)[2]}, 3)
-    context.embed = lambda texts: np.eye(3, dtype=np.float32)[: len(texts)]
+    context = replace(context, embed=lambda texts: np.eye(3, dtype=np.float32)[: len(texts)])
     scores = Contamination(against=[str(path)], cosine=0.75).score(pairs, context)
     assert scores["matched"].to_list() == [True, False]
     assert scores["match"][0] == "e.jsonl, row 2: y"

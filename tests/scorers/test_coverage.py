@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_a_topic_that_the_data_lacks_is_bare(tmp_path: Path) -> None:
     vectors = {f"prompt {i}": v for i, v in enumerate(np.concatenate([common_topic, data_topic]))}
     context = context_of(pairs, vectors, 8)
     targets = np.concatenate([around(eye[0], 20, 0.1, rng), around(eye[2], 20, 0.1, rng)])
-    context.embed = lambda texts: targets[[int(t.split()[1]) for t in texts]]
+    context = replace(context, embed=lambda texts: targets[[int(t.split()[1]) for t in texts]])
     path = write_jsonl(tmp_path / "t.jsonl", [{"prompt": f"target {i}"} for i in range(40)])
     scores = Coverage(targets=[str(path)], k=3).score(pairs, context)
     facts = context.facts

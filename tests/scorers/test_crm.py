@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -45,9 +44,8 @@ def test_votes_on_the_same_pairs_tell_the_rate() -> None:
         for frame, w in zip(votes, wrong, strict=True)
     )
     features = sim.context.features
-    index = {part: np.tile(rows, 3) for part, rows in features.index.items()}
-    every = np.concatenate(wrong)
-    context = Context(features_of=lambda: replace(features, index=index).flipped(every))
+    thrice = features.take(np.tile(np.arange(300), 3)).flipped(np.concatenate(wrong))
+    context = Context().for_pairs(pairs, thrice)
     CRM(epochs=2).score(pairs, context)
     assert context.facts["share_dropped_by_peers"] == pytest.approx(0.15, abs=0.03)
     assert not any("assuming" in w for w in context.warnings)

@@ -44,11 +44,11 @@ def test_label_em_tells_annotators_apart() -> None:
     flipped = np.where(annotator == 0, careful.flipped, careless.flipped)
     # Both share features and clean labels; each takes the flips of one of them.
     features = careful.context.features.flipped(careful.flipped ^ flipped)
-    careful.context._shared["features"] = features
     names = pl.Series(np.where(annotator == 0, "careful", "careless"))
     pairs = careful.pairs.with_columns(annotator=names)
-    LabelEM().score(pairs, careful.context)
-    reliability = careful.context.facts["fitted_reliability"]
+    context = careful.context.for_pairs(pairs, features)
+    LabelEM().score(pairs, context)
+    reliability = context.facts["fitted_reliability"]
     assert reliability["careful"] > 0.88
     assert reliability["careless"] < 0.72
 

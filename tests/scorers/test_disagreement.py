@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 import pytest
@@ -55,7 +53,7 @@ def test_a_cycle_has_little_reward() -> None:
 def test_the_parts_are_those_of_the_skew_matrix() -> None:
     """Against s written out as a matrix: curl = (c - m)' A (r - m) of the lifted vectors."""
     sim = cycle(60, seed=3)
-    chosen, rejected = answer_features(sim.context, "embedding")
+    chosen, rejected = answer_features(sim.pairs, sim.context, "embedding")
     voting = vote_mask(sim.pairs, sim.context)
     folds = group_folds(sim.context.prompt_groups(sim.pairs), 3, 0)
     prompt = sim.context.prompt_groups(sim.pairs)
@@ -95,9 +93,8 @@ def test_people_who_agree_on_the_same_pairs_are_one_group() -> None:
         for k in range(3)
     ]
     pairs = with_pair_ids(pl.concat(votes_of).select(sim.pairs.columns))
-    index = {part: np.tile(rows, 3) for part, rows in sim.context.features.index.items()}
-    features = replace(sim.context.features, index=index)
-    context = Context(features_of=lambda: features)
+    features = sim.context.features.take(np.tile(np.arange(200), 3))
+    context = Context().for_pairs(pairs, features)
     scores = Disagreement(repeats=1).score(pairs, context)
     assert context.facts["groups"] == 1
     assert TASTE not in scores["kind"].to_list()

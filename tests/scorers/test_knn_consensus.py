@@ -35,7 +35,7 @@ def test_it_equals_a_loop_over_pairs_and_a_swap_negates_it() -> None:
     expected = naive(sim.pairs, sim.context, 4)
     np.testing.assert_allclose(scores["consensus"].to_numpy(), expected, atol=1e-5)
     flipped = sim.context.features.flipped(np.arange(80) == 7)
-    flipped_context = sim.context.for_pairs(0, flipped)
+    flipped_context = sim.context.for_pairs(sim.pairs, flipped)
     turned = KNNConsensus(k=4).score(sim.pairs, flipped_context)["consensus"].to_numpy()
     np.testing.assert_allclose(turned[7], -expected[7], atol=1e-5)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -34,19 +35,22 @@ def with_answers(chosen: list[bytes | None], rejected: list[bytes | None]) -> pl
     )
 
 
-def context_with(*vectors: list[float], index: dict[str, list[int]]) -> Context:
+def context_with(
+    pairs: pl.DataFrame, *vectors: list[float], index: dict[str, list[int]]
+) -> Context:
     rows = np.array(vectors, dtype=np.float32)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     rows = rows / np.where(norms > 0, norms, 1)
     features = Features(
         rows, np.zeros((len(rows), 1), np.float32), {k: np.array(v) for k, v in index.items()}
     )
-    return Context(features_of=lambda: features)
+    return Context().for_pairs(pairs, features)
 
 
 def test_alignment_is_clip_score() -> None:
     pairs = with_answers([b"1", b"2", None, b"4"], [b"3", b"4", None, b"5"])
     context = context_with(
+        pairs,
         [1, 0],
         [1, 1],
         [-1, 0],
@@ -62,13 +66,15 @@ def test_alignment_is_clip_score() -> None:
 
 
 def test_answer_overlap_is_the_cosine() -> None:
+    pairs = numbered_pairs(3)
     context = context_with(
+        pairs,
         [1, 0],
         [1, 1],
         [0, 0],
         index={"prompt": [0, 0, 0], "chosen": [0, 0, 2], "rejected": [1, 0, 2]},
     )
-    scores = AnswerOverlap().score(numbered_pairs(3), context)
+    scores = AnswerOverlap().score(pairs, context)
     assert scores["overlap"].to_list()[:2] == pytest.approx([1 / np.sqrt(2), 1.0])
     assert scores["overlap"][2] is None
     assert scores["status"].to_list() == ["ok", "ok", "not seen"]
@@ -85,9 +91,11 @@ def test_caption_relevance_follows_slot_and_flip() -> None:
     ]
     pairs = pairs.with_columns(pl.Series("extra", [json.dumps(e) for e in extras]))
     index = {"prompt": [2] * 4, "chosen": [0] * 4, "rejected": [1] * 4}
-    context = context_with([1, 0], [0, 1], [1, 1], index=index)
+    context = context_with(pairs, [1, 0], [0, 1], [1, 1], index=index)
     vectors_by_text = {"east": [1.0, 0.0], "north": [0.0, 1.0]}
-    context.embed = lambda texts: np.array([vectors_by_text[t] for t in texts], dtype=np.float32)
+    context = replace(
+        context, embed=lambda texts: np.array([vectors_by_text[t] for t in texts], dtype=np.float32)
+    )
     scores = CaptionRelevance().score(pairs, context)
     assert scores["chosen"].to_list() == pytest.approx([1.0, 0.0, 0.0, None])
     assert scores["rejected"].to_list() == pytest.approx([1.0, 0.0, 0.0, None])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,9 @@ def test_cosines_by_hand_and_where_none_is_stated() -> None:
     pairs = pairs_of(rows)
     vectors = {"a": np.array([1.0, 0.0]), "b": np.array([0.6, 0.8])}
     context = context_of(pairs, vectors, 2)
-    context.embed = lambda texts: np.array([[0.8, 0.6]] * len(texts), dtype=np.float32)
+    context = replace(
+        context, embed=lambda texts: np.array([[0.8, 0.6]] * len(texts), dtype=np.float32)
+    )
     scores = PreferenceFollowing().score(pairs, context)
     assert scores["chosen"][0] == pytest.approx(0.8)
     assert scores["rejected"][0] == pytest.approx(0.96)
@@ -77,7 +80,7 @@ def test_a_system_message_goes_before_a_profile() -> None:
 
     def preference(**parameters: str) -> str | None:
         context = context_of(pairs, {}, 2)
-        context.embed = lambda texts: np.zeros((len(texts), 2), dtype=np.float32)
+        context = replace(context, embed=lambda texts: np.zeros((len(texts), 2), dtype=np.float32))
         stated = PreferenceFollowing(**parameters).score(pairs, context)["preference"][0]
         return None if stated is None else str(stated)
 
@@ -124,7 +127,7 @@ def test_a_judge_is_asked_in_both_orders_of_stated_preferences_alone() -> None:
     rows.append({"prompt": "q", "chosen": "a", "rejected": "b"})
     pairs = pairs_of(rows)
     context = context_of(pairs, {}, 2)
-    context.embed = lambda texts: np.ones((len(texts), 2), dtype=np.float32)
+    context = replace(context, embed=lambda texts: np.ones((len(texts), 2), dtype=np.float32))
 
     def brief(body: dict[str, Any]) -> str:
         question = body["messages"][0]["content"]

@@ -122,13 +122,13 @@ def test_unvoted_answers_hide_positives_and_down_votes_do_not() -> None:
     unvoted = rng.random(4000) < 0.5
     hidden = unvoted & (rng.random(4000) < 0.3)
     features = sim.context.features.flipped(hidden)
-    sim.context._shared["features"] = features
     kind = np.where(unvoted, "unvoted", "down")
     pairs = sim.pairs.with_columns(
         extra=pl.Series([json.dumps({"negative": k}) for k in kind.tolist()])
     )
-    scores = LabelEM(rates_by="negative").score(pairs, sim.context)
-    reliability = sim.context.facts["fitted_reliability"]
+    context = sim.context.for_pairs(pairs, features)
+    scores = LabelEM(rates_by="negative").score(pairs, context)
+    reliability = context.facts["fitted_reliability"]
     assert reliability["down"] > 0.93
     assert reliability["unvoted"] == pytest.approx(0.7, abs=0.07)
     positive = 1.0 - scores["posterior"].to_numpy()[unvoted]
@@ -144,12 +144,12 @@ def test_a_judge_that_favours_a_slot_is_seen() -> None:
     true_first = rng.random(4000) < 0.5
     lost = rng.random(4000) < np.where(true_first, 0.05, 0.3)
     slot = np.where(true_first ^ lost, 1, 2)
-    sim.context._shared["features"] = sim.context.features.flipped(lost)
     pairs = sim.pairs.with_columns(
         extra=pl.Series([json.dumps({"chosen_slot": int(s)}) for s in slot])
     )
-    scores = LabelEM(rates_by="slot").score(pairs, sim.context)
-    facts = sim.context.facts
+    context = sim.context.for_pairs(pairs, sim.context.features.flipped(lost))
+    scores = LabelEM(rates_by="slot").score(pairs, context)
+    facts = context.facts
     assert facts["fitted_first_slot_lost"] == pytest.approx(0.05, abs=0.05)
     assert facts["fitted_second_slot_lost"] == pytest.approx(0.3, abs=0.06)
     assert roc_auc_score(lost, 1.0 - scores["posterior"].to_numpy()) > 0.9

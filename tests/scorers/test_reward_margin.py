@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -53,7 +55,7 @@ def test_a_single_prompt_cannot_be_split() -> None:
 
 def test_the_same_seed_gives_the_same_scores_and_another_seed_others() -> None:
     one, two, three = (simulate(200) for _ in range(3))
-    three.context.seed = 1
+    three.context = replace(three.context, seed=1)
     scores = [
         RewardMargin().score(s.pairs, s.context)["margin"].to_numpy() for s in (one, two, three)
     ]

@@ -133,7 +133,7 @@ def fit_to_run(
     The same pairs, seed and embedder give the same features wherever they are asked for; those of
     pairs that hold no vote are 0.
     """
-    chosen, rejected = answer_features(context, "embedding")
+    chosen, rejected = answer_features(pairs, context, "embedding")
     used = torch.from_numpy(voting)
     order = context.row_order(pairs)
     rows = torch.from_numpy(order[voting[order]])

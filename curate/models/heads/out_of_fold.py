@@ -182,9 +182,9 @@ def trainable_mask(pairs: pl.DataFrame) -> NDArray[np.bool_]:
 
 
 def vote_mask(pairs: pl.DataFrame, context: Context) -> NDArray[np.bool_]:
-    """Return `trainable_mask` of the pairs of the run, computed once."""
-    ties = pairs["is_tie"].to_numpy()
-    return context.cached_for_pairs("votes", pairs, lambda: ~(ties | context.same_answers(pairs)))
+    """Return `trainable_mask` of the pairs, computed once."""
+    view, ties = context.view(pairs), pairs["is_tie"].to_numpy()
+    return view.cached("votes", lambda: ~(ties | view.same_answers))
 
 
 def training_status(pairs: pl.DataFrame, context: Context) -> pl.Series:
@@ -227,19 +227,24 @@ def train_out_of_fold(
 ) -> OutOfFold:
     """Train `repeats` x `folds` heads as one batch; each repeat splits the prompts anew.
 
-    The same specification asked for twice in a run is trained once.
+    The same specification asked for twice on the same pairs is trained once.
     """
     # Scorers with the same settings share the heads: training is the larger part of a run.
     key = ("out of fold", spec, repeats, folds, features)
-    return context.cached(key, lambda: _train_here(pairs, context, spec, repeats, folds, features))
+    return context.view(pairs).cached(
+        key, lambda: _train_here(pairs, context, spec, repeats, folds, features)
+    )
 
 
-def answer_features(context: Context, features: FeatureKind) -> tuple[FeatureMatrix, FeatureMatrix]:
+def answer_features(
+    pairs: pl.DataFrame, context: Context, features: FeatureKind
+) -> tuple[FeatureMatrix, FeatureMatrix]:
     """Return scaled features of chosen and rejected answers on the context's device, (pairs,
     dim)."""
-    key = ("answers", features)
-    return context.cached(
-        key, lambda: answer_feature_matrices(context.features, features, context.device)
+    view = context.view(pairs)
+    return view.cached(
+        ("answers", features),
+        lambda: answer_feature_matrices(view.features, features, context.device),
     )
 
 
@@ -252,7 +257,7 @@ def head_inputs(
     loaded model.
     """
     if spec.model is None:
-        return spec, *answer_features(context, features)
+        return spec, *answer_features(pairs, context, features)
     from curate.models.lm.lora import lora_inputs
 
     network, chosen, rejected = lora_inputs(pairs, context, spec.model)

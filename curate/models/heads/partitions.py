@@ -86,11 +86,11 @@ def embedded_columns(columns: int) -> int:
 
 def pair_partitions(pairs: pl.DataFrame, context: Context) -> PairPartitions:
     """Return the parts of the run's pairs, which scorers share."""
-    return context.cached("pair parts", lambda: _partition_pairs(pairs, context))
+    return context.view(pairs).cached("pair parts", lambda: _partition_pairs(pairs, context))
 
 
 def _partition_pairs(pairs: pl.DataFrame, context: Context) -> PairPartitions:
-    workers, features = context.workers, context.features
+    workers, features = context.workers, context.view(pairs).features
     assert workers is not None
     keys = pairs["pair_id"], context.vote_keys(pairs)["prompt"]
     order = PromptOrder.of(*keys, context.scratch)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 import polars as pl
@@ -26,7 +25,6 @@ from curate.models.lm.tokens import (
     Prompt,
     RenderedConversation,
 )
-from curate.steps.context import MODELS
 from curate.steps.contracts import Column
 
 if TYPE_CHECKING:
@@ -82,14 +80,14 @@ def with_status(values: dict[str, NDArray[np.float64]], *answers: AnswerLogprobs
 
 def load_cached_model(context: Context, key: object, make: Callable[[], M]) -> M:
     """Return the run's model under `key`; only `inference.models_in_memory` of them stay loaded."""
-    models: OrderedDict[object, M] = context.cached(MODELS, OrderedDict)
+    models = context.models
     if key not in models:
         # The least recently used goes: policy and reference take turns.
         while len(models) >= context.inference.models_in_memory:
             models.popitem(last=False)
         models[key] = make()
     models.move_to_end(key)
-    return models[key]
+    return cast("M", models[key])
 
 
 def load_language_model(context: Context, spec: ModelSpec) -> LanguageModel:

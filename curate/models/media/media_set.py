@@ -206,10 +206,8 @@ class MediaSet:
 
 def media_set_for(pairs: pl.DataFrame, column: str, context: Context) -> MediaSet:
     """Return the media of exactly these pairs, shared by all steps of a run."""
-    return context.cached_for_pairs(
-        f"media/{column}",
-        pairs,
-        lambda: MediaSet(pairs, column, context.folders, context.scratch),
+    return context.view(pairs).cached(
+        f"media/{column}", lambda: MediaSet(pairs, column, context.folders, context.scratch)
     )
 
 

@@ -15,7 +15,7 @@ import polars as pl
 from curate.data.attachments import MEDIA, MEDIA_COLUMNS
 from curate.data.table import MESSAGES, PAIR_COLUMNS, batch_slices
 from curate.pipeline.engines.worker import Scored, WorkerSettings
-from curate.steps.context import PROMPT_GROUPS, SAME_ANSWERS, Context
+from curate.steps.context import Context
 from curate.steps.contracts import Scorer
 from curate.store.scratch import ScratchSpace
 
@@ -61,8 +61,8 @@ class TableInputs:
         light_columns = [name for name in PAIR_COLUMNS if name not in (*_TEXTS, *MEDIA_COLUMNS)]
         shared = {
             # Scorers that read no texts need these two: texts stay with the driver then.
-            PROMPT_GROUPS: (pairs["pair_id"], context.prompt_groups(pairs)),
-            SAME_ANSWERS: (pairs["pair_id"], context.same_answers(pairs)),
+            "prompt_groups": context.prompt_groups(pairs),
+            "same_answers": context.same_answers(pairs),
         }
         return cls(
             uuid.uuid4().hex,
@@ -84,8 +84,7 @@ class TableInputs:
 def run_table(settings: WorkerSettings, inputs: TableInputs) -> Scored:
     """Return the scores of all pairs by a table scorer, in a worker."""
     pairs, context = _load_cached_inputs(settings, inputs)
-    step_context = context.for_step()
-    step_context.evidence = settings.evidence
+    step_context = replace(context.for_step(), evidence=settings.evidence)
     scorer = settings.scorer(**settings.parameters)
     return Scored(scorer.score(pairs, step_context), step_context.facts, step_context.warnings)
 
@@ -108,35 +107,37 @@ def _load_cached_inputs(
         if _WorkerCache.folder is not None:
             shutil.rmtree(_WorkerCache.folder, ignore_errors=True)
         _WorkerCache.folder = Path(tempfile.mkdtemp(prefix="curate-"))
-        _WorkerCache.context = settings.context()
-        _WorkerCache.pairs = _load_inputs(
-            inputs, _WorkerCache.context, ScratchSpace(_WorkerCache.folder)
+        _WorkerCache.pairs, _WorkerCache.context = _load_inputs(
+            inputs, settings.context(), ScratchSpace(_WorkerCache.folder)
         )
         _WorkerCache.token = token
     return _WorkerCache.pairs, _WorkerCache.context
 
 
-def _load_inputs(inputs: TableInputs, context: Context, scratch: ScratchSpace) -> pl.DataFrame:
-    """Return the pair table; features and what is shared go into the context."""
+def _load_inputs(
+    inputs: TableInputs, context: Context, scratch: ScratchSpace
+) -> tuple[pl.DataFrame, Context]:
+    """Return the pair table, and a context with its features and what is shared."""
     import ray
 
     from curate.steps.features import Features
 
     table = scratch.collect("pairs", (_frame_from_arrow(ray.get(ref)) for ref in inputs.pairs))
     arrays = {name: _load_array_blocks(name, refs, scratch) for name, refs in inputs.arrays.items()}
-    context.preset(ray.get(inputs.shared))
-    context.embed = inputs.embed
+    features = None
     if arrays:
         index = {side: arrays[f"index/{side}"] for side in _TEXTS}
         features = Features(arrays["vectors"], arrays["style"], index)
-        context.features_of = lambda: features
     if inputs.texts:
         texts = scratch.collect("texts", (_frame_from_arrow(ray.get(ref)) for ref in inputs.texts))
         table = pl.concat([table, texts], how="horizontal")
     else:
         table = table.with_columns(pl.lit(None, dtype=MESSAGES).alias(c) for c in _TEXTS)
     nothing = (pl.lit(None, dtype=MEDIA).alias(c) for c in MEDIA_COLUMNS)
-    return table.with_columns(nothing).select(list(PAIR_COLUMNS))
+    table = table.with_columns(nothing).select(list(PAIR_COLUMNS))
+    context = replace(context, embed=inputs.embed).for_pairs(table, features)
+    context.view(table).preset(**ray.get(inputs.shared))
+    return table, context
 
 
 def _load_array_blocks(name: str, references: list[Any], scratch: ScratchSpace) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -178,8 +179,8 @@ def scored(sim: Simulation, accuracy: float, seed: int = 0) -> pl.DataFrame:
 def test_scores_of_the_file_are_evidence_with_their_accuracy() -> None:
     sim = simulate(1500, flips=0.2, seed=3)
     pairs = scored(sim, 0.8)
-    sim.context.evidence = audited_evidence(pairs, None)
-    findings = audit_noise(pairs, sim.context)
+    context = replace(sim.context, evidence=audited_evidence(pairs, None))
+    findings = audit_noise(pairs, context)
     (source,) = findings.evidence
     assert source.name == "score_gap"
     assert source.low is not None
@@ -191,6 +192,5 @@ def test_predictions_do_not_know_what_people_found() -> None:
     sim = simulate(300, flips=0.3, seed=3)
     judgements = np.where(np.arange(300) < 100, np.where(sim.flipped, -1, 1), 0).astype(np.int8)
     plain = wrong_label_probability(sim.pairs, sim.context)
-    sim.context.evidence = audited_evidence(sim.pairs, judgements)
-    np.testing.assert_array_equal(wrong_label_probability(sim.pairs, sim.context), plain)
-    assert sim.context.evidence.verdicts is judgements
+    judged_context = replace(sim.context, evidence=audited_evidence(sim.pairs, judgements))
+    np.testing.assert_array_equal(wrong_label_probability(sim.pairs, judged_context), plain)

@@ -182,8 +182,8 @@ def test_a_scorer_is_given_the_margins_of_those_before_it() -> None:
     pairs = numbered_pairs(20)
     step = fuse(evidence=[{"column": "judge.margin", "trust": "strong"}])
     scorers = planned(step, ScorerStep("judge", Judge()))
-    context, config = Context(), PipelineConfig()
-    context.evidence = LabelEvidence(verdicts=np.ones(20, dtype=np.int8))
+    evidence, config = LabelEvidence(verdicts=np.ones(20, dtype=np.int8)), PipelineConfig()
+    context = Context(evidence=evidence)
     cache = ScoreCache(None, Pairs(pairs), config)
     score_all(scorers, pairs, context, cache, LocalEngine(), [])
     (evidence,) = step.scorer.received  # type: ignore[attr-defined]
@@ -255,9 +255,8 @@ def test_scores_are_kept_until_the_evidence_changes(tmp_path: Path) -> None:
     def run(margin: float, trust: str = "unknown", verdict: int | None = None) -> None:
         step = fuse(evidence=[{"column": "extra.m", "trust": trust}])
         file = FileEvidence({"extra.m": np.full(8, margin)})
-        context = Context(store=Store(tmp_path))
-        if verdict is not None:
-            context.evidence = LabelEvidence(verdicts=np.full(8, verdict, dtype=np.int8))
+        verdicts = None if verdict is None else np.full(8, verdict, dtype=np.int8)
+        context = Context(store=Store(tmp_path), evidence=LabelEvidence(verdicts=verdicts))
         cache = ScoreCache(context.store, Pairs(pairs), PipelineConfig())
         score_all(planned(step), pairs, context, cache, LocalEngine(), [], file)
         calls.append(len(step.scorer.received))  # type: ignore[attr-defined]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -21,7 +20,7 @@ from curate.steps.context import Context
 from curate.steps.contracts import Column, Parameters, Scorer
 from curate.store.store import Store
 from tests.curate.plugin import Slow
-from tests.helpers import numbered_pairs, swapped
+from tests.helpers import context_of, numbered_pairs, swapped
 
 
 class Counting(Scorer[Parameters]):
@@ -132,7 +131,7 @@ def test_a_scorer_that_scores_no_pair_is_told() -> None:
     pairs = numbered_pairs(8)
     one = pairs.with_columns(prompt=pl.col("prompt").first())
     silent = ScorerStep("margin", RewardMargin())
-    result, record = run_scorer(silent, one, Context(features_of=lambda: np.ones((8, 4))))
+    result, record = run_scorer(silent, one, context_of(one, {}, 4))
     assert result["margin.margin"].null_count() == 8
     assert record.warnings == ("margin: no pair has a score: too few prompts (8)",)
     spoken = run_scorer(ScorerStep("r", Repetition()), one, Context())[1]

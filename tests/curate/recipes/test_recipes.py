@@ -67,7 +67,7 @@ def test_recipes_flag_flips_more_often_than_chance(name: str) -> None:
     features = runnable.context.features
     data = BenchData("simulated", runnable.pairs, features)
     recipe = recipes_with_models([name], RecipeModels())[0][0]
-    outcome = apply_recipe(data, recipe, runnable.context.for_pairs(0, features))
+    outcome = apply_recipe(data, recipe, runnable.context.for_pairs(data.pairs, features, 0))
     flagged = outcome.measures(runnable.flipped)
     assert 0 < flagged["flagged"] < 0.5
     assert flagged["precision"] > 1.5 * runnable.flipped.mean()

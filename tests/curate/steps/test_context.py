@@ -9,7 +9,7 @@ import pytest
 
 from curate import Pairs, Pipeline
 from curate.data import hashes
-from curate.steps import context as module
+from curate.steps import pair_view as module
 from curate.steps.context import Context
 from tests.helpers import numbered_pairs, simulate
 

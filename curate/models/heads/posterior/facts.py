@@ -64,7 +64,8 @@ def _record_sources(
 ) -> None:
     groups = context.prompt_groups(pairs)
     sources = []
-    for source, component in zip(context.evidence.sources, posterior.components, strict=True):
+    evidence = context.evidence_of(pairs).sources
+    for source, component in zip(evidence, posterior.components, strict=True):
         accuracy = source_accuracy(source, voting, posterior.verdicts, groups, posterior.averaged)
         size = float((component[voting] ** 2).mean() ** 0.5)
         sources.append(accuracy.to_json() | {"trust": source.trust, "nats": round(size, 4)})

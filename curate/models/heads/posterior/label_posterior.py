@@ -27,6 +27,7 @@ from curate.models.heads.ridge.margins import (
     vote_weights,
 )
 from curate.steps.context import Context
+from curate.steps.evidence import LabelEvidence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,19 +95,26 @@ def label_posterior(
         style: whether heads see counts, style and length, and not embeddings alone.
         within: traits by which pairs are compared with their like alone.
     """
-    key = ("label posterior", style, within, context.evidence.digest())
-    return context.cached(key, lambda: _posterior(pairs, context, style, within))
+    evidence = context.evidence_of(pairs)
+    key = ("label posterior", style, within, evidence.digest())
+    return context.view(pairs).cached(
+        key, lambda: _posterior(pairs, context, evidence, style, within)
+    )
 
 
 def _posterior(
-    pairs: pl.DataFrame, context: Context, style: bool, within: tuple[Trait, ...]
+    pairs: pl.DataFrame,
+    context: Context,
+    label_evidence: LabelEvidence,
+    style: bool,
+    within: tuple[Trait, ...],
 ) -> LabelPosterior:
     voting, keys = vote_mask(pairs, context), context.vote_keys(pairs)
     verdicts = np.zeros(len(pairs), dtype=np.int8)
-    if context.evidence.verdicts is not None:
-        verdicts = np.where(voting, spread_verdicts(context.evidence.verdicts, keys), verdicts)
+    if label_evidence.verdicts is not None:
+        verdicts = np.where(voting, spread_verdicts(label_evidence.verdicts, keys), verdicts)
     weights = vote_weights(keys, voting)
-    combined = combine_sources(context.evidence.sources, voting, verdicts, weights)
+    combined = combine_sources(label_evidence.sources, voting, verdicts, weights)
     counts = count_votes(pairs, keys)
     traits = pair_traits(pairs, verdicts != 0) if _shows_traits(verdicts) else None
     none = constant(0.0, len(pairs))

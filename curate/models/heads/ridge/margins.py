@@ -76,10 +76,9 @@ def held_out_margins(
     """
     digest = "" if target is None else blake2b(target.tobytes(), digest_size=16).hexdigest()
     key = ("held-out margins", style, digest)
-    ranked = context.cached(key, lambda: _unscaled_margins(pairs, context, style, target))
-    return context.cached(
-        (*key, within), lambda: _scale_to_log_odds(pairs, context, ranked, within)
-    )
+    view = context.view(pairs)
+    ranked = view.cached(key, lambda: _unscaled_margins(pairs, context, style, target))
+    return view.cached((*key, within), lambda: _scale_to_log_odds(pairs, context, ranked, within))
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def _ridge_data(
         return PartitionedRidgeData(pair_partitions(pairs, context), pairs, weights, target, style)
     keys = pairs["pair_id"], context.vote_keys(pairs)["prompt"]
     order = PromptOrder.of(*keys, context.scratch)
-    return LocalRidgeData(pairs, context.features, order, weights, target, style)
+    return LocalRidgeData(pairs, context.view(pairs).features, order, weights, target, style)
 
 
 def _scale_to_log_odds(

@@ -5,7 +5,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.models.heads.answer_features import answer_feature_tensors
 from curate.models.heads.folds import group_folds
 from curate.models.heads.modules import HeadSpec
 from curate.models.heads.out_of_fold import fold_weights, train_out_of_fold, trainable_mask
@@ -42,12 +41,10 @@ def test_held_out_margins_do_not_depend_on_the_pairs_own_label() -> None:
     """Flipping one pair's label negates its margin and changes nothing else of it."""
     sim = simulate(120, seed=3)
     before = train_out_of_fold(sim.pairs, sim.context, SPEC, 2, 3).margins()
-    chosen, rejected = answer_feature_tensors(sim.context.features)
-    swap = chosen.clone(), rejected.clone()
-    swap[0][5], swap[1][5] = rejected[5], chosen[5]
-    sim.context._shared["answers", "embedding"] = swap
-    sim.context._shared = {k: v for k, v in sim.context._shared.items() if k[0] != "out of fold"}
-    after = train_out_of_fold(sim.pairs, sim.context, SPEC, 2, 3).margins()
+    flipped = sim.context.features.flipped(np.arange(120) == 5)
+    after = train_out_of_fold(
+        sim.pairs, sim.context.for_pairs(sim.pairs, flipped), SPEC, 2, 3
+    ).margins()
     np.testing.assert_allclose(after[5], -before[5], rtol=1e-4)
     assert not np.allclose(after[6:], before[6:], rtol=1e-4)
 

@@ -31,7 +31,12 @@ def sim() -> Simulation:
 
 
 def with_workers(sim: Simulation) -> Context:
-    return replace(sim.context, workers=PickledWorkers(), _shared={})
+    context = replace(sim.context, workers=PickledWorkers())
+    return context.for_pairs(sim.pairs, sim.context.features)
+
+
+def without_workers(sim: Simulation) -> Context:
+    return sim.context.for_pairs(sim.pairs, sim.context.features)
 
 
 def test_all_pairs_of_a_prompt_lie_in_one_part(sim: Simulation) -> None:
@@ -60,7 +65,7 @@ def test_what_is_split_is_joined_again(sim: Simulation) -> None:
 @pytest.mark.parametrize("kind", ["embedding", "both", "length"])
 def test_solved_heads_are_those_of_one_machine(sim: Simulation, kind: str) -> None:
     coefficients = []
-    for context in (replace(sim.context, _shared={}), with_workers(sim)):
+    for context in (without_workers(sim), with_workers(sim)):
         trained = train_out_of_fold(sim.pairs, context, HeadSpec(), 2, 3, kind)  # type: ignore[arg-type]
         coefficients.append(trained.margins())
     np.testing.assert_allclose(
@@ -70,7 +75,7 @@ def test_solved_heads_are_those_of_one_machine(sim: Simulation, kind: str) -> No
 
 @pytest.mark.parametrize("style", [True, False])
 def test_held_out_margins_are_those_of_one_machine(sim: Simulation, style: bool) -> None:
-    local_result = held_out_margins(sim.pairs, replace(sim.context, _shared={}), style)
+    local_result = held_out_margins(sim.pairs, without_workers(sim), style)
     there = held_out_margins(sim.pairs, with_workers(sim), style)
     np.testing.assert_allclose(there.margin, local_result.margin, atol=1e-3)
     assert there.strengths == pytest.approx(local_result.strengths, rel=0.02)
@@ -79,7 +84,7 @@ def test_held_out_margins_are_those_of_one_machine(sim: Simulation, style: bool)
 @pytest.mark.parametrize("name", SCORERS)
 def test_scores_are_those_of_one_machine(sim: Simulation, name: str) -> None:
     scorer = scorer_class(name)()
-    local_result = scorer.score(sim.pairs, replace(sim.context, _shared={}))
+    local_result = scorer.score(sim.pairs, without_workers(sim))
     context = with_workers(sim)
     assert_frame_equal(scorer.score(sim.pairs, context), local_result, abs_tol=2e-3, rel_tol=2e-3)
     assert scorer.in_parts

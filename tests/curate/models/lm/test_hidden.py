@@ -77,6 +77,6 @@ def test_conversations_that_are_seen_in_part_are_told(tiny: Path, tmp_path: Path
 def test_heads_are_trained_on_them(tiny: Path, scorer: MCDropout | CRM) -> None:
     pairs, config = random_pairs(30), EmbedderConfig(name=str(tiny), pooling="last_token")
     features, _ = embed_frame(pairs, config, None, SilentProgress(), SETTINGS)
-    scores = scorer.score(pairs, Context(features_of=lambda: features))
+    scores = scorer.score(pairs, Context().for_pairs(pairs, features))
     assert len(scores) == 30
     assert scores["margin" if "margin" in scores.columns else scores.columns[0]].is_finite().all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +124,7 @@ def cats_win(count: int = 60) -> pl.DataFrame:
 def test_scorers_by_lora_heads_find_flips(tiny: Path) -> None:
     pairs = cats_win()
     flipped = np.arange(len(pairs)) % 6 == 0
-    context = context_of(pairs, {}, 4)
-    context.inference = Inference(device="cpu")
+    context = replace(context_of(pairs, {}, 4), inference=Inference(device="cpu"))
     settings: dict[str, Any] = {
         "head": "lora",
         "model": str(tiny),

@@ -24,7 +24,7 @@ def with_evidence(sim: Simulation, *sources: EvidenceSource, verdict_count: int 
     verdicts = np.where(sim.flipped, -1, 1).astype(np.int8)
     verdicts[verdict_count:] = 0
     evidence = LabelEvidence(sources, verdicts if verdict_count else None)
-    return replace(sim.context, evidence=evidence, facts={}, warnings=[])
+    return replace(sim.context.for_step(), evidence=evidence)
 
 
 def judge(sim: Simulation, accuracy: float, seed: int = 1, **more: object) -> EvidenceSource:
@@ -77,7 +77,6 @@ def test_every_vote_has_a_posterior_and_its_terms(sim: Simulation) -> None:
     source = judge(sim, 0.75)
     source.margin[:20] = np.nan
     context = with_evidence(sim, source)
-    context = replace(context, _shared={"features": sim.context.features})
     scores = NoiseScore().score(pairs, context)
     assert scores["posterior"].is_nan().to_list() == [i == 7 for i in range(500)]
     assert scores["status"][7] == "tie"
@@ -139,7 +138,7 @@ def test_judged_pairs_show_an_annotator_who_prefers_length() -> None:
     aurocs = []
     for verdicts in (None, gold_verdicts):
         evidence = LabelEvidence((), verdicts)
-        context = Context(features_of=lambda: features, evidence=evidence)
+        context = replace(Context().for_pairs(pairs, features), evidence=evidence)
         posterior = label_posterior(pairs, context, style=False)
         aurocs.append(roc_auc_score(flips[100:], -posterior.right[100:]))
     assert aurocs[1] > aurocs[0] + 0.08

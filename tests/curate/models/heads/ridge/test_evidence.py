@@ -119,7 +119,7 @@ def test_no_label_of_a_prompt_changes_its_margins() -> None:
         rejected=pl.when(turned).then("chosen").otherwise("rejected"),
     )
     features = sim.context.features.flipped(prompt_mask)
-    after = held_out_margins(pairs, Context(features_of=lambda: features)).margin
+    after = held_out_margins(pairs, Context().for_pairs(pairs, features)).margin
     ratio = -after[prompt_mask] / before[prompt_mask]
     # The prompt counts in the strengths of five blocks and in the spread of margins.
     np.testing.assert_allclose(ratio, ratio[0], rtol=0.02)
@@ -145,10 +145,8 @@ def noise(seed: int) -> tuple[object, Context]:
 
 
 def shuffled(sim: Simulation, order: np.ndarray) -> tuple[object, Context]:
-    features = sim.context.features
-    index = {part: rows[order] for part, rows in features.index.items()}
-    moved = type(features)(features.vectors, features.style, index)
-    return sim.pairs[order], Context(features_of=lambda: moved)
+    pairs = sim.pairs[order]
+    return pairs, Context().for_pairs(pairs, sim.context.features.take(order))
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
@@ -163,11 +161,9 @@ def test_votes_that_repeat_a_label_teach_it_once() -> None:
     sim = simulate(150, dim=6)
     once = held_out_margins(sim.pairs, sim.context).margin
     rows = np.repeat(np.arange(150), 3)
-    features = sim.context.features
-    index = {part: at[rows] for part, at in features.index.items()}
-    copies = type(features)(features.vectors, features.style, index)
     pairs = with_pair_ids(sim.pairs[rows].with_columns(pair_id=None))
-    thrice = held_out_margins(pairs, Context(features_of=lambda: copies)).margin
+    copies = Context().for_pairs(pairs, sim.context.features.take(rows))
+    thrice = held_out_margins(pairs, copies).margin
     np.testing.assert_allclose(thrice.reshape(150, 3).std(axis=1), 0.0, atol=1e-9)
     assert np.corrcoef(thrice[::3], once)[0, 1] > 0.999
 
@@ -184,5 +180,6 @@ def test_single_precision_of_many_rows_changes_nothing_that_counts(
     sim = simulate(800, flips=0.2)
     double = held_out_margins(sim.pairs, sim.context).margin
     monkeypatch.setattr("curate.models.heads.ridge.feature_blocks._SINGLE_PRECISION_ROWS", 0)
-    single = held_out_margins(sim.pairs, Context(features_of=lambda: sim.context.features)).margin
+    context = Context().for_pairs(sim.pairs, sim.context.features)
+    single = held_out_margins(sim.pairs, context).margin
     assert np.abs(single - double).max() < 1e-3 * double.std()
