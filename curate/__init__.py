@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from curate.steps.contracts import Scorer as Scorer
     from curate.steps.contracts import keep_all as keep_all
     from curate.steps.contracts import same_reason as same_reason
+    from curate.steps.declarations import Cache as Cache
+    from curate.steps.declarations import Input as Input
+    from curate.steps.declarations import Scope as Scope
     from curate.steps.selection import MissingParams as MissingParams
     from curate.steps.selection import Prefer as Prefer
     from curate.steps.selection import as_numeric_column as as_numeric_column
@@ -46,6 +49,9 @@ if TYPE_CHECKING:
     from curate.steps.selection import with_reasons as with_reasons
 
 _HOMES = {
+    "Scope": "curate.steps.declarations",
+    "Input": "curate.steps.declarations",
+    "Cache": "curate.steps.declarations",
     "Column": "curate.steps.contracts",
     "Context": "curate.steps.context",
     "CurateError": "curate.errors",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate import Column, Context, Parameters, Scorer
+from curate import Cache, Column, Context, Parameters, Scope, Scorer
 from curate.scoring import messages_text, select_in_batches
 
 # Both apostrophes: models write ' and \u2019.
@@ -39,8 +39,8 @@ class Abstains(Scorer[Parameters]):
     when = "To see whether labels prefer answers that admit what the sources do not say."
     summary = "whether an answer says that it, or its sources, cannot answer"
     reference = "appropriate abstain of RAG-RewardBench, arXiv 2412.13746, by phrases (ours)"
-    scope = "row"
-    stored, stored_whole = True, True
+    scope = Scope.ROW
+    cache = Cache.WHOLE
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:

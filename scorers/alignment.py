@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate import HIGHER, Cache, Column, Context, Input, Parameters, Scorer
 from curate.scoring.media import DECODED, media_status
 
 # The weight w of CLIPScore (arXiv 2104.08718, eq. 1): it brings usual values to about 0 to 1.
@@ -36,9 +36,8 @@ class Alignment(Scorer[AlignmentParams]):
     when = "On preferences between images or audio; needs a matching embedder."
     summary = "how well each image or audio fits its prompt, and the margin (CLIPScore)"
     reference = "CLIPScore, arXiv 2104.08718, eq. 1 (w = 2.5)"
-    needs_embeddings = True
-    stored = True
-    reads_media = True
+    inputs = frozenset({Input.TEXTS, Input.EMBEDDINGS, Input.MEDIA})
+    cache = Cache.WHOLE
     Params = AlignmentParams
 
     def columns(self) -> tuple[Column, ...]:

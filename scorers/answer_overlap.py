@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from curate import LOWER, Column, Context, Parameters, Scorer
+from curate import LOWER, Cache, Column, Context, Input, Parameters, Scorer
 from curate.scoring.media import embedded_answers_mask
 
 
@@ -33,9 +33,8 @@ class AnswerOverlap(Scorer[AnswerOverlapParams]):
     when = "To find pairs whose answers hardly differ: little to learn, and labels near chance."
     summary = "cosine of the embeddings of both answers (DCPO's conflict)"
     reference = "DCPO, arXiv 2502.06023, sec. 3"
-    needs_embeddings = True
-    stored = True
-    reads_texts = False
+    inputs = frozenset({Input.EMBEDDINGS})
+    cache = Cache.WHOLE
     Params = AnswerOverlapParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
+from curate import HIGHER, LOWER, Column, Context, Input, Parameters, Scorer
 from curate.scoring import extra_value
 from curate.scoring.media import DECODED, media_status
 from curate.scoring.texts import SLOT_KEY
@@ -47,8 +47,7 @@ class CaptionRelevance(Scorer[CaptionRelevanceParams]):
     when = "On image pairs with a caption for each image (Pick-Double Caption)."
     summary = "how well its own caption fits each image, and how similar both captions are (DCPO)"
     reference = "DCPO, arXiv 2502.06023, sec. 3"
-    needs_embeddings = True
-    reads_media = True
+    inputs = frozenset({Input.TEXTS, Input.EMBEDDINGS, Input.MEDIA})
     Params = CaptionRelevanceParams
 
     def columns(self) -> tuple[Column, ...]:

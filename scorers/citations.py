@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate import HIGHER, Cache, Column, Context, Parameters, Scope, Scorer
 from curate.scoring.texts import (
     NO_SOURCES,
     source_status,
@@ -54,8 +54,8 @@ class Citations(Scorer[CitationsParams]):
     when = "Where answers cite numbered sources."
     summary = "share of sentences with a citation, and of citations that are right"
     reference = "citation precision and recall, ALCE, arXiv 2305.14627, by lexical overlap (ours)"
-    scope = "row"
-    stored, stored_whole = True, True
+    scope = Scope.ROW
+    cache = Cache.WHOLE
     Params = CitationsParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import Column, Context, Parameters, Scorer
+from curate import Column, Context, Input, Parameters, Scorer
 from curate.scoring import messages_text
 from curate.scoring.texts import EvaluationText, NgramIndex, read_evaluation_texts
 
@@ -75,7 +75,8 @@ class Contamination(Scorer[ContaminationParams]):
 
     def __init__(self, /, **parameters: Any) -> None:
         super().__init__(**parameters)
-        self.needs_embeddings = self.params.cosine is not None
+        if self.params.cosine is not None:
+            self.inputs = self.inputs | {Input.EMBEDDINGS}
 
     def columns(self) -> tuple[Column, ...]:
         """Return the verdict, its grounds and the match."""

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, LOWER, Column, Context, CurateError, Parameters, Scorer
+from curate import HIGHER, LOWER, Column, Context, CurateError, Input, Parameters, Scorer
 from curate.scoring import take_rows
 from curate.scoring.embeddings import TargetCoverage as Covered
 from curate.scoring.embeddings import density_ratio, measure_coverage
@@ -61,8 +61,7 @@ class Coverage(Scorer[CoverageParams]):
         "distance to target prompts, density ratio, and the targets that the data does not cover"
     )
     reference = "coverage and density, arXiv 2002.09797, sec. 3; why it matters, arXiv 2406.01462"
-    needs_embeddings = True
-    reads_texts = False
+    inputs = frozenset({Input.EMBEDDINGS})
     Params = CoverageParams
 
     def columns(self) -> tuple[Column, ...]:

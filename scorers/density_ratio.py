@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate import HIGHER, Column, Context, Input, Parameters, Scope, Scorer
 from curate.scoring import MODEL_STATUS, Model, answer_logprobs, with_status
 
 
@@ -42,7 +42,8 @@ class DensityRatio(Scorer[DensityRatioParams]):
     )
     summary = "log density ratio of a strong and a weak language model as reward (CDR)"
     reference = "CDR / Dr.SoW, arXiv 2411.02481"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    inputs = frozenset({Input.TEXTS, Input.MODEL})
+    scope = Scope.ROW
     Params = DensityRatioParams
 
     def columns(self) -> tuple[Column, ...]:

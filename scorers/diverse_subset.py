@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field, model_validator
 from pyversity import Strategy, diversify
 
-from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
+from curate import HIGHER, LOWER, Cache, Column, Context, Input, Parameters, Scorer
 from curate.scoring import train_out_of_fold
 from curate.scoring.heads import HeadSpec, has_too_few_prompts
 
@@ -86,9 +86,8 @@ class DiverseSubset(Scorer[DiverseSubsetParams]):
     )
     summary = "a diverse subset by k-centre, DPP, facility location, max-sum or MMR"
     reference = "Gonzalez 1985; Chen et al. 2018, arXiv 1709.05135 (DPP); pyversity"
-    needs_embeddings = True
-    stored = True
-    reads_texts = False
+    inputs = frozenset({Input.EMBEDDINGS})
+    cache = Cache.WHOLE
     Params = DiverseSubsetParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
 from pydantic import Field
 from scipy.special import expit
 
-from curate import LOWER, Column, Context, Parameters, Scorer
+from curate import LOWER, Column, Context, Input, Parameters, Scope, Scorer
 from curate.scoring import MODEL_STATUS, Model, answer_logprobs
 from curate.scoring.heads import norm_change
 from curate.scoring.lm import OK, PAIR_SUMS, gradient_pair_sums, measure_pairs
@@ -56,7 +56,8 @@ class DONODLM(Scorer[DONODLMParams]):
     when = "To measure on the policy itself what a pair would change. Costs 1.4 forward passes."
     summary = "DON and NOD of a language model's output layer under DPO and SFT, by ghost norms"
     reference = "DONOD, arXiv 2504.14810; ghost norm: Li et al. 2022, arXiv 2110.05679, sec. 4"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    inputs = frozenset({Input.TEXTS, Input.MODEL})
+    scope = Scope.ROW
     Params = DONODLMParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate import Column, Context, Parameters, Scorer
+from curate import Cache, Column, Context, Parameters, Scope, Scorer
 from curate.scoring.texts import duplicate_flags, near_duplicate_of
 
 
@@ -45,8 +45,8 @@ class Duplicates(Scorer[DuplicatesParams]):
     when = "Always: it is cheap, and contradicting labels are the clearest noise there is."
     summary = "flags of exact and near duplicates and of contradictory labels"
     reference = "near: Broder 1997, On the resemblance and containment of documents (MinHash)"
-    in_parts = True
-    stored = True
+    scope = Scope.PARTITIONED
+    cache = Cache.WHOLE
     from_labels = True
     Params = DuplicatesParams
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate import HIGHER, Cache, Column, Context, Parameters, Scope, Scorer
 from curate.scoring.texts import (
     NO_SENTENCES,
     NO_SOURCES,
@@ -51,8 +51,8 @@ class Grounding(Scorer[GroundingParams]):
     when = "Where prompts include sources that answers should be based on."
     summary = "share of an answer's sentences that a source supports, and the least supported one"
     reference = "faithfulness of RAG-RewardBench, arXiv 2412.13746, by lexical overlap (ours)"
-    scope = "row"
-    stored, stored_whole = True, True
+    scope = Scope.ROW
+    cache = Cache.WHOLE
     Params = GroundingParams
 
     def columns(self) -> tuple[Column, ...]:

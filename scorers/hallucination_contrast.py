@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate import HIGHER, Column, Context, Input, Parameters, Scorer
 from curate.scoring import Model
 from curate.scoring.lm import (
     VisionConversation,
@@ -55,7 +55,7 @@ class HallucinationContrast(Scorer[HallucinationContrastParams]):
     when = "On answers about images (RLHF-V, RLAIF-V), with a vision-language model."
     summary = "effect of masking the images on the margin of both answers (BDHS's mask)"
     reference = "Understanding Alignment in Multimodal LLMs (BDHS), arXiv 2407.02477"
-    reads_media = True
+    inputs = frozenset({Input.TEXTS, Input.MEDIA, Input.MODEL})
     Params = HallucinationContrastParams
 
     def columns(self) -> tuple[Column, ...]:

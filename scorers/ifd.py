@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
 import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import Column, Context, Parameters, Scorer
+from curate import Column, Context, Input, Parameters, Scope, Scorer
 from curate.scoring import MODEL_STATUS, Model, answer_logprobs, with_status
 from curate.scoring.lm import OK
 
@@ -43,7 +41,8 @@ class IFD(Scorer[IFDParams]):
     )
     summary = "instruction-following difficulty of the answers, and its gap (IFD, IFD-gap)"
     reference = "Cherry LLM, arXiv 2308.12032, eq. 4; as filter: PrefCleanBench, arXiv 2509.23564"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    inputs = frozenset({Input.TEXTS, Input.MODEL})
+    scope = Scope.ROW
     Params = IFDParams
 
     def columns(self) -> tuple[Column, ...]:

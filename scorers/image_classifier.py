@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import Column, Context, Parameters, Scorer
+from curate import Column, Context, Input, Parameters, Scorer
 from curate.scoring import Model
 from curate.scoring.lm import label_index, load_cached_model
 from curate.scoring.media import REJECTED_MEDIA, ImageLabels, MediaSet, media_set_for
@@ -47,7 +47,7 @@ class ImageClassifier(Scorer[ImageClassifierParams]):
     purpose = "rewards and models"
     when = "For unsafe or watermarked images, by a classifier of your own."
     summary = "probability of a label (nsfw, watermark...) by any image-classification model"
-    reads_media = True
+    inputs = frozenset({Input.TEXTS, Input.MEDIA, Input.MODEL})
     Params = ImageClassifierParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import LOWER, Column, Context, Parameters, Scorer
+from curate import LOWER, Cache, Column, Context, Input, Parameters, Scorer
 from curate.scoring.media import (
     REJECTED_MEDIA,
     MediaSet,
@@ -57,8 +57,8 @@ class ImageNearDuplicates(Scorer[ImageNearDuplicatesParams]):
     when = "On image datasets: the same picture with many prompts, or as both answers."
     summary = "images that look the same as an earlier pair's, or as the rejected answer's (pHash)"
     reference = "pHash of the package imagehash: signs of the 64 lowest cosine frequencies"
-    reads_media = True
-    stored = True
+    inputs = frozenset({Input.TEXTS, Input.MEDIA})
+    cache = Cache.WHOLE
     Params = ImageNearDuplicatesParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 from pydantic import Field, model_validator
 from scipy.special import expit
 
-from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate import HIGHER, Column, Context, Input, Parameters, Scope, Scorer
 from curate.scoring import MODEL_STATUS, Model, answer_logprobs, with_status
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class ImplicitReward(Scorer[ImplicitRewardParams]):
     when = "When a policy and its reference are available: the margin that DPO itself would see."
     summary = "margin of a policy's implicit reward: DPO against a reference, or SimPO by length"
     reference = "DPO, arXiv 2305.18290, eq. 5; SimPO, arXiv 2405.14734, eq. 4"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    inputs = frozenset({Input.TEXTS, Input.MODEL})
+    scope = Scope.ROW
     Params = ImplicitRewardParams
 
     def columns(self) -> tuple[Column, ...]:

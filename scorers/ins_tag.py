@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import polars as pl
 from pydantic import Field
 
-from curate import Column, Context, Scorer
+from curate import Column, Context, Input, Scope, Scorer
 from curate.scoring import messages_text
 from curate.scoring.judge import (
     OK,
@@ -52,7 +52,8 @@ class InsTag(Scorer[InsTagParams]):
     when = "To spread a budget over intentions. Costs one request per prompt."
     summary = "intention tags of the prompts by a language model (InsTag)"
     reference = "InsTag, arXiv 2308.07074, sec. 2"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    inputs = frozenset({Input.TEXTS, Input.MODEL})
+    scope = Scope.ROW
     Params = InsTagParams
 
     def __init__(self, /, **parameters: Any) -> None:

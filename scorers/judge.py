@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Scorer
+from curate import HIGHER, Column, Context, Input, Scope, Scorer
 from curate.scoring import messages_text
 from curate.scoring.judge import (
     CHOICE,
@@ -82,7 +82,8 @@ class Judge(Scorer[JudgeParams]):
         "Zheng et al. 2023, arXiv 2306.05685, sec. 3.4 (position bias); rationales: "
         "arXiv 2407.14477"
     )
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    inputs = frozenset({Input.TEXTS, Input.MODEL})
+    scope = Scope.ROW
     Params = JudgeParams
 
     def __init__(self, /, **parameters: Any) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate import HIGHER, Cache, Column, Context, Input, Parameters, Scope, Scorer
 from curate.scoring import (
     Features,
     batch_slices,
@@ -64,11 +64,10 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
     )
     summary = "agreement of the preference direction with those of pairs on similar prompts"
     reference = "after Robust Preference Selection, arXiv 2510.20498 (its idea, not its sampling)"
-    needs_embeddings = True
-    in_parts = True
-    stored = True
+    inputs = frozenset({Input.EMBEDDINGS})
+    scope = Scope.PARTITIONED
+    cache = Cache.WHOLE
     from_labels = True
-    reads_texts = False
     Params = KNNConsensusParams
 
     def columns(self) -> tuple[Column, ...]:

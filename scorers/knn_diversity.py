@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate import HIGHER, Cache, Column, Context, Input, Parameters, Scope, Scorer
 from curate.scoring import compute_in_blocks, nearest_neighbours, take_rows
 from curate.scoring.embeddings import EXACT_BELOW
 
@@ -53,10 +53,9 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
     when = "Together with a score of quality in TOPSIS. Says nothing about labels."
     summary = "k-nearest-neighbour distance and entropy over distinct prompts"
     reference = "FiFA, arXiv 2410.10166 (k-NN entropy term); Kozachenko and Leonenko 1987"
-    needs_embeddings = True
-    in_parts = True
-    stored = True
-    reads_texts = False
+    inputs = frozenset({Input.EMBEDDINGS})
+    scope = Scope.PARTITIONED
+    cache = Cache.WHOLE
     Params = KNNDiversityParams
 
     def columns(self) -> tuple[Column, ...]:

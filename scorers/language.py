@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import ClassVar, Literal
 
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate import HIGHER, Cache, Column, Context, Parameters, Scope, Scorer
 from curate.scoring import map_distinct_texts
 from curate.scoring.texts import LanguageDetector
 
@@ -46,8 +45,8 @@ class Language(Scorer[LanguageParams]):
     when = "For multilingual sets, and to find answers in another language than the prompt's."
     summary = "language of prompt and answers, and whether the answers use the prompt's"
     reference = "langid.py: Lui and Baldwin 2012"
-    scope: ClassVar[Literal["row", "table"]] = "row"
-    stored = True
+    scope = Scope.ROW
+    cache = Cache.PER_ROW
     Params = LanguageParams
 
     def columns(self) -> tuple[Column, ...]:

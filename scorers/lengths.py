@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
 import polars as pl
 
-from curate import Column, Context, Parameters, Scorer
+from curate import Cache, Column, Context, Parameters, Scope, Scorer
 from curate.scoring import messages_text
 
 
@@ -29,8 +27,8 @@ class Lengths(Scorer[Parameters]):
     purpose = "texts"
     when = "Always: length bias is the first thing to check."
     summary = "characters, words and turns of prompt and answers, and how the answers differ"
-    scope: ClassVar[Literal["row", "table"]] = "row"
-    stored, stored_whole = True, True
+    scope = Scope.ROW
+    cache = Cache.WHOLE
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import polars as pl
 
-from curate import Column, Context, Parameters, Scorer
+from curate import Column, Context, Parameters, Scope, Scorer
 from curate.scoring import map_distinct_texts, need
 
 # Token types of markdown-it for the blocks that count as formatting.
@@ -40,7 +40,7 @@ class Markdown(Scorer[Parameters]):
     purpose = "texts"
     when = "To see whether formatting decides the labels."
     summary = "share of formatted lines and of fenced code in the answers"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    scope = Scope.ROW
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:

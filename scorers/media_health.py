@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import LOWER, Column, Context, Parameters, Scorer
+from curate import LOWER, Cache, Column, Context, Input, Parameters, Scorer
 from curate.scoring.media import (
     DECODERS,
     NOT_IN_DATA,
@@ -63,8 +63,8 @@ class MediaHealth(Scorer[MediaHealthParams]):
     purpose = "hygiene"
     when = "On datasets with images or audio, before anything else."
     summary = "images and audio that cannot be decoded, are blank, silent, tiny, or oddly shaped"
-    reads_media = True
-    stored = True
+    inputs = frozenset({Input.TEXTS, Input.MEDIA})
+    cache = Cache.WHOLE
     version = 2
     Params = MediaHealthParams
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
 import polars as pl
 from pydantic import Field, field_validator
 
-from curate import Column, Context, Parameters, Scorer
+from curate import Column, Context, Parameters, Scope, Scorer
 from curate.scoring import messages_text
 from curate.scoring.texts import check_pattern, ignoring_case
 
@@ -76,7 +74,7 @@ class MultiInstruction(Scorer[MultiInstructionParams]):
     when = "To find prompts with several constraints. English patterns."
     summary = "number and kinds of constraints in the prompt (English patterns)"
     reference = "IFEval, arXiv 2311.07911 (kinds); MAPL, arXiv 2505.12845"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    scope = Scope.ROW
     Params = MultiInstructionParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field, model_validator
 from scipy.special import log_expit
 
-from curate import HIGHER, Column, Context, Parameters, Scorer, suggestion
+from curate import HIGHER, Column, Context, Input, Parameters, Scorer, suggestion
 from curate.scoring import MeanDifference, group_folds, nearest_neighbours, take_rows, vote_mask
 from curate.scoring.embeddings import EXACT_BELOW, local_weights
 from curate.scoring.heads import (
@@ -88,7 +88,9 @@ class MultiReward(Scorer[MultiRewardParams]):
     def __init__(self, /, **parameters: Any) -> None:
         super().__init__(**parameters)
         self._names = tuple(self.params.rewards)
-        self.needs_embeddings = self.from_labels = self.params.weights is None
+        self.from_labels = self.params.weights is None
+        if self.from_labels:
+            self.inputs = self.inputs | {Input.EMBEDDINGS}
 
     def columns(self) -> tuple[Column, ...]:
         """Return margin and weights."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
 import numpy as np
 import polars as pl
 from pydantic import Field
 from torch import Tensor
 
-from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate import HIGHER, Column, Context, Input, Parameters, Scope, Scorer
 from curate.scoring import MODEL_STATUS, Model, with_status
 from curate.scoring.lm import CausalNetwork, TreeBatch, measure_answers, token_sums
 
@@ -39,7 +37,8 @@ class OnPolicy(Scorer[OnPolicyParams]):
     when = "Before DPO on data of other models: WPO's weight of each pair."
     summary = "how likely the policy is to write both answers (WPO)"
     reference = "WPO, arXiv 2406.11827, eq. 2; suboptimal on-policy data, arXiv 2404.14367"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    inputs = frozenset({Input.TEXTS, Input.MODEL})
+    scope = Scope.ROW
     Params = OnPolicyParams
 
     def columns(self) -> tuple[Column, ...]:

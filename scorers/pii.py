@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import polars as pl
 from pydantic import Field
 
-from curate import LOWER, Column, Context, Parameters, Scorer
+from curate import LOWER, Cache, Column, Context, Parameters, Scope, Scorer
 from curate.scoring import map_distinct_texts, need
 
 Kind = Literal["email", "phone", "credit_card", "iban", "ip", "us_ssn"]
@@ -46,8 +46,8 @@ class PII(Scorer[PIIParams]):
     when = "Before publishing. Patterns and validators; no model."
     summary = "e-mail addresses, phone, card, IBAN, IP and social security numbers in the answers"
     reference = "presidio-analyzer, pattern recognisers"
-    scope: ClassVar[Literal["row", "table"]] = "row"
-    stored = True
+    scope = Scope.ROW
+    cache = Cache.PER_ROW
     Params = PIIParams
 
     def columns(self) -> tuple[Column, ...]:

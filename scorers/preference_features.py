@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate import Column, Context, Parameters, Scorer
+from curate import Cache, Column, Context, Input, Parameters, Scorer
 from curate.scoring import vote_mask
 from curate.scoring.embeddings import SAESettings, fit_to_run
 
@@ -48,9 +48,8 @@ class PreferenceFeatures(Scorer[PreferenceFeaturesParams]):
     when = "To filter by properties of answers without naming them beforehand."
     summary = "sparse features of the preferred answers, to filter or flip by (WIMHF)"
     reference = "What's In My Human Feedback, arXiv 2510.26202"
-    needs_embeddings = True
-    stored = True
-    reads_texts = False
+    inputs = frozenset({Input.EMBEDDINGS})
+    cache = Cache.WHOLE
     Params = PreferenceFeaturesParams
 
     def columns(self) -> tuple[Column, ...]:

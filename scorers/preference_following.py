@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate import HIGHER, Column, Context, Input, Parameters, Scorer
 from curate.scoring import extra_value, messages_text, select_in_batches
 from curate.scoring.judge import CHOSEN, REJECTED, TIE, EndpointParams, ask_following
 from curate.scoring.texts import numbers_by_appearance
@@ -73,7 +73,7 @@ class PreferenceFollowing(Scorer[PreferenceFollowingParams]):
     )
     summary = "whether the chosen answer is closer to the user's stated preference"
     reference = "the question of preference discerning, arXiv 2412.08604; the cosine is ours"
-    needs_embeddings = True
+    inputs = frozenset({Input.TEXTS, Input.EMBEDDINGS})
     Params = PreferenceFollowingParams
 
     def columns(self) -> tuple[Column, ...]:

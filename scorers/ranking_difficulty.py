@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
 import numpy as np
 import polars as pl
 from pydantic import Field
 from scipy.special import logit
 
-from curate import LOWER, Column, Context, Parameters, Scorer
+from curate import LOWER, Column, Context, Input, Parameters, Scope, Scorer
 from curate.scoring import MODEL_STATUS, Model, answer_logprobs, with_status
 
 
@@ -43,7 +41,8 @@ class RankingDifficulty(Scorer[RankingDifficultyParams]):
     when = "To see which pairs DPO cannot learn to rank from this reference."
     summary = "the reference's log ratio c against the label, and whether DPO can overcome it"
     reference = "Preference Learning Algorithms Do Not Learn Preference Rankings, arXiv 2405.19534"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    inputs = frozenset({Input.TEXTS, Input.MODEL})
+    scope = Scope.ROW
     Params = RankingDifficultyParams
 
     def columns(self) -> tuple[Column, ...]:

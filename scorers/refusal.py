@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
 import polars as pl
 from pydantic import Field, field_validator
 
-from curate import Column, Context, Parameters, Scorer
+from curate import Cache, Column, Context, Parameters, Scope, Scorer
 from curate.scoring import messages_text
 from curate.scoring.texts import check_pattern, ignoring_case
 
@@ -60,8 +58,8 @@ class Refusal(Scorer[RefusalParams]):
     purpose = "texts"
     when = "For safety data, where refusals decide labels. English patterns, editable."
     summary = "whether an answer begins like a refusal (English patterns, editable)"
-    scope: ClassVar[Literal["row", "table"]] = "row"
-    stored, stored_whole = True, True
+    scope = Scope.ROW
+    cache = Cache.WHOLE
     Params = RefusalParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate import HIGHER, Cache, Column, Context, Input, Parameters, Scorer
 from curate.scoring import messages_text, select_in_batches
 from curate.scoring.texts import distinct_ngram_share
 
@@ -48,8 +48,8 @@ class Relevance(Scorer[RelevanceParams]):
     when = "As a cheap quality signal. On HH it prefers harmful answers, which are more relevant."
     summary = "relevance of the answers to the prompt, times length and repetition terms (R^3)"
     reference = "Rethinking the Role of Proxy Rewards in LM Alignment, arXiv 2402.03469, sec. 3"
-    needs_embeddings = True
-    stored = True
+    inputs = frozenset({Input.TEXTS, Input.EMBEDDINGS})
+    cache = Cache.WHOLE
     Params = RelevanceParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
 import polars as pl
 from pydantic import Field
 
-from curate import LOWER, Column, Context, Parameters, Scorer
+from curate import LOWER, Cache, Column, Context, Parameters, Scope, Scorer
 from curate.scoring import messages_text
 from curate.scoring.texts import distinct_ngram_share
 
@@ -37,8 +35,8 @@ class Repetition(Scorer[RepetitionParams]):
     when = "To find degenerate answers."
     summary = "share of repeated n-grams of words and of repeated lines in the answers"
     reference = "Gopher's repetition rules: arXiv 2112.11446, table A1"
-    scope: ClassVar[Literal["row", "table"]] = "row"
-    stored = True
+    scope = Scope.ROW
+    cache = Cache.PER_ROW
     Params = RepetitionParams
 
     def columns(self) -> tuple[Column, ...]:

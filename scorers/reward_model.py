@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from pydantic import Field, field_validator
 
-from curate import HIGHER, LOWER, Column, Context, CurateError, Parameters, Scorer
+from curate import HIGHER, LOWER, Column, Context, CurateError, Input, Parameters, Scope, Scorer
 from curate.scoring import MODEL_STATUS, Model
 from curate.scoring.lm import OK, Classifier, classify_answers
 
@@ -55,7 +55,8 @@ class RewardModel(Scorer[RewardModelParams]):
     when = "When large reward models are available: they never saw these labels."
     summary = "rewards and margin by one or several reward models, with agreement and advice"
     reference = "Skywork-Reward-V2, arXiv 2507.01352 (advice); RewardBench, arXiv 2403.13787"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    inputs = frozenset({Input.TEXTS, Input.MODEL})
+    scope = Scope.ROW
     Params = RewardModelParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
+from curate import HIGHER, LOWER, Column, Context, Input, Parameters, Scorer
 from curate.scoring import MODEL_STATUS, Model, answer_logprobs, with_status
 from curate.scoring.lm import mixed_logprobs
 
@@ -50,6 +50,7 @@ class SelfConfidence(Scorer[SelfConfidenceParams]):
     when = "For training loops with label smoothing by confidence."
     summary = "noise-aware margin and smoothing mask by a running quantile (SPA / Selfie)"
     reference = "SPA, arXiv 2406.04412, sec. 4.2 (self-refinement with decoupled noise detection)"
+    inputs = frozenset({Input.TEXTS, Input.MODEL})
     Params = SelfConfidenceParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
+from curate import HIGHER, LOWER, Cache, Column, Context, Input, Parameters, Scope, Scorer
 from curate.scoring import nearest_neighbours, take_rows
 from curate.scoring.embeddings import EXACT_BELOW
 
@@ -58,10 +58,9 @@ class SemanticDuplicates(Scorer[SemanticDuplicatesParams]):
     when = "To thin out prompts with the same meaning. Needs embeddings."
     summary = "prompts that nearly repeat the meaning of an earlier one, by embeddings (SemDeDup)"
     reference = "SemDeDup, arXiv 2303.09540"
-    needs_embeddings = True
-    in_parts = True
-    stored = True
-    reads_texts = False
+    inputs = frozenset({Input.EMBEDDINGS})
+    scope = Scope.PARTITIONED
+    cache = Cache.WHOLE
     Params = SemanticDuplicatesParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate import HIGHER, Column, Context, Input, Parameters, Scorer
 from curate.scoring import batch_slices
 from curate.scoring.texts import (
     NO_SENTENCES,
@@ -52,7 +52,7 @@ class SemanticGrounding(Scorer[Parameters]):
     when = "Together with `grounding`, where answers paraphrase their sources."
     summary = "similarity of an answer's sentences to those of its sources, by embeddings"
     reference = "faithfulness of RAG-RewardBench, arXiv 2412.13746, by embedding maximum (ours)"
-    needs_embeddings = True
+    inputs = frozenset({Input.TEXTS, Input.EMBEDDINGS})
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:

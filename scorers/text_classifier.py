@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from pydantic import Field
 from scipy.special import expit, softmax
 
-from curate import Column, Context, Parameters, Scorer
+from curate import Column, Context, Input, Parameters, Scope, Scorer
 from curate.scoring import MODEL_STATUS, Model
 from curate.scoring.lm import Classifier, TextSegment, classify_answers, label_index
 
@@ -46,7 +46,8 @@ class TextClassifier(Scorer[TextClassifierParams]):
     purpose = "rewards and models"
     when = "For safety, toxicity or quality by a classifier of your own."
     summary = "probability of a label (safe, toxic, good...) by any text-classification model"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    inputs = frozenset({Input.TEXTS, Input.MODEL})
+    scope = Scope.ROW
     Params = TextClassifierParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate import HIGHER, Column, Context, Input, Parameters, Scope, Scorer
 from curate.scoring import MODEL_STATUS, Model
 from curate.scoring.lm import (
     OK,
@@ -67,7 +67,8 @@ class TokenMargin(Scorer[TokenMarginParams]):
     when = "To see which tokens carry a policy's margin, or to train on decisive tokens only."
     summary = "concentration of the DPO margin on tokens: top share, entropy, Gini, position; masks"
     reference = "SparsePO, arXiv 2410.05102 (token-level log ratios); masks by size are ours"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    inputs = frozenset({Input.TEXTS, Input.MODEL})
+    scope = Scope.ROW
     Params = TokenMarginParams
 
     def columns(self) -> tuple[Column, ...]:

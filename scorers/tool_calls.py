@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import orjson
 import polars as pl
 
-from curate import LOWER, Column, Context, Parameters, Scorer
+from curate import LOWER, Column, Context, Parameters, Scope, Scorer
 from curate.scoring.texts import Call, ToolSet, are_same_calls, parse_tool_calls
 
 
@@ -34,7 +34,7 @@ class ToolCalls(Scorer[Parameters]):
     when = "For tool-calling data: find pairs whose chosen answer makes a call that cannot run."
     summary = "number of tool calls, and of those with wrong arguments, names or parameters"
     reference = "JSON Schema, draft 2020-12"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    scope = Scope.ROW
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import polars as pl
 
-from curate import Column, Context, Parameters, Scorer
+from curate import Column, Context, Parameters, Scope, Scorer
 from curate.scoring import map_distinct_texts
 from curate.scoring.texts import LanguageDetector, split_trace
 
@@ -35,7 +35,7 @@ class Trace(Scorer[Parameters]):
     purpose = "texts"
     when = "For reasoning data: one-sided, cut-off or foreign-language traces give labels away."
     summary = "length of reasoning trace and answer, one-sided or cut-off traces, their language"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    scope = Scope.ROW
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:

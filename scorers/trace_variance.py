@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
 import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import LOWER, Column, Context, Parameters, Scorer
+from curate import LOWER, Column, Context, Input, Parameters, Scope, Scorer
 from curate.scoring import MODEL_STATUS, AnswerLogprobs, Model, with_status
 from curate.scoring.lm import (
     ConversationEncoder,
@@ -47,7 +45,8 @@ class TraceVariance(Scorer[TraceVarianceParams]):
     when = "For answers with a reasoning trace."
     summary = "variance of an answer's log-probability with and without its reasoning trace (BVPO)"
     reference = "BVPO (bias-variance optimised preference optimisation for reasoning models)"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    inputs = frozenset({Input.TEXTS, Input.MODEL})
+    scope = Scope.ROW
     Params = TraceVarianceParams
 
     def columns(self) -> tuple[Column, ...]:

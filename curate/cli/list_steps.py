@@ -9,6 +9,7 @@ from pydantic_core import to_jsonable_python
 
 from curate.errors import CurateError
 from curate.steps.contracts import Column, Filter, Scorer, Step
+from curate.steps.declarations import Input, Scope
 from curate.steps.entries import filter_names, scorer_names
 from curate.steps.registry import filter_class, scorer_class
 
@@ -74,11 +75,12 @@ def describe_cost(cls: type[Step[Any]]) -> str:
         return "a pass over columns"
     if "base_url" in fields:
         return "requests to an endpoint"
-    if {"model", "models", "policy", "reference", "strong"} & set(fields) and "head" not in fields:
+    inputs = cls.inputs if issubclass(cls, Scorer) else frozenset[Input]()
+    if Input.MODEL in inputs:
         return "forward passes of a model"
-    if issubclass(cls, Scorer) and cls.scope == "row":
+    if issubclass(cls, Scorer) and cls.scope is Scope.ROW:
         return "a pass over texts"
-    needs = cls.needs_embeddings if issubclass(cls, Scorer) else False
+    needs = Input.EMBEDDINGS in inputs
     return "one shared embedding pass, and fits on it" if needs else "a pass over all pairs"
 
 

@@ -15,12 +15,10 @@ _SCORER_TEMPLATE = '''"""{title}."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate import HIGHER, Column, Context, Parameters, Scope, Scorer
 from curate.data.table import messages_text
 
 
@@ -36,7 +34,7 @@ class {cls}(Scorer[{cls}Params]):
     name = "{name}"
     purpose = "plug-ins"
     summary = "share of the counted letters in the chosen answer"
-    scope: ClassVar[Literal["row", "table"]] = "row"  # "table" when a pair's score needs all pairs
+    scope = Scope.ROW  # Scope.TABLE when a pair's score needs all pairs
     Params = {cls}Params
 
     def columns(self) -> tuple[Column, ...]:

@@ -12,6 +12,7 @@ from curate.errors import CurateError
 from curate.pipeline.plan import FilterStep, PipelinePlan
 from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.selection_bias import MIN_SHIFT, SelectionBias, SourceShift, TraitShift
+from curate.steps.declarations import Cache
 from curate.steps.next_steps import judging_commands
 from curate.steps.step_record import StepRecord
 
@@ -114,7 +115,7 @@ class BiasWatch:
 
     def _stop(self, bias: SelectionBias) -> CurateError:
         """Return the end of a run with `on_bias: stop`."""
-        unstored = [s.name for s in self.learned if not s.scorer.stored]
+        unstored = [s.name for s in self.learned if s.scorer.cache is Cache.NONE]
         stored = f"scores are stored for the next run{', but for ' if unstored else ''}"
         return CurateError(
             "answer length alone decides which labels a filter acts on (on_bias: stop)",

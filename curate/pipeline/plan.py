@@ -14,6 +14,7 @@ from curate.pipeline.extra_columns import ANSWER_SCORES, is_extra_column
 from curate.pipeline.scorer_step import ScorerStep, prefix_columns
 from curate.pipeline.yaml_locations import YamlLocations
 from curate.steps.contracts import Column, Filter
+from curate.steps.declarations import Cache, Input
 from curate.steps.registry import build_step, filter_class, scorer_class
 from curate.steps.relabel import FLIPPED
 from curate.write.exports import WEIGHTS, Export, get_export
@@ -96,7 +97,7 @@ class PipelinePlan:
     @property
     def needs_embeddings(self) -> bool:
         """Return whether any scorer works on embeddings."""
-        return any(step.scorer.needs_embeddings for step in self.scorers)
+        return any(Input.EMBEDDINGS in step.scorer.inputs for step in self.scorers)
 
     def notices(self) -> list[str]:
         """Return what the user should hear before anything runs: code of a model's hub, stale
@@ -113,7 +114,7 @@ class PipelinePlan:
     def _lost_by_stop(self) -> list[str]:
         """Return a warning where a stop for bias would lose learned scores."""
         scorers = {step.name: step for f in self.filters for step in self.learned(f)}
-        unstored = [name for name, step in scorers.items() if not step.scorer.stored]
+        unstored = [name for name, step in scorers.items() if step.scorer.cache is Cache.NONE]
         if self.on_bias == "warn" or not unstored:
             return []
         names = ", ".join(unstored)

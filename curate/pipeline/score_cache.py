@@ -19,6 +19,7 @@ from curate.data.media_bytes import media_files_stamp
 from curate.models.embed.settings import AUTO, SHIPPED
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.scorer_step import ScorerStep
+from curate.steps.declarations import Cache, Input, Scope
 from curate.steps.evidence import LabelEvidence
 from curate.store.row_scores import RowScores
 from curate.store.store import Store
@@ -44,8 +45,8 @@ class ScoreCache:
 
     The key holds the scorer's type, version and parameters, the code of curate and its scorers,
     versions of the libraries, the seed, the device, every value of every pair, and, for scorers on
-    embeddings, the embedder's files. Only scorers that say so (`stored`) are kept: a scorer that
-    asks a model, a server or a file of its own depends on more.
+    embeddings, the embedder's files. Only scores of scorers that say so (`Scorer.cache`) are kept:
+    a scorer that asks a model, a server or a file of its own depends on more.
 
     Args:
         store: where scores are kept; None keeps nothing.
@@ -90,24 +91,24 @@ class ScoreCache:
             device: the device on which heads are trained.
             evidence: the evidence that the scorer reads, if it takes any.
         """
-        if not step.scorer.stored or (step.scorer.scope == "row" and not self._stores_table(step)):
+        if step.scorer.cache is not Cache.WHOLE or not self._is_worth_storing(step):
             return None
         dependencies = self._scorer_identity(step, device)
-        if step.scorer.reads_media:
+        if Input.MEDIA in step.scorer.inputs:
             dependencies.append(self._media)
         if step.takes_evidence:
             # A source that says nothing is not in the evidence, but has its column.
             columns = [column.name for column in step.scorer.columns()]
             dependencies += [(evidence or LabelEvidence()).digest(), columns]
-        return self.key_of(dependencies, step.scorer.needs_embeddings)
+        return self.key_of(dependencies, Input.EMBEDDINGS in step.scorer.inputs)
 
-    def _stores_table(self, step: ScorerStep) -> bool:
-        """Return whether scores of single rows are kept as one table: where they are many."""
-        return step.scorer.stored_whole and len(self._pairs) >= MIN_CACHED_PAIRS
+    def _is_worth_storing(self, step: ScorerStep) -> bool:
+        """Return whether a table is worth storing: a few pairs are scored by themselves faster."""
+        return step.scorer.scope is not Scope.ROW or len(self._pairs) >= MIN_CACHED_PAIRS
 
     def rows(self, step: ScorerStep, device: str) -> RowScores | None:
         """Return the kept scores of single rows, of a row scorer that keeps any."""
-        if self._store is None or not step.scorer.stored or step.scorer.stored_whole:
+        if self._store is None or step.scorer.cache is not Cache.PER_ROW:
             return None
         dependencies = [*self._scorer_identity(step, device), code_digest(), versions()]
         prefix = hash_bytes(json.dumps(dependencies, sort_keys=True, default=str).encode())

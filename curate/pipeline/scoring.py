@@ -20,6 +20,7 @@ from curate.pipeline.label_evidence import label_evidence
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scorer_step import ScorerStep
 from curate.steps.context import Context, report_progress
+from curate.steps.declarations import Input, Scope
 from curate.steps.step_record import StepRecord, check_columns, qualify_columns
 from curate.store.row_scores import RowScores
 
@@ -51,7 +52,7 @@ def score_all(
     # What depends on scores of this run can be looked up only once these are there.
     without_evidence = [step for step in scorers if not step.takes_evidence]
     missing = [step for step in without_evidence if not cache.has(step, context.device)]
-    if len(pairs) and any(step.scorer.needs_embeddings for step in missing):
+    if len(pairs) and any(Input.EMBEDDINGS in step.scorer.inputs for step in missing):
         _ = context.features  # the one embedding pass
     engine.expect(missing)
     scores: list[pl.DataFrame] = []
@@ -90,7 +91,7 @@ def run_scorer(
     if frame is not None:
         step_context.facts["cached"] = True
     else:
-        if step.scorer.scope == "table" and step.scorer.needs_embeddings:
+        if step.scorer.scope is not Scope.ROW and Input.EMBEDDINGS in step.scorer.inputs:
             _ = context.features  # embedded here, so that the time is not the scorer's
             started = time.perf_counter()
         frame = _compute_scores(step, pairs, step_context, cache, engine or LocalEngine())
@@ -112,7 +113,7 @@ def _compute_scores(
     """Return the scorer's columns in the scratch space; they are stored for the next run."""
     columns, name = step.scorer.columns(), step.name
     key = cache.key(step, context.device, context.evidence) if cache else None
-    if step.scorer.scope == "row":
+    if step.scorer.scope is Scope.ROW:
         row_scores = cache.rows(step, context.device) if cache else None
         with context.progress.task(name, len(pairs)) as task:
             batch_scores = _row_scores(step, pairs, context, engine, row_scores)

@@ -10,6 +10,7 @@ import polars as pl
 from pydantic import ConfigDict
 
 from curate.data.strict_model import StrictModel
+from curate.steps.declarations import Cache, Input, OldFlags, Scope
 
 if TYPE_CHECKING:
     from curate.steps.context import Context
@@ -104,16 +105,17 @@ class Step(Generic[P]):
         self.params: P = self.Params(**parameters)  # type: ignore[assignment]
 
 
-class Scorer(Step[P], ABC):
+class Scorer(OldFlags, Step[P], ABC):
     """Computes score columns, one value per pair, in the order of the pairs.
 
-    `scope` is "row" if a pair's score depends on that pair only (the pipeline then passes batches)
-    and "table" if it depends on all pairs. A table scorer works on cached features.
+    It declares what it reads (`inputs`), which pairs a score depends on (`scope`), what is stored
+    for the next run (`cache`), and whether it learns from the labels (`learned`). The pipeline
+    passes batches of pairs to a scorer of the scope `Scope.ROW`, all pairs to others.
 
     Examples:
         >>> class PromptTurns(Scorer[Parameters]):
-        ...     name, summary, scope = "prompt_turns", "Counts the turns of the prompt.", "row"
-        ...     Params = Parameters
+        ...     name, summary = "prompt_turns", "Counts the turns of the prompt."
+        ...     scope, Params = Scope.ROW, Parameters
         ...
         ...     def columns(self):
         ...         return (Column("count", "turns of the prompt", "int"),)
@@ -125,27 +127,14 @@ class Scorer(Step[P], ABC):
         [1, 3]
     """
 
-    scope: ClassVar[Literal["row", "table"]] = "table"
+    inputs: frozenset[Input] = frozenset({Input.TEXTS})
+    scope: Scope = Scope.TABLE
+    cache: Cache = Cache.NONE
     learned: ClassVar[bool] = False
     """Whether scores are learned from the labels that they are about."""
     from_labels: bool = False
     """Whether scores depend on the labels of other pairs in another way, as vote counts do: they
     are no evidence of those labels."""
-    needs_embeddings: bool = False
-    reads_texts: bool = True
-    """Whether `score` reads prompts and answers, and not only their features."""
-    reads_media: ClassVar[bool] = False
-    """Whether a table scorer reads images, videos or audio: these are not sent to workers, so the
-    scorer runs in the main process."""
-    in_parts: bool = False
-    """Whether a table scorer can leave the pairs partitioned over the run's workers
-    (`Context.workers`), none of which needs the whole dataset."""
-    stored: bool = False
-    """Whether scores depend only on pairs, parameters, seed and embeddings, and are worth storing
-    for the next run: a table scorer's as a whole, a row scorer's row by row."""
-    stored_whole: ClassVar[bool] = False
-    """Whether a row scorer is so cheap that a lookup of single rows would cost more: its scores
-    are stored as a whole."""
 
     @abstractmethod
     def columns(self) -> tuple[Column, ...]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
 
-from curate import Column, Context, Parameters, Scorer
+from curate import Column, Context, Parameters, Scope, Scorer
 from curate.read.formats import EXTRA, ROW, Format, RowSample, as_messages_column, has_columns
 from curate.scoring import messages_text
 from curate.steps.evidence_params import EvidenceParameters
@@ -42,7 +41,7 @@ class Slow(Scorer[SlowParams]):
 
     name = "slow"
     summary = "for tests of engines"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    scope = Scope.ROW
     Params = SlowParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -17,6 +17,7 @@ from curate.models.text.calls import ToolSet, parse_tool_calls
 from curate.scorers.multi_instruction import MultiInstruction
 from curate.scorers.refusal import Refusal
 from curate.steps.contracts import Filter, Scorer
+from curate.steps.declarations import Scope
 from curate.steps.discovery import find_classes
 from tests.helpers import pairs_of, turn
 
@@ -54,7 +55,7 @@ HOSTILE = {
 _ROW_SCORERS = sorted(
     name
     for name, cls in find_classes("scorers", Scorer).items()
-    if cls.scope == "row"
+    if cls.scope is Scope.ROW
     and not any(field.is_required() for field in cls.Params.model_fields.values())
 )
 

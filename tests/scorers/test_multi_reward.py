@@ -15,6 +15,7 @@ from curate.models.embed.local_weights import local_weights
 from curate.scorers.feature_reward import FeatureReward
 from curate.scorers.multi_reward import MultiReward
 from curate.steps.context import Context
+from curate.steps.declarations import Input
 from curate.steps.registry import build_step
 from tests.helpers import context_of, pairs_of, write_jsonl
 
@@ -66,7 +67,7 @@ def test_common_weights_are_found_and_kept_where_prompts_do_not_matter() -> None
 def test_weights_that_are_given_are_taken_and_need_no_embeddings() -> None:
     pairs, _, _ = rated(20, by_topic=False)
     scorer = MultiReward(rewards=REWARDS, weights={"help": 0.5, "safe": 2.0})
-    assert not scorer.needs_embeddings
+    assert Input.EMBEDDINGS not in scorer.inputs
     extra = [json.loads(e) for e in pairs["extra"]]
     expected = [0.5 * (e["help_chosen"] - e["help_rejected"]) + 2.0 * e["safe"] for e in extra]
     scores = scorer.score(pairs, Context())

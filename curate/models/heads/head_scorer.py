@@ -15,6 +15,7 @@ from curate.models.heads.noise.learnability import (
 from curate.models.heads.out_of_fold import has_too_few_prompts, training_status, vote_mask
 from curate.steps.context import Context
 from curate.steps.contracts import Column, Parameters, Scorer
+from curate.steps.declarations import Cache, Input, Scope
 from curate.store.array_blocks import select_rows
 
 if TYPE_CHECKING:
@@ -34,17 +35,20 @@ STATUS = Column(
 class HeldOutScorer(Scorer[P]):
     """A scorer by heads that did not see the pair; its columns end with `STATUS`."""
 
-    needs_embeddings = True
+    inputs = frozenset({Input.EMBEDDINGS})
+    cache = Cache.WHOLE
     learned: ClassVar[bool] = True
     margins_alone: ClassVar[bool] = False
     """Whether it uses only the margins of `train_out_of_fold`, and no features."""
 
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
-        # Adapters of a language model depend on that model too.
-        self.stored = getattr(self.params, "head", None) != "lora"
-        self.reads_texts = not self.stored
-        self.in_parts = self.margins_alone and getattr(self.params, "in_parts", False)
+        if getattr(self.params, "head", None) == "lora":
+            self.inputs = self.inputs | {Input.TEXTS, Input.MODEL}
+            # Adapters of a language model depend on that model too.
+            self.cache = Cache.NONE
+        if self.margins_alone and getattr(self.params, "in_parts", False):
+            self.scope = Scope.PARTITIONED
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Return out-of-fold scores of all pairs, or nulls where there are too few prompts to

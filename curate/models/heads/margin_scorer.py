@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ from curate.models.heads.posterior.label_posterior import LabelPosterior, label_
 from curate.models.heads.ridge.margins import Trait
 from curate.steps.context import Context
 from curate.steps.contracts import HIGHER, Column
+from curate.steps.declarations import Input, Scope
 from curate.steps.evidence_params import FILE_SOURCE, EvidenceParameters, SourceColumns
 
 if TYPE_CHECKING:
@@ -65,10 +66,9 @@ P = TypeVar("P", bound=MarginParams)
 class MarginScorer(HeldOutScorer[P], SourceColumns):
     """A scorer on the posterior of `label_posterior`."""
 
-    def __init__(self, **parameters: Any) -> None:
-        super().__init__(**parameters)
-        self.reads_texts = True  # their counts
-        self.in_parts = True
+    # Of texts it counts words and the like.
+    inputs = frozenset({Input.TEXTS, Input.EMBEDDINGS})
+    scope = Scope.PARTITIONED
 
     def status(self, pairs: pl.DataFrame, context: Context) -> pl.Series:
         """Return the status of each pair: every vote has a posterior, and reviewed pairs

@@ -36,6 +36,7 @@ from curate.pipeline.engines.ray_workers import (
 )
 from curate.pipeline.engines.worker import Scored, WorkerSettings
 from curate.pipeline.scorer_step import ScorerStep
+from curate.steps.declarations import Input, Scope
 
 if TYPE_CHECKING:
     from curate.models.embed.pair_embeddings import TextEmbedder, Texts, Vectors
@@ -126,7 +127,7 @@ class RayEngine:
 
     def expect(self, steps: list[ScorerStep]) -> None:
         """Announce table scorers, which run in parallel once the first of them is called."""
-        self._expected = [s for s in steps if s.scorer.scope == "table"]
+        self._expected = [s for s in steps if s.scorer.scope is not Scope.ROW]
 
     def rows(
         self, step: ScorerStep, frames: Iterator[pl.DataFrame], context: Context
@@ -159,10 +160,10 @@ class RayEngine:
             for expected_step in self._expected
             if not _runs_here(expected_step, pairs)
         ]
-        embedded = step.scorer.needs_embeddings
+        embedded = Input.EMBEDDINGS in step.scorer.inputs
         if self._inputs is None or (embedded and not self._inputs.arrays):
             embedded |= any(
-                expected_step.scorer.needs_embeddings for expected_step in self._expected
+                Input.EMBEDDINGS in expected_step.scorer.inputs for expected_step in self._expected
             )
             self._inputs = TableInputs.put(pairs, context, embedded)
             for expected_step in self._expected:
@@ -283,5 +284,6 @@ class RayEmbedder:
 def _runs_here(step: ScorerStep, pairs: pl.DataFrame) -> bool:
     """Return whether a table scorer works in parts, or needs the media of these pairs."""
     media = any(attachment in MEDIA_COLUMNS for attachment in nonempty_attachments(pairs))
-    needs_media = step.scorer.reads_media or (media and step.scorer.reads_texts)
-    return step.scorer.in_parts or needs_media
+    inputs = step.scorer.inputs
+    needs_media = Input.MEDIA in inputs or (media and Input.TEXTS in inputs)
+    return step.scorer.scope is Scope.PARTITIONED or needs_media

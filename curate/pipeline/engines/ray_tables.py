@@ -17,6 +17,7 @@ from curate.data.table import MESSAGES, PAIR_COLUMNS, batch_slices
 from curate.pipeline.engines.worker import Scored, WorkerSettings
 from curate.steps.context import Context
 from curate.steps.contracts import Scorer
+from curate.steps.declarations import Input
 from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class TableInputs:
 
     def of(self, scorer: Scorer[Any]) -> TableInputs:
         """Return what this scorer reads."""
-        return self if scorer.reads_texts else replace(self, texts=[])
+        return self if Input.TEXTS in scorer.inputs else replace(self, texts=[])
 
 
 def run_table(settings: WorkerSettings, inputs: TableInputs) -> Scored:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from curate import CurateError, Pairs, Pipeline
+from curate import Cache, CurateError, Pairs, Pipeline
 from curate.data.file_margins import extra_keys
 from curate.pipeline.config import PipelineConfig, parse_config
 from curate.pipeline.engines.local import LocalEngine
@@ -57,7 +57,7 @@ class Fuse(Scorer[EvidenceParameters]):
 
     name = "fusing"
     summary = "for tests"
-    stored = True
+    cache = Cache.WHOLE
     Params = EvidenceParameters
     received: list[LabelEvidence]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from curate import Pairs
+from curate import Cache, Pairs, Scope
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.engines.base import merge_facts
 from curate.pipeline.engines.local import LocalEngine
@@ -28,8 +28,8 @@ class Counting(Scorer[Parameters]):
 
     name = "counting"
     summary = "for tests"
-    scope = "row"
-    stored = True
+    scope = Scope.ROW
+    cache = Cache.PER_ROW
     Params = Parameters
     scored_ids: list[str]
     stop_after: int = 10**9

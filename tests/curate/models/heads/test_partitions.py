@@ -14,6 +14,7 @@ from curate.models.heads.partitions import PairPartitions, pair_partitions
 from curate.models.heads.prompt_order import PromptOrder
 from curate.models.heads.ridge.margins import held_out_margins
 from curate.steps.context import Context
+from curate.steps.declarations import Scope
 from curate.steps.registry import scorer_class
 from tests.helpers import Simulation, numbered_pairs, simulate
 from tests.workers import PickledWorkers
@@ -87,5 +88,5 @@ def test_scores_are_those_of_one_machine(sim: Simulation, name: str) -> None:
     local_result = scorer.score(sim.pairs, without_workers(sim))
     context = with_workers(sim)
     assert_frame_equal(scorer.score(sim.pairs, context), local_result, abs_tol=2e-3, rel_tol=2e-3)
-    assert scorer.in_parts
+    assert scorer.scope is Scope.PARTITIONED
     assert context.workers.calls > 0  # type: ignore[union-attr]
