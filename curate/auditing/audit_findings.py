@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from curate.auditing.noise import NoiseFindings
-from curate.models.heads.noise.rate import NoiseEstimate
+from curate.models.heads.noise.estimate import NoiseEstimate
 
 Findings = dict[str, Any]
 

@@ -17,7 +17,7 @@ from scipy.special import expit, logit
 from scipy.stats import beta, t
 
 from curate.errors import CurateError
-from curate.models.heads.noise.rate import NoiseEstimate
+from curate.models.heads.noise.estimate import NoiseEstimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -173,7 +173,7 @@ def audit_gold(
     rate = NoiseEstimate(None, None, None, f"no rate: {problem}")
     if problem is None:
         rate = _rate_with_notes(frame, coverage, verdicts, has_sample)
-    return rate.facts() | {
+    return rate.to_json() | {
         "judged": coverage.votes,
         "drawn": coverage.size if has_sample else None,
         "resume": resume if has_sample and coverage.reviewed < coverage.size else None,

@@ -11,9 +11,10 @@ import polars as pl
 from curate.data.file_margins import file_scores
 from curate.data.table import dense_ranks
 from curate.models.heads.noise.calibration import Calibration, calibrate, reliability_curve
+from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.models.heads.noise.learnability import LearnabilityTest
 from curate.models.heads.noise.pair_agreement import PairAgreement, pair_agreement
-from curate.models.heads.noise.rate import NoiseEstimate, estimate_noise_rate_of_pairs
+from curate.models.heads.noise.rate import estimate_noise_rate_of_pairs
 from curate.models.heads.out_of_fold import (
     has_too_few_prompts,
     insufficient_prompts_reason,

@@ -22,13 +22,13 @@ from curate.benchmark.run import (
     Experiments,
     run_experiments,
 )
+from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.models.heads.posterior.label_posterior import label_posterior
 from curate.pipeline.config import parse_config
 from curate.pipeline.label_evidence import label_evidence
 from curate.pipeline.plan import make_plan
 from curate.pipeline.scoring import run_scorer
 from curate.steps.context import Context, Progress
-from curate.steps.posterior import NOISE_FACT
 
 _POSTERIOR = {"scorers": [{"type": "label_em"}]}
 _MIN_PROBABILITY = 1e-6
@@ -83,9 +83,10 @@ def label_truth(data: BenchData, context: Context) -> tuple[LabelTruth, GivenLab
     terms = posterior.heads + posterior.votes + posterior.evidence
     other_log_odds = np.where(posterior.verdicts == 0, right_log_odds - label_log_odds[:, 1], terms)
     truth = LabelTruth(other_log_odds, label_log_odds, posterior.verdicts)
-    text = record.facts[NOISE_FACT]["text"]
+    noise = NoiseEstimate.from_facts(record.facts)
+    assert noise is not None, "label_em always records its estimate"
     judged_count = int((posterior.verdicts != 0).sum())
-    return truth, GivenLabelNoise(text, averaged.rate, low, high, judged_count)
+    return truth, GivenLabelNoise(noise.text, averaged.rate, low, high, judged_count)
 
 
 def run_given_labels(

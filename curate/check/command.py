@@ -113,6 +113,6 @@ def drop_failing_pairs(
         pl.when(hurt).then("reason").otherwise(DROP_REASON).alias(DROP_REASON),
         pl.when(hurt).then("code").otherwise(DROP_CODE).alias(DROP_CODE),
     ).drop("reason", "code")
-    before = run.rows_kept
+    before = run.manifest.rows.rows_kept
     record = StepRecord(STEP, "filter", before, before - len(bad), 0.0, report.facts())
     return rewrite_run(run, fates, record, folder, overwrite, progress)

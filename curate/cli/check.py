@@ -102,7 +102,7 @@ def _check_data(
         tables = _split_into_batches(dataset.read(progress).frame)
         # Without the content kinds the tables are read twice: they are in memory anyway.
         return run_check(tables, trainer, model, progress, max_length)
-    content_kinds = run.manifest["output"].get("parts")
+    content_kinds = run.manifest.output.content
     return run_check(run.kept_batches(), trainer, model, progress, max_length, content_kinds)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from curate.errors import CurateError
     from curate.pipeline.plan import PipelinePlan
     from curate.pipeline.result import Result
+    from curate.write.manifest import SourceSummary
 
 out = SafeConsole()
 err = SafeConsole(stderr=True)
@@ -50,10 +51,9 @@ def show_result(result: Result) -> None:
     from curate.read.notes import rejected_rows_note
     from curate.report.run_verdict import run_verdict
 
-    rows = {"in": result.rows_in, "kept": result.rows_kept, "dropped": result.rows_dropped}
     show_warnings(result.alerts)
     folder = None if result.folder is None else str(result.folder)
-    show_verdict(run_verdict(rows, [asdict(step) for step in result.steps], folder))
+    show_verdict(run_verdict(result.row_counts, result.steps, folder))
     table = Table(title="Steps", title_justify="left")
     table.add_column("step")
     for name in ("rows in", "kept", "dropped", "seconds"):
@@ -61,7 +61,7 @@ def show_result(result: Result) -> None:
     for step in result.steps:
         is_filter = step.kind == "filter"
         dropped = f"{step.rows_in - step.rows_out:,}" if is_filter else ""
-        name = f"{step.name} (cached)" if step.facts.get("cached") else step.name
+        name = f"{step.name} (cached)" if step.cached else step.name
         cells = (f"{step.rows_in:,}", f"{step.rows_out:,}", dropped, f"{step.seconds:.2f}")
         table.add_row(escape(name), *cells)
     table.add_section()
@@ -74,29 +74,28 @@ def show_result(result: Result) -> None:
     if len(result.rejected):
         note = rejected_rows_note(len(result.rejected), result.rejected)[0]
         show_warnings([f"{note}: see rejected_rows.parquet"])
-    for step in result.steps:
-        if "weighing" in step.facts:
-            out.print(Text(f"weights: {step.facts['weighing']}"))
+    if result.weights is not None:
+        out.print(Text(f"weights: {result.weights.text}"))
     _show_sources(result.sources)
     show_warnings([text for text in result.warnings if text not in result.alerts])
     if result.folder is not None:
         _show_paths(result.folder)
 
 
-def _show_sources(rows: list[dict[str, Any]]) -> None:
+def _show_sources(sources: Sequence[SourceSummary]) -> None:
     """Print the results by source of a mixture."""
-    if not rows:
+    if not sources:
         return
     table = Table(title="By source: chosen is longer before and after", title_justify="left")
     table.add_column("source", overflow="fold")
     for name in ("pairs", "kept", "before", "after"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("wrong labels", overflow="fold")
-    for row in rows:
-        shares = (row["longer_before"], row["longer_after"])
+    for source in sources:
+        shares = (source.longer_before, source.longer_after)
         longer = ("" if v is None else f"{v:.0%}" for v in shares)
-        counts = (f"{row['pairs']:,}", f"{row['kept']:,}")
-        table.add_row(escape(row["source"]), *counts, *longer, escape(row.get("noise", "")))
+        counts = (f"{source.pairs:,}", f"{source.pairs_kept:,}")
+        table.add_row(escape(source.source), *counts, *longer, escape(source.noise or ""))
     out.print(table)
 
 

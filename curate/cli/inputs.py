@@ -175,18 +175,17 @@ def _pairs_of_run(folder: str, limit: int | None, scratch: Path | None) -> Any:
     from curate.data.table import PAIR_COLUMNS
     from curate.read.pairs import Pairs
     from curate.store.scratch import ScratchSpace
-    from curate.write.manifest import data_folders
     from curate.write.run_files import RunFiles
 
     run = RunFiles(folder)
     frame = run.all_pairs(ScratchSpace(scratch)).select(list(PAIR_COLUMNS))
-    read = run.manifest["input"]
+    read = run.manifest.input
     return Pairs(
         frame if limit is None else frame.head(limit),
         run.rejected(),
-        format=f"a run of {read['format']}",
-        rows_read=read["rows_read"],
-        folders=data_folders(run.manifest),
+        format=f"a run of {read.format}",
+        rows_read=read.rows_read,
+        folders=run.manifest.data_folders,
     )
 
 

@@ -119,6 +119,6 @@ def apply(
             fix="review pairs with curate review, or give --verdicts",
         )
     with console_progress() as progress:
-        result = apply_verdicts(run, files, output, overwrite, progress, ignore_unknown)
-    show_applied(result)
+        result, applied = apply_verdicts(run, files, output, overwrite, progress, ignore_unknown)
+    show_applied(applied)
     show_result(result)

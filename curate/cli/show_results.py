@@ -11,10 +11,10 @@ from rich.text import Text
 from curate.cli.console import out, show_warnings
 
 if TYPE_CHECKING:
+    from curate.people.apply import AppliedVerdicts
     from curate.people.merge import MergedVerdicts
     from curate.people.routing_model import RouteFit
     from curate.people.tasks import RoutingResult
-    from curate.pipeline.result import Result
     from curate.report.compare import RunComparison
     from curate.store.prune import StoreEntry
     from curate.write.export import ExportResult
@@ -26,7 +26,7 @@ def show_export(exported: ExportResult) -> None:
     show_warnings(list(exported.warnings))
     if exported.weights is not None:
         out.print(Text(exported.weights.text), soft_wrap=True)
-    size = sum(shard["bytes"] for shard in exported.shards)
+    size = sum(shard.bytes for shard in exported.shards)
     files = f"{len(exported.shards):,} files, {size / 1e6:,.1f} MB"
     out.print(Text(f"{exported.pairs:,} pairs, {files}: {exported.folder}"), soft_wrap=True)
 
@@ -85,11 +85,10 @@ def show_merged(merged: MergedVerdicts, folder: Path) -> None:
     out.print(Text(summary), soft_wrap=True)
 
 
-def show_applied(result: Result) -> None:
+def show_applied(applied: AppliedVerdicts) -> None:
     """Print how many verdicts of each kind were applied."""
-    facts = result.steps[-2].facts
-    counts = ", ".join(f"{count:,} {name}" for name, count in facts["verdicts"].items())
-    details = {"adjusted to flipped labels": facts["turned"], "skipped": facts["ignored"]}
+    counts = ", ".join(f"{count:,} {name}" for name, count in applied.verdicts.items())
+    details = {"adjusted to flipped labels": applied.turned, "skipped": applied.ignored}
     extra_counts = "".join(f"; {count:,} {name}" for name, count in details.items() if count)
     out.print(Text(f"pairs decided by reviewers: {counts or 'none'}{extra_counts}"))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -21,6 +21,21 @@ from curate.write.run_files import RunFiles
 STEP = "review"
 
 
+@dataclass(frozen=True)
+class AppliedVerdicts:
+    """What reviewers said, as it was applied to a run.
+
+    Attributes:
+        verdicts: number of pairs by the verdict of most of their reviewers.
+        turned: verdicts from before the label was flipped.
+        ignored: verdicts on pairs that the run does not hold.
+    """
+
+    verdicts: dict[str, int]
+    turned: int
+    ignored: int
+
+
 def verdict_files(run: Path) -> list[Path]:
     """Return the files that `curate review` wrote into the run."""
     return sorted((run / FOLDER).glob("*.jsonl"))
@@ -33,7 +48,7 @@ def apply_verdicts(
     overwrite: bool,
     progress: Progress,
     ignore_unknown: bool = False,
-) -> Result:
+) -> tuple[Result, AppliedVerdicts]:
     """Write the run with the reviewers' verdicts as a last step, to a folder of its own.
 
     Where most reviewers of a pair say keep or flip it is kept (whatever filters said), with the
@@ -63,16 +78,16 @@ def apply_verdicts(
     winners = majority_verdicts(matched.frame)
     reviewed = _apply_majority(pairs, winners)
     counts = dict(winners["verdict"].value_counts(sort=True).iter_rows())
-    facts = {"verdicts": counts, "turned": matched.turned, "ignored": matched.unmatched}
-    record = _review_record(reviewed, facts, [*warnings, *matched.warnings()])
-    return rewrite_run(run, reviewed, record, folder, overwrite, progress)
+    applied = AppliedVerdicts(counts, matched.turned, matched.unmatched)
+    record = _review_record(reviewed, applied, (*warnings, *matched.warnings()))
+    return rewrite_run(run, reviewed, record, folder, overwrite, progress), applied
 
 
 def _review_record(
-    reviewed: pl.DataFrame, facts: dict[str, Any], warnings: list[str]
+    reviewed: pl.DataFrame, applied: AppliedVerdicts, warnings: tuple[str, ...]
 ) -> StepRecord:
     kept_count = int(reviewed[DROP_STEP].is_null().sum())
-    return StepRecord(STEP, "filter", len(reviewed), kept_count, 0.0, facts, tuple(warnings))
+    return StepRecord(STEP, "filter", len(reviewed), kept_count, 0.0, asdict(applied), warnings)
 
 
 def _apply_majority(pairs: pl.DataFrame, winners: pl.DataFrame) -> pl.DataFrame:

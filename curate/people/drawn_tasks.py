@@ -17,7 +17,6 @@ from curate.people.tasks import MARK, RoutingChoice, RoutingResult, check_tool, 
 from curate.report.run_view import load_view
 from curate.steps.next_steps import PIPELINE, judging_commands
 from curate.write.contents import is_run_folder, read_completion_file
-from curate.write.manifest import data_folders
 from curate.write.run_files import RunFiles
 from curate.write.run_folder import atomic_folder
 from curate.write.shards import write_frame
@@ -181,7 +180,7 @@ def load_draw(folder: Path, run: Path | None = None) -> DrawnPairs:
     if run is not None:
         files = RunFiles(run)
         pairs = _in_draw_order(files.all_pairs().select(list(PAIR_COLUMNS)), sample)
-        source = replace(source, folders=data_folders(files.manifest))
+        source = replace(source, folders=files.manifest.data_folders)
         return _require_complete(DrawnPairs(folder, pairs, source), sample, run)
     try:
         pairs = as_pair_table(pl.read_parquet(folder / _PAIRS)).select(list(PAIR_COLUMNS))

@@ -23,7 +23,6 @@ from curate.people.routing_features import (
 )
 from curate.people.tasks import MARK, RoutingChoice, RoutingResult, check_tool, write_tasks
 from curate.steps.context import Progress, SilentProgress
-from curate.write.manifest import data_folders
 from curate.write.run_files import RunFiles
 from curate.write.run_folder import atomic_folder
 from curate.write.shards import write_json
@@ -104,10 +103,11 @@ def _learn_from_run(
     run: RunFiles, pairs: pl.DataFrame, unsure: pl.Series, choice: RoutingChoice, progress: Progress
 ) -> LearnedRouting:
     """Learn the gains of features from doubly judged pairs, with the run's embedder."""
-    embedder = EmbedderConfig.model_validate(run.manifest["config"].get("embedder") or {})
+    embedder = EmbedderConfig.model_validate(run.manifest.config.get("embedder") or {})
     tags = default_tags(pairs) if choice.tags is None else choice.tags
     settings = (choice.fit or "", tags, choice.budget, choice.seed)
-    return learn_routing(pairs, unsure, *settings, embedder, data_folders(run.manifest), progress)
+    folders = run.manifest.data_folders
+    return learn_routing(pairs, unsure, *settings, embedder, folders, progress)
 
 
 def pair_priorities(

@@ -11,8 +11,14 @@ import yaml
 from curate.errors import CurateError
 from curate.pipeline.plan import FilterStep, PipelinePlan
 from curate.pipeline.scorer_step import ScorerStep
-from curate.pipeline.selection_bias import MIN_SHIFT, SelectionBias, SourceShift, TraitShift
 from curate.steps.declarations import Cache
+from curate.steps.findings import (
+    MIN_SHIFT,
+    PosteriorBasis,
+    SelectionBias,
+    SourceShift,
+    TraitShift,
+)
 from curate.steps.next_steps import judging_commands
 from curate.steps.step_record import StepRecord
 
@@ -132,10 +138,11 @@ def _flip_rate(column: str, records: Sequence[StepRecord]) -> tuple[float, float
     rate.
     """
     facts = next((r.facts for r in records if column == f"{r.name}.posterior"), {})
+    basis = PosteriorBasis.from_facts(facts)
     # Reviewed pairs may show that flips depend on the pair.
-    if "flip_rate" not in facts or facts.get("judged_pairs"):
+    if basis.flip_rate is None or basis.judged_pairs:
         return None
-    return facts["flip_rate"]["low"], facts["flip_rate"]["high"]
+    return basis.flip_rate.low, basis.flip_rate.high
 
 
 def posterior_column(plan: PipelinePlan, step: FilterStep) -> str | None:

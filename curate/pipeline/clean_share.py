@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from curate.steps.findings import CleanShare
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NORMAL = 1.96
 """Standard errors to either end of a 95 % interval."""
-
-
-@dataclass(frozen=True)
-class CleanShare:
-    """Share of pairs whose right answer has a trait, with an interval of 95 %.
-
-    Attributes:
-        share: expected.
-        low: lower end.
-        high: upper end.
-    """
-
-    share: float
-    low: float
-    high: float
-
-    @property
-    def text(self) -> str:
-        """Return the interval, for people."""
-        return f"{self.low:.0%} to {self.high:.0%}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the share as plain data."""
-        return asdict(self)
 
 
 def clean_share(

@@ -14,13 +14,13 @@ from curate.data.attachments import MEDIA
 from curate.data.process import release_free_memory
 from curate.data.row_selection import ROW_NUMBER, RowSelection, expand_to_all_rows
 from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, MESSAGES, PAIR_COLUMNS
-from curate.models.heads.noise.learnability import LEARNABILITY_FACT
 from curate.pipeline.bias_watch import BiasWatch
 from curate.pipeline.extra_columns import with_extras
 from curate.pipeline.plan import FilterStep, PipelinePlan
 from curate.pipeline.selection_bias import TrainingColumns, selection_bias
 from curate.steps.context import Context
 from curate.steps.contracts import FilterResult
+from curate.steps.findings import LearnabilityVerdict, PosteriorBasis
 from curate.steps.next_steps import judging_commands
 from curate.steps.posterior import PosteriorParams
 from curate.steps.step_record import CHANGES_PAIRS, StepRecord, qualify_columns
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_OTHER_INFORMATION = ("evidence", "judged_pairs", "pairs_with_other_votes")
-"""Facts of a scorer that uses more than the probe models."""
 _DROP_SCHEMA = {DROP_STEP: pl.String(), DROP_REASON: pl.String(), DROP_CODE: pl.String()}
 OTHER_SOURCE = "other source"
 """Status of a pair on which a filter of another source does not act."""
@@ -169,8 +167,11 @@ def _is_chance(record: StepRecord) -> bool:
     """Return whether a scorer's heads learned nothing, and nothing else spoke of the labels
     either.
     """
-    informed = any(record.facts.get(key) for key in _OTHER_INFORMATION)
-    return not (informed or record.facts.get(LEARNABILITY_FACT, {"ok": True})["ok"])
+    learnability = LearnabilityVerdict.from_facts(record.facts)
+    basis = PosteriorBasis.from_facts(record.facts)
+    if learnability is None or basis.is_informed or basis.pairs_with_other_votes:
+        return False
+    return not learnability.ok
 
 
 def _neutral_columns(step: FilterStep, pairs: int) -> pl.DataFrame:
@@ -247,7 +248,7 @@ def _bias_alerts(
     if training.names and added is not None:
         kept_pairs = kept_pairs.with_columns(added.select(training.names).filter(pl.Series(keep)))
     bias = selection_bias(input_pairs, kept_pairs, training, watch.posterior, watch.flip_rate)
-    context.facts["bias"] = bias.to_json()
+    context.facts.update(bias.to_facts())
     return watch.alerts(bias)
 
 

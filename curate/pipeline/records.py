@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
+from curate.data.json_types import JsonObject
 from curate.pipeline.score_cache import ScoreCache
 from curate.read.pairs import Pairs
 from curate.steps.context import Context
-from curate.steps.step_record import StepRecord
+from curate.steps.step_record import CACHED, StepRecord
 
 
-def read_record(pairs: Pairs, seconds: float, facts: dict[str, Any]) -> StepRecord:
+def read_record(pairs: Pairs, seconds: float, facts: JsonObject) -> StepRecord:
     """Return the record of the step "read"."""
     counts = (pairs.rows_read, len(pairs))
     return StepRecord("read", "read", *counts, seconds, facts, warnings=pairs.notes)
@@ -33,7 +32,7 @@ def store_embedding_record(steps: list[StepRecord], context: Context, cache: Sco
         return
     stored = cache.get(key, step_context, rows_as_pairs=False)
     if stored is not None and step_context.warnings:
-        rows, facts = stored["pairs"][0], step_context.facts | {"cached": True}
+        rows, facts = stored["pairs"][0], step_context.facts | {CACHED: True}
         steps.insert(
             1, StepRecord("embed", "embed", rows, rows, 0.0, facts, (*step_context.warnings,))
         )

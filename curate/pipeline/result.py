@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,14 @@ import polars as pl
 from curate.data.notebook_html import facts_html, table_html
 from curate.data.row_selection import RowSelection
 from curate.report.run_verdict import run_verdict
-from curate.steps.step_record import CHANGES_PAIRS, StepRecord, all_warnings
+from curate.steps.step_record import StepRecord, all_warnings
+from curate.write.manifest import RowCounts, SourceSummary
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from curate.write.exports.base import Carrier, Prompt
-    from curate.write.weighing import SoftLabels
+    from curate.write.weighing import SoftLabels, WeightCounts
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Result:
         prompt_map: places of prompts in the plane for the report, where the run had embeddings.
         folder: where the run was written, None for a run in memory.
         sources: what was done to each of several sources; see `summarise_by_source`.
+        weights: how weighted pairs were written, None where they have no weights.
 
     Examples:
         >>> from curate import Pipeline
@@ -53,7 +55,8 @@ class Result:
     steps: list[StepRecord]
     prompt_map: pl.DataFrame | None = None
     folder: Path | None = None
-    sources: list[dict[str, Any]] = field(default_factory=list)
+    sources: tuple[SourceSummary, ...] = ()
+    weights: WeightCounts | None = None
 
     @property
     def rows_in(self) -> int:
@@ -70,6 +73,14 @@ class Result:
         """Return pairs dropped."""
         return len(self.dropped_rows)
 
+    @property
+    def row_counts(self) -> RowCounts:
+        """Return where the pairs went, and the rows that were written by weight."""
+        counts = RowCounts(self.rows_in, self.rows_kept, self.rows_dropped)
+        if self.weights is None:
+            return counts
+        return replace(counts, undrawn=self.weights.undrawn, written=self.weights.rows)
+
     @cached_property
     def kept(self) -> pl.DataFrame:
         """Return the pair table of the kept pairs, as filters changed them, with `weight` if given
@@ -85,7 +96,7 @@ class Result:
     @property
     def pairs_changed(self) -> bool:
         """Return whether a filter changed pairs, and did not only drop or weigh them."""
-        return any(step.facts.get(CHANGES_PAIRS) for step in self.steps)
+        return any(step.changes_pairs for step in self.steps)
 
     @property
     def warnings(self) -> list[str]:
@@ -138,9 +149,7 @@ class Result:
         return self.kept.to_pandas()
 
     def _repr_html_(self) -> str:
-        rows = {"in": self.rows_in, "kept": self.rows_kept, "dropped": self.rows_dropped}
-        steps = [asdict(step) for step in self.steps]
-        step_rows = [(s["name"], s["rows_in"], s["rows_out"], f"{s['seconds']:.2f}") for s in steps]
+        step_rows = [(s.name, s.rows_in, s.rows_out, f"{s.seconds:.2f}") for s in self.steps]
         notes = table_html("Warnings", (), [(w,) for w in self.warnings]) if self.warnings else ""
         table = table_html("Steps", ("step", "pairs in", "pairs out", "seconds"), step_rows)
-        return facts_html(dict(run_verdict(rows, steps).lines)) + table + notes
+        return facts_html(dict(run_verdict(self.row_counts, self.steps).lines)) + table + notes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -13,11 +12,10 @@ from curate.pipeline.config import parse_config
 from curate.pipeline.plan import make_plan
 from curate.pipeline.result import Result
 from curate.pipeline.source_summary import summarise_by_source
-from curate.pipeline.write_run import write_run
+from curate.pipeline.write_run import RunWriter
 from curate.read.pairs import ORIGIN_COLUMNS, Pairs
 from curate.steps.context import Progress
 from curate.steps.step_record import StepRecord
-from curate.write.manifest import BY_CONTENT, REPEATED_IDS, data_folders
 from curate.write.run_files import RunFiles
 
 
@@ -39,7 +37,7 @@ def rewrite_run(
         overwrite: replace a finished run there.
         progress: receives the progress.
     """
-    config = parse_config(run.manifest["config"])
+    config = parse_config(dict(run.manifest.config))
     scores, frame = run.scores(), pairs.select(list(PAIR_COLUMNS))
     stays = pairs[DROP_STEP].is_null()
     fate_columns = (DROP_STEP, DROP_REASON, DROP_CODE)
@@ -56,16 +54,11 @@ def rewrite_run(
         kept_pairs,
         dropped,
         run.rejected(),
-        [*_earlier_records(run), record],
+        [*(step for step in run.manifest.steps if step.kind != "write"), record],
         sources=summarise_by_source(frame, kept_pairs, score_columns),
     )
-    pairs_read = _restore_pairs(run, frame, scores, result.rejected)
-    return write_run(config, make_plan(config), result, pairs_read, folder, overwrite, progress)
-
-
-def _earlier_records(run: RunFiles) -> list[StepRecord]:
-    steps = [StepRecord(**s) for s in run.manifest["steps"] if s["kind"] != "write"]
-    return [replace(step, warnings=tuple(step.warnings)) for step in steps]
+    writer = RunWriter(config, make_plan(config), folder, overwrite, progress)
+    return writer.write(result, _restore_pairs(run, frame, scores, result.rejected))
 
 
 def _restore_pairs(
@@ -76,13 +69,13 @@ def _restore_pairs(
     origins = (
         scores.select(list(ORIGIN_COLUMNS)) if has_origins else pl.DataFrame(schema=ORIGIN_COLUMNS)
     )
-    source = run.manifest["input"]
+    source = run.manifest.input
     return Pairs(
         frame,
         rejected,
         origins,
-        source["format"],
-        source["rows_read"],
-        folders=data_folders(run.manifest),
-        numbered_by_content=source.get(REPEATED_IDS) == BY_CONTENT,
+        source.format,
+        source.rows_read,
+        folders=run.manifest.data_folders,
+        numbered_by_content=source.numbered_by_content,
     )

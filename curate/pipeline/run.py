@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from curate.data.content_kinds import count_content_kinds
+from curate.data.json_types import Json, JsonObject
 from curate.data.process import release_free_memory
 from curate.data.row_selection import ROW_NUMBER, RowSelection
 from curate.data.table import PAIR_COLUMNS
@@ -36,12 +37,12 @@ from curate.pipeline.run_evidence import check_gold, run_evidence
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scoring import score_all
 from curate.pipeline.source_summary import summarise_by_source
-from curate.pipeline.write_run import write_run
+from curate.pipeline.write_run import RunWriter
 from curate.pipeline.yaml_locations import YamlLocations
 from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Context, Progress, SilentProgress
 from curate.steps.permissions import Permissions
-from curate.steps.step_record import StepRecord
+from curate.steps.step_record import CACHED, StepRecord
 from curate.store.scratch import ScratchSpace
 from curate.store.store import Store, open_store
 from curate.write.exports import LABEL_PROBABILITY, WEIGHT, exports_supporting
@@ -50,7 +51,7 @@ from curate.write.exports.content_support import (
     require_supported_content,
     supported_content,
 )
-from curate.write.manifest import check_rows
+from curate.write.manifest import RowCounts
 from curate.write.run_folder import check_free, scratch_space
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Pipeline:
         scratch: ScratchSpace,
         store: Store | None,
         workers: Workers | None,
-    ) -> tuple[Pairs, dict[str, Any]]:
+    ) -> tuple[Pairs, JsonObject]:
         """Return all pairs of the input, in the workspace, and what the manifest says of the
         reading.
         """
@@ -148,7 +149,7 @@ class Pipeline:
         pairs, from_cache = read_or_load_cached(
             self.config.input, store, progress, scratch, workers
         )
-        return pairs, {"cached": True} if from_cache else {}
+        return pairs, {CACHED: True} if from_cache else {}
 
     def _read_or_wrap(
         self,
@@ -159,7 +160,7 @@ class Pipeline:
         workers: Workers | None,
     ) -> tuple[Pairs, StepRecord]:
         """Return the pairs of a run from its input or argument, and the record of the reading."""
-        started, facts = time.perf_counter(), dict[str, Any]()
+        started, facts = time.perf_counter(), dict[str, Json]()
         if data is None:
             pairs, facts = self._gather(progress, scratch, store, workers)
         else:
@@ -219,8 +220,8 @@ class Pipeline:
             result = self._result(filtered, pairs, steps, coordinates)
             if folder is None:
                 return result
-            out = (folder, overwrite, progress, scratch, engine.workers)
-            return write_run(self.config, self.plan, result, pairs, *out)
+            settings = (folder, overwrite, progress, scratch, engine.workers)
+            return RunWriter(self.config, self.plan, *settings).write(result, pairs)
 
     def input_paths(self) -> list[str | None]:
         """Return the paths of the input."""
@@ -249,7 +250,7 @@ class Pipeline:
         kept_rows = RowSelection(pairs_alone, kept_pairs.rows, kept_columns)
         dropped = RowSelection(pairs_alone, drops[ROW_NUMBER].to_numpy(), drops.drop(ROW_NUMBER))
         # Rows in = kept + dropped, or nothing is written.
-        check_rows(len(pairs), len(kept_rows), len(dropped))
+        RowCounts(len(pairs), len(kept_rows), len(dropped)).check()
         scored = filtered.frame[["pair_id", *(c.name for c in self.plan.columns())]]
         sources = summarise_by_source(pairs.frame, kept_rows, scored)
         return Result(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from curate.data.json_types import JsonObject
 from curate.pipeline.extra_columns import check_extra_columns
 from curate.pipeline.file_evidence import FileEvidence, file_evidence
 from curate.pipeline.plan import JUDGED, PipelinePlan
@@ -44,11 +45,11 @@ class RunEvidence:
         """Return the record of the reading, with what was found."""
         if self.judgements is None:
             return replace(record, warnings=(*record.warnings, *self.file.notes))
-        gold: dict[str, Any] = self.judgements.facts()
+        gold: JsonObject = {**self.judgements.facts()}
         if self.gold_files:
             gold["files"] = self.gold_files
         warnings = (*record.warnings, *self.file.notes, *self.judgements.warnings)
-        return replace(record, facts=record.facts | {"gold": gold}, warnings=warnings)
+        return replace(record, facts={**record.facts, "gold": gold}, warnings=warnings)
 
     def columns(self, scratch: ScratchSpace) -> list[pl.DataFrame]:
         """Return the column `gold.judged`, if pairs are reviewed."""

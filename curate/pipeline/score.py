@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
+from curate.data.json_types import Json
 from curate.pipeline.run import Pipeline
 from curate.steps.context import Progress
 from curate.steps.permissions import Permissions
@@ -24,7 +26,7 @@ class Scores:
     """
 
     frame: pl.DataFrame
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Json] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def to_pandas(self) -> Any:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import polars as pl
 
 from curate.data.attachments import MEDIA, MEDIA_COLUMNS
+from curate.data.json_types import Json
 from curate.data.process import release_free_memory
 from curate.data.table import batch_slices
 from curate.pipeline.engines.base import Engine
@@ -21,7 +21,8 @@ from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scorer_step import ScorerStep
 from curate.steps.context import Context, report_progress
 from curate.steps.declarations import Input, Scope
-from curate.steps.step_record import StepRecord, check_columns, qualify_columns
+from curate.steps.findings import ModelUsage
+from curate.steps.step_record import CACHED, StepRecord, check_columns, qualify_columns
 from curate.store.row_scores import RowScores
 
 # Large enough that the cost of a call is small, small enough to be one block for a worker.
@@ -89,7 +90,7 @@ def run_scorer(
         key = cache.key(step, context.device, context.evidence)
         frame = cache.get(key, step_context)
     if frame is not None:
-        step_context.facts["cached"] = True
+        step_context.facts[CACHED] = True
     else:
         if step.scorer.scope is not Scope.ROW and Input.EMBEDDINGS in step.scorer.inputs:
             _ = context.features  # embedded here, so that the time is not the scorer's
@@ -131,19 +132,18 @@ def _compute_scores(
     return context.scratch.collect(name, iter([frame]))
 
 
-def _truncation_warnings(facts: dict[str, Any], step: ScorerStep) -> list[str]:
+def _truncation_warnings(facts: Mapping[str, Json], step: ScorerStep) -> list[str]:
     """Return a warning for each model that saw truncated texts, counted over all batches."""
-    warnings = []
-    for model, counts in facts.get("models", {}).items():
-        total = counts.get("conversations", 0)
-        for side, visible_end in (("prompts", "end"), ("answers", "beginning")):
-            cut = counts.get(f"{side}_truncated", 0)
-            if cut:
-                warnings.append(
-                    f"{step.name}: {model} saw only the {visible_end} of {cut:,} of {total:,} "
-                    f"{side}: they are longer than inference.max_{side[:-1]}_tokens"
-                )
-    return warnings
+    return [
+        f"{step.name}: {model} saw only the {visible_end} of {cut:,} of {usage.conversations:,} "
+        f"{side}s: they are longer than inference.max_{side}_tokens"
+        for model, usage in ModelUsage.by_model(facts).items()
+        for side, visible_end, cut in (
+            ("prompt", "end", usage.prompts_truncated),
+            ("answer", "beginning", usage.answers_truncated),
+        )
+        if cut
+    ]
 
 
 def _no_score_warnings(frame: pl.DataFrame, step: ScorerStep) -> list[str]:

@@ -11,121 +11,22 @@ import polars as pl
 from curate.data.hashes import numbers_by_appearance, prompt_keys, select_in_batches
 from curate.data.row_selection import RowSelection
 from curate.data.table import messages_text
-from curate.models.text.traits import TRAITS
-from curate.pipeline.clean_share import CleanShare, clean_share
+from curate.models.text import traits
+from curate.pipeline.clean_share import clean_share
+from curate.steps.findings import TRAITS, LostRightLabels, SelectionBias, SourceShift, TraitShift
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MIN_PAIRS = 20
 """Pairs below which no share is given."""
-MIN_SHIFT = 0.1
-"""Change of a share that is worth a warning: smaller ones can be chance."""
-MIN_LENGTH_AUROC = 0.9
-"""AUROC from which on length is taken for the reason of a choice."""
 # A share then has a standard error of .0035 at most.
 _SAMPLE_PAIRS = 20_000
 # Sources in the manifest; a mixture of hundreds would fill it.
 _MAX_SOURCES = 10
 # Weight below which a pair counts as acted upon.
 _MIN_WEIGHT = 0.5
-_PATTERNS = {"refuses": TRAITS["refusal"], "lists": TRAITS["list items"]}
-_TRAITS = ("longer", *_PATTERNS)
-
-
-@dataclass(frozen=True)
-class TraitShift:
-    """How often the preferred answer has a trait, of the pairs whose answers differ in it.
-
-    Attributes:
-        trait: "longer", "refuses" or "lists".
-        before: share among the pairs that reached the filter; None of too few pairs.
-        after: share among those that it kept, by weight.
-        expected: share that clean labels would have, by the posterior; None without one.
-    """
-
-    trait: str
-    before: float | None
-    after: float | None
-    expected: CleanShare | None = None
-
-    @property
-    def moved(self) -> bool:
-        """Return whether the share changes by more than `MIN_SHIFT`."""
-        ends = (self.before, self.after)
-        return None not in ends and abs((self.after or 0.0) - (self.before or 0.0)) > MIN_SHIFT
-
-
-@dataclass(frozen=True)
-class SourceShift:
-    """Share of a source among all pairs, before and after."""
-
-    source: str
-    before: float
-    after: float
-
-
-@dataclass(frozen=True)
-class LostRightLabels:
-    """Expected share of right labels that a filter drops, flips or gives less than half a weight.
-
-    Attributes:
-        shorter: share of the right labels whose chosen answer is shorter.
-        longer: share of those whose chosen answer is longer.
-    """
-
-    shorter: float
-    longer: float
-
-
-@dataclass(frozen=True)
-class SelectionBias:
-    """What a filter did to the preferred side.
-
-    Attributes:
-        shifts: one for each trait.
-        sources: the largest of several sources.
-        acts_on: pairs that it dropped, flipped or gave less than half a weight.
-        pairs: pairs that were looked at.
-        length_auroc: how well length predicts which ones: area under the ROC curve of chosen
-            minus rejected characters; None of too few pairs.
-        posterior: column by which clean labels are expected; None: there is none.
-        lost: right labels lost, by that column; None without one.
-    """
-
-    shifts: tuple[TraitShift, ...]
-    sources: tuple[SourceShift, ...]
-    acts_on: int
-    pairs: int
-    length_auroc: float | None
-    posterior: str | None = None
-    lost: LostRightLabels | None = None
-
-    @property
-    def longer(self) -> TraitShift:
-        """Return the shift of "chosen is longer"."""
-        return self.shifts[0]
-
-    @property
-    def by_length(self) -> float | None:
-        """Return the AUROC of length in its direction if length decides; else None."""
-        if self.length_auroc is None:
-            return None
-        auroc = max(self.length_auroc, 1.0 - self.length_auroc)
-        return auroc if auroc > MIN_LENGTH_AUROC else None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the findings as plain data for the manifest."""
-        facts: dict[str, Any] = {s.trait: [s.before, s.after] for s in self.shifts}
-        if self.sources:
-            facts["source"] = {s.source: [s.before, s.after] for s in self.sources}
-        facts |= {"acts_on": self.acts_on, "of": self.pairs, "length_auroc": self.length_auroc}
-        if self.posterior is not None:
-            expected = {s.trait: s.expected.to_json() for s in self.shifts if s.expected}
-            facts |= {"posterior": self.posterior, "expected": expected}
-        if self.lost is not None:
-            facts["right_labels_lost"] = {"shorter": self.lost.shorter, "longer": self.lost.longer}
-        return facts
+_PATTERNS = {"refuses": traits.TRAITS["refusal"], "lists": traits.TRAITS["list items"]}
 
 
 @dataclass(frozen=True)
@@ -201,7 +102,7 @@ def _trait_shifts(
 ) -> tuple[TraitShift, ...]:
     groups = None if right is None else _prompt_numbers(sample)
     shifts = []
-    for trait in _TRAITS:
+    for trait in TRAITS:
         signs_read, signs_kept = signs_before[trait].to_numpy(), signs_after[trait].to_numpy()
         expected = None
         if right is not None and groups is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,13 +18,12 @@ from curate.read.pairs import Pairs
 from curate.store.file_store import link_or_copy
 from curate.versions import versions
 from curate.write.contents import FolderContents
-from curate.write.manifest import MANIFEST
+from curate.write.manifest import MANIFEST, OutputSummary, ShardFile
 from curate.write.run_files import DROPPED, KEPT, PAIRS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SHARDS_KEY = "shards_key"
 _FOLDERS = (KEPT, PAIRS, DROPPED)
 
 
@@ -64,7 +63,7 @@ def _digest_row_keys(key_batches: Iterable[NDArray[np.bytes_]]) -> str:
     return digest.hexdigest()
 
 
-def reuse_shards(old: Path, stage: Path, key: str | None) -> list[dict[str, Any]] | None:
+def reuse_shards(old: Path, stage: Path, key: str | None) -> list[ShardFile] | None:
     """Give the shards of a finished run a second name in the stage, where they are the same.
 
     Args:
@@ -78,7 +77,7 @@ def reuse_shards(old: Path, stage: Path, key: str | None) -> list[dict[str, Any]
     """
     contents = FolderContents(old, MANIFEST)
     output = contents.data.get("output")
-    if key is None or not isinstance(output, dict) or output.get(SHARDS_KEY) != key:
+    if key is None or not isinstance(output, dict) or output.get("shards_key") != key:
         return None
     names = [n for n in contents.files or {} if n.partition("/")[0] in _FOLDERS]
     if not names or not all(contents.unchanged(name) for name in names):
@@ -86,5 +85,4 @@ def reuse_shards(old: Path, stage: Path, key: str | None) -> list[dict[str, Any]
     for name in names:
         (stage / name).parent.mkdir(parents=True, exist_ok=True)
         link_or_copy(old / name, stage / name)
-    shards: list[dict[str, Any]] = output["kept"]
-    return shards
+    return list(OutputSummary.from_json(output).shards)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import polars as pl
 
 from curate.data.row_selection import RowSelection
 from curate.data.table import messages_text
 from curate.steps.context import Context
+from curate.write.manifest import SourceSummary
 
 _MARGINS = ("label_em.margin", "noise_score.margin")
 # More sources would fill the manifest; a noise rate needs at least so many pairs.
@@ -18,11 +17,8 @@ _MOST, _FEWEST = 30, 50
 
 def summarise_by_source(
     pairs: pl.DataFrame, kept_pairs: RowSelection, scores: pl.DataFrame
-) -> list[dict[str, Any]]:
-    """Return one entry a source, the largest first; none where there is a single one.
-
-    Each holds pairs, kept, the share whose chosen answer is longer before and after (of pairs that
-    differ), and the bound of its wrong labels by held-out heads.
+) -> tuple[SourceSummary, ...]:
+    """Return a summary of each source, the largest first; none where there is a single one.
 
     Args:
         pairs: all pairs as read.
@@ -31,26 +27,28 @@ def summarise_by_source(
     """
     names = pairs["source"].value_counts(name="n", sort=True).drop_nulls().head(_MOST)
     if len(names) < 2:
-        return []
+        return ()
     before, after = _longer_signs(RowSelection.from_table(pairs)), _longer_signs(kept_pairs)
     kept_sources = kept_pairs.select(["source"])["source"]
     margin = next((scores[c] for c in _MARGINS if c in scores.columns), None)
-    entries = []
+    summaries = []
     for name, count in names.iter_rows():
         is_of_source = pairs["source"] == name
-        entry = {
-            "source": name,
-            "pairs": count,
-            "kept": int((kept_sources == name).sum()),
-            "longer_before": _longer_share(before.filter(is_of_source)),
-            "longer_after": _longer_share(after.filter(kept_sources == name)),
-        }
+        is_kept_of_source = kept_sources == name
+        noise = None
         if margin is not None:
-            entry["noise"] = _noise_bound_text(
-                pairs.filter(is_of_source), margin.filter(is_of_source)
+            noise = _noise_bound_text(pairs.filter(is_of_source), margin.filter(is_of_source))
+        summaries.append(
+            SourceSummary(
+                name,
+                count,
+                int(is_kept_of_source.sum()),
+                _longer_share(before.filter(is_of_source)),
+                _longer_share(after.filter(is_kept_of_source)),
+                noise,
             )
-        entries.append(entry)
-    return entries
+        )
+    return tuple(summaries)
 
 
 def _longer_signs(pairs: RowSelection) -> pl.Series:

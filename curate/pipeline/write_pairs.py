@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from curate.data.attachments import MEDIA_COLUMNS, nonempty_attachments
 from curate.data.row_selection import RowSelection
@@ -13,6 +12,7 @@ from curate.pipeline.result import Result
 from curate.steps.context import Task, report_progress
 from curate.steps.workers import Workers
 from curate.write.drawn_rows import WeighedRows
+from curate.write.manifest import ShardFile
 from curate.write.output import OutputConfig
 from curate.write.run_files import DROPPED, KEPT, PAIRS, keeps_pairs
 from curate.write.shards import write_shards
@@ -27,7 +27,7 @@ def write_pairs(
     output: OutputConfig,
     task: Task,
     workers: Workers | None,
-) -> list[dict[str, Any]]:
+) -> list[ShardFile]:
     """Write the kept pairs in the trainer's form and as pair table, and the dropped pairs.
 
     Args:

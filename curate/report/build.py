@@ -21,7 +21,7 @@ from curate.report import charts
 from curate.report.blocks import row_blocks, split_blocks
 from curate.report.noise_section import noise_section
 from curate.report.prompt_map import PROMPT_MAP_FILE
-from curate.report.run_verdict import run_verdict, selection_bias_rows
+from curate.report.run_verdict import run_verdict, share_shifts
 from curate.report.run_view import RunView, load_view
 from curate.report.token_highlights import highlight_tokens
 from curate.report.word_diff import MAX_CHARACTERS, word_diff
@@ -57,32 +57,24 @@ def report_html(view: RunView) -> str:
         "points": charts.scatter_points(view),
         "lengths": charts.length_bias_histograms(view),
         "map": _prompt_map_data(view),
-        "columns": {c["name"]: c for c in manifest["columns"]},
+        "columns": {str(column["name"]): column for column in manifest.columns},
         "cartography": ["crm.loss_mean", "crm.loss_variance"],
     }
     data["noise"] = noise_section(view)
-    alerts = [text for step in manifest["steps"] for text in step.get("alerts", ())]
     return render_page(
         "report.html.j2",
         title=f"Curation report: {view.folder.name}",
-        rows=manifest["rows"],
-        steps=manifest["steps"],
-        drop_codes=manifest.get("drop_codes", {}),
-        input=manifest["input"],
-        alerts=alerts,
-        warnings=[text for text in manifest["warnings"] if text not in alerts],
-        verdict=run_verdict(manifest["rows"], manifest["steps"], view.folder.name),
-        shifts=selection_bias_rows(manifest["steps"]),
-        by_source=manifest.get("by_source", []),
+        manifest=manifest,
+        warnings=[text for text in manifest.warnings if text not in manifest.alerts],
+        verdict=run_verdict(manifest.rows, manifest.steps, view.folder.name),
+        shifts=share_shifts(manifest.steps),
         noise=data["noise"],
         lengths=data["lengths"],
         kinds=charts.category_shares(view),
         tables={name: charts.group_rows(view, name) for name in ("source", "annotator")},
         suspicion=view.suspicion,
         suspicious=pairs_with_diff(view.most_suspicious(MAX_SUSPICIOUS_PAIRS), view),
-        config=yaml.safe_dump(manifest["config"], sort_keys=False),
-        versions=manifest["versions"],
-        created=manifest["created"],
+        config=yaml.safe_dump(dict(manifest.config), sort_keys=False),
         command=_run_command(view),
         data=data,
         sampled=len(view.frame) > charts.MAX_POINTS,

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.hashes import select_in_batches
+from curate.data.json_types import JsonObject
 from curate.data.table import batch_slices, messages_text
 from curate.report.run_view import RunView, sample_view_rows
 
@@ -30,16 +31,12 @@ _TAIL_SHARE = 0.005
 """Share of values at each end that a histogram gathers in its outermost bins."""
 
 
-def funnel_rows(view: RunView) -> list[dict[str, Any]]:
+def funnel_rows(view: RunView) -> list[JsonObject]:
     """Return pairs before and after each filter, the reading first."""
-    steps = view.manifest["steps"]
-    rows = [{"name": "read", "in": view.manifest["rows"]["in"], "out": view.manifest["rows"]["in"]}]
-    rows += [
-        {"name": s["name"], "in": s["rows_in"], "out": s["rows_out"]}
-        for s in steps
-        if s["kind"] == "filter"
-    ]
-    return rows
+    read = view.manifest.rows.rows_in
+    counts = [("read", read, read)]
+    counts += [(s.name, s.rows_in, s.rows_out) for s in view.manifest.steps if s.kind == "filter"]
+    return [{"name": name, "in": rows_in, "out": rows_out} for name, rows_in, rows_out in counts]
 
 
 def score_histograms(view: RunView) -> dict[str, dict[str, Any]]:

@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 
 from curate.data.table import gather_pairs
+from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.report.run_view import RunView, sample_view_rows
 from curate.steps.context import Context
-from curate.steps.posterior import NOISE_FACT
 
 _MARGINS = ("label_em.margin", "noise_score.margin", "reward_margin.margin")
 # Margins in the plot: more would look the same.
@@ -44,8 +44,7 @@ def noise_section(view: RunView) -> dict[str, Any] | None:
     return {
         "column": column,
         # The scorer's own word is of all pairs: a sample tears votes on the same answers apart.
-        "estimate": _recorded_estimate(view, column)
-        or estimate_noise_rate(margins, rows, groups).facts(),
+        "estimate": _recorded_estimate(view, column) or estimate_noise_rate(margins, rows, groups),
         "pairs": len(rows),
         "of": len(voted),
         "agreement": pair_agreement(margins, groups).text,
@@ -54,9 +53,8 @@ def noise_section(view: RunView) -> dict[str, Any] | None:
     }
 
 
-def _recorded_estimate(view: RunView, column: str) -> dict[str, Any] | None:
+def _recorded_estimate(view: RunView, column: str) -> NoiseEstimate | None:
     """Return the noise rate that the scorer of the margins estimated, if it did."""
     name = column.partition(".")[0]
-    facts = [step["facts"] for step in view.manifest["steps"] if step["name"] == name]
-    estimate: dict[str, Any] | None = facts[0].get(NOISE_FACT) if facts else None
-    return estimate
+    facts = (step.facts for step in view.manifest.steps if step.name == name)
+    return NoiseEstimate.from_facts(next(facts, {}))

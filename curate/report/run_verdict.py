@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from curate.auditing.verdict import VerdictSentences
+from curate.models.heads.noise.estimate import NoiseEstimate
+from curate.steps.findings import CleanShare, LearnabilityVerdict, PosteriorBasis, SelectionBias
 from curate.steps.next_steps import next_step_by_judging
+from curate.steps.step_record import StepRecord
+from curate.write.manifest import RowCounts
 
 _TRAITS = {
     "longer": "chosen is longer",
@@ -14,111 +19,121 @@ _TRAITS = {
 }
 
 
+@dataclass(frozen=True)
+class ShareShift:
+    """A share of the pairs before and after a filter.
+
+    Attributes:
+        filter: name of the filter.
+        trait: what the pairs have.
+        before: share among the pairs that reached the filter.
+        after: share among those that it kept.
+        expected: share that clean labels would have; None where it is not known.
+    """
+
+    filter: str
+    trait: str
+    before: float
+    after: float
+    expected: CleanShare | None = None
+
+
 def run_verdict(
-    rows: dict[str, int], steps: list[dict[str, Any]], folder: str | None = None
+    rows: RowCounts, steps: Sequence[StepRecord], folder: str | None = None
 ) -> VerdictSentences:
     """Return what was counted, what is estimated, what is unknown and what to do next.
 
     Args:
         rows: pairs in, kept and dropped.
-        steps: the manifest's steps, in order.
+        steps: the records of the run, in order.
         folder: the run's folder as commands name it.
     """
-    noise = [s["facts"]["noise"] for s in steps if "noise" in s["facts"]]
-    estimate = noise[0] if noise else None
-    # What heads learn matters where neither evidence nor people say more.
-    learnt = [s for s in steps if "learnt" in s["facts"] and not _is_informed(s["facts"])]
-    # The scores that filters doubt labels by come first.
-    learnt.sort(key=lambda s: "noise" not in s["facts"])
-    unlearned = next((s for s in learnt if not s["facts"]["learnt"]["ok"]), None)
+    estimates = (NoiseEstimate.from_facts(step.facts) for step in steps)
+    estimate = next((noise for noise in estimates if noise is not None), None)
     return VerdictSentences(
         sure=_run_counts(rows, steps),
         estimated=_run_estimates(steps, estimate),
-        unknown=_run_unknowns(estimate, unlearned),
+        unknown=_run_unknowns(steps, estimate),
         next=_run_next_step(rows, estimate, folder),
     )
 
 
-def _run_counts(rows: dict[str, int], steps: list[dict[str, Any]]) -> str:
-    sentences = [f"{rows['kept']:,} of {rows['in']:,} pairs are kept"]
-    drops = [(s["rows_in"] - s["rows_out"], s["name"]) for s in steps if s["kind"] == "filter"]
+def _run_counts(rows: RowCounts, steps: Sequence[StepRecord]) -> str:
+    sentences = [f"{rows.rows_kept:,} of {rows.rows_in:,} pairs are kept"]
+    drops = [(step.rows_in - step.rows_out, step.name) for step in steps if step.kind == "filter"]
     largest_drops = sorted((d for d in drops if d[0]), reverse=True)[:3]
     if largest_drops:
         sentences.append(
             "mostly dropped by " + ", ".join(f"{name} ({n:,})" for n, name in largest_drops)
         )
-    for row in selection_bias_rows(steps)[:1]:
-        before, after = row["before"], row["after"]
-        sentences.append(
-            f"{row['filter']}: {row['trait']} in {before:.0%} before, {after:.0%} after"
-        )
+    for shift in share_shifts(steps)[:1]:
+        shares = f"{shift.before:.0%} before, {shift.after:.0%} after"
+        sentences.append(f"{shift.filter}: {shift.trait} in {shares}")
     return "; ".join(sentences) + "."
 
 
-def _is_informed(facts: dict[str, Any]) -> bool:
-    return bool(facts.get("evidence") or facts.get("judged_pairs"))
-
-
-def _run_estimates(steps: list[dict[str, Any]], estimate: dict[str, Any] | None) -> str:
+def _run_estimates(steps: Sequence[StepRecord], estimate: NoiseEstimate | None) -> str:
     sentences = []
     if estimate is not None:
-        sentences.append(f"Wrong labels before cleaning: {estimate['text']}.")
-    evidence = [s["facts"]["evidence"] for s in steps if s["facts"].get("evidence")]
-    if evidence:
-        texts = "; ".join(source["text"] for source in evidence[0])
+        sentences.append(f"Wrong labels before cleaning: {estimate.text}.")
+    evidence = [PosteriorBasis.from_facts(step.facts).evidence for step in steps]
+    sources = next(filter(None, evidence), ())
+    if sources:
+        texts = "; ".join(source.text for source in sources)
         sentences.append(f"Accuracy of the evidence, if flips are random: {texts}.")
     return " ".join(sentences)
 
 
-def _run_unknowns(estimate: dict[str, Any] | None, unlearned: dict[str, Any] | None) -> str:
+def _run_unknowns(steps: Sequence[StepRecord], estimate: NoiseEstimate | None) -> str:
+    unlearned = _unlearned_step(steps)
     if unlearned is not None:
-        text = unlearned["facts"]["learnt"]["text"]
-        return f"Which labels are wrong: {text}, which may be chance ({unlearned['name']})."
+        name, text = unlearned
+        return f"Which labels are wrong: {text}, which may be chance ({name})."
     if estimate is None:
         return "How many labels are wrong: no scorer of this run estimates it."
-    if estimate["rate"] is not None:
+    if estimate.rate is not None:
         return "Whether a model trained on the kept pairs is better."
-    if estimate["high"] is None:
+    if estimate.high is None:
         return "How many labels are wrong, and whether training on the kept pairs helps."
     return (
         "How many labels are wrong below that bound, and whether training on the kept pairs helps."
     )
 
 
-def _run_next_step(
-    rows: dict[str, int], estimate: dict[str, Any] | None, folder: str | None
-) -> str:
-    if not rows["kept"]:
+def _unlearned_step(steps: Sequence[StepRecord]) -> tuple[str, str] | None:
+    """Return name and test of a scorer whose probe models learn nothing; None without one."""
+    # What probe models learn matters where neither evidence nor people say more.
+    tested = [
+        (step, learnability)
+        for step in steps
+        if (learnability := LearnabilityVerdict.from_facts(step.facts)) is not None
+        and not PosteriorBasis.from_facts(step.facts).is_informed
+    ]
+    # The scores that filters doubt labels by come first.
+    tested.sort(key=lambda item: NoiseEstimate.from_facts(item[0].facts) is None)
+    return next(((step.name, verdict.text) for step, verdict in tested if not verdict.ok), None)
+
+
+def _run_next_step(rows: RowCounts, estimate: NoiseEstimate | None, folder: str | None) -> str:
+    if not rows.rows_kept:
         return "No pair is left: relax the filter that drops the most pairs."
-    if estimate is None or estimate["rate"] is None:
+    if estimate is None or estimate.rate is None:
         return next_step_by_judging(folder)
     return "Test the filters before you train: curate bench DATA --noise none."
 
 
-def selection_bias_rows(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return filter, trait, share before and after, and the share that clean labels are expected to
-    have (`CleanShare` as plain data, or None), of all that filters by a score did, as they ran.
-    """
-    rows = []
-    for step in steps:
-        bias = step["facts"].get("bias", {})
-        for name, trait in _TRAITS.items():
-            before, after = bias.get(name) or (None, None)
-            if before is not None and after is not None:
-                rows.append(
-                    _shift_row(step, trait, before, after, bias.get("expected", {}).get(name))
-                )
-        for source, (before, after) in bias.get("source", {}).items():
-            rows.append(_shift_row(step, f"source {source}", before, after))
-    return rows
+def share_shifts(steps: Sequence[StepRecord]) -> list[ShareShift]:
+    """Return what filters by a score did to the shares of traits and sources, as they ran."""
+    return [shift for step in steps for shift in _step_shifts(step)]
 
 
-def _shift_row(
-    step: dict[str, Any],
-    trait: str,
-    before: float,
-    after: float,
-    expected: dict[str, float] | None = None,
-) -> dict[str, Any]:
-    shares = {"before": before, "after": after, "expected": expected}
-    return {"filter": step["name"], "trait": trait} | shares
+def _step_shifts(step: StepRecord) -> Iterator[ShareShift]:
+    bias = SelectionBias.from_facts(step.facts)
+    if bias is None:
+        return
+    for shift in bias.shifts:
+        if shift.before is not None and shift.after is not None:
+            shares = (shift.before, shift.after, shift.expected)
+            yield ShareShift(step.name, _TRAITS[shift.trait], *shares)
+    for source in bias.sources:
+        yield ShareShift(step.name, f"source {source.source}", source.before, source.after)

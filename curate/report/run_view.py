@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,7 @@ import polars as pl
 from curate.data.hashes import content_keys
 from curate.data.table import DROP_STEP, gather_pairs
 from curate.store.scratch import ScratchSpace
-from curate.write.manifest import data_folders
+from curate.write.manifest import RunManifest
 from curate.write.run_files import RunFiles
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class RunView:
     """
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: RunManifest
     frame: pl.DataFrame
     numeric: list[str]
 
@@ -60,7 +60,7 @@ class RunView:
     @property
     def data_folders(self) -> tuple[Path, ...]:
         """Return the folders of the run's inputs, in which files of media are looked for."""
-        return data_folders(self.manifest)
+        return self.manifest.data_folders
 
     @property
     def suspicion(self) -> tuple[str, bool] | None:
@@ -128,7 +128,7 @@ def load_view(folder: str | Path, scratch: ScratchSpace | None = None) -> RunVie
 
 
 def make_view(
-    folder: Path, manifest: dict[str, Any], pairs: pl.DataFrame, scores: pl.DataFrame
+    folder: Path, manifest: RunManifest, pairs: pl.DataFrame, scores: pl.DataFrame
 ) -> RunView:
     """Return the view of a run from its pairs and scores, both in the order of reading."""
     score_names = [c for c in scores.columns if c not in pairs.columns]

@@ -7,11 +7,9 @@ from pydantic import Field
 
 from curate.steps.context import Context
 from curate.steps.contracts import Parameters
+from curate.steps.findings import RemainingNoise
 
 DEFAULT_COLUMN = "label_em.posterior"
-POSTERIOR_FACT, NOISE_FACT, MEAN_FACT = "posterior", "noise", "wrong_by_posterior"
-"""Facts of a filter by a posterior: the column and what is left. And of the scorer that gives one:
-what is known of the share of wrong labels, and that share by its own posterior."""
 
 
 class PosteriorParams(Parameters):
@@ -58,4 +56,4 @@ def record_remaining_noise(column: str, right: pl.Series, context: Context) -> N
     is_certain = right.drop_nulls()
     if len(is_certain):
         rate = float((1.0 - is_certain).sum()) / len(is_certain)
-        context.facts[POSTERIOR_FACT] = {"column": column, "wrong_left": round(rate, 4)}
+        context.facts.update(RemainingNoise(column, round(rate, 4)).to_facts())

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import polars as pl
 
+from curate.data.json_types import Json, JsonObject
 from curate.steps.contracts import Column
 
-CHANGES_PAIRS = "changes_pairs"
-"""Fact of a filter that changes pairs, and does not only drop or weigh them."""
+CHANGES_PAIRS, CACHED = "changes_pairs", "cached"
+"""Facts of a filter that changes pairs, and does not only drop or weigh them; and of a step whose
+results came from an earlier run."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class StepRecord:
         rows_in: number of pairs that it received.
         rows_out: number of pairs that it kept.
         seconds: wall time.
-        facts: facts about the whole dataset.
+        facts: facts about the whole dataset, as plain data; classes of `curate.steps.findings`
+            read what others need of them.
         warnings: warnings for the user.
         alerts: warnings to show first.
     """
@@ -34,9 +37,36 @@ class StepRecord:
     rows_in: int
     rows_out: int
     seconds: float
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Json] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     alerts: tuple[str, ...] = ()
+
+    @property
+    def cached(self) -> bool:
+        """Return whether the results came from an earlier run."""
+        return bool(self.facts.get(CACHED))
+
+    @property
+    def changes_pairs(self) -> bool:
+        """Return whether a filter changed pairs, and did not only drop or weigh them."""
+        return bool(self.facts.get(CHANGES_PAIRS))
+
+    @property
+    def model(self) -> str | None:
+        """Return the name of the model that the step used, if it used one."""
+        model = self.facts.get("model")
+        return model if isinstance(model, str) else None
+
+    def to_json(self) -> JsonObject:
+        """Return the record as plain data for the manifest."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> StepRecord:
+        """Return the record of a manifest; records of older versions have no alerts."""
+        values = {f.name: data[f.name] for f in fields(cls) if f.name in data}
+        texts = {name: tuple(data.get(name, ())) for name in ("warnings", "alerts")}
+        return cls(**values | texts)
 
 
 def all_warnings(records: Iterable[StepRecord]) -> list[str]:

@@ -72,7 +72,7 @@ def _load_rows(form: Export, rows: Rows) -> Dataset:
         with ShardWriter(folder, "parquet", _ROWS) as writer:
             for part in form.stream(rows.iter_batches()):
                 writer.write(part)
-        files = [str(Path(cache_folder) / shard["path"]) for shard in writer.shards]
+        files = [str(Path(cache_folder) / shard.path) for shard in writer.shards]
         if not len(rows):
             return Dataset(parquet.read_table(files[0]))  # from_parquet refuses a file of no rows
         # In memory: the files are gone when this returns.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
@@ -12,9 +12,10 @@ from typing import Any
 import yaml
 
 from curate.data.checksums import file_digest
+from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.write.dataset_info import dataset_info
 from curate.write.exports import Export, TrainerHints
-from curate.write.manifest import remaining_noise
+from curate.write.manifest import RunManifest, remaining_noise
 from curate.write.weighing import WeightCounts
 
 _UNKNOWN = "unknown"
@@ -47,7 +48,7 @@ class CardDetails:
 
 
 def make_card(
-    manifest: dict[str, Any],
+    manifest: RunManifest,
     advice: TrainerHints,
     license: str | None = None,
     lost: Sequence[str] = (),
@@ -66,13 +67,13 @@ def make_card(
         weights: how weighted pairs are written.
         about: what the data are for.
     """
-    rows = manifest["rows"]
-    written = rows["kept"] if weights is None else weights.rows
+    rows = manifest.rows
+    written = rows.rows_kept if weights is None else weights.rows
     sections = [
         _card_metadata(written, advice, license, shards, about),
-        f"# Curated preference pairs\n\n{rows['kept']:,} of {rows['in']:,} pairs, curated by "
+        f"# Curated preference pairs\n\n{rows.rows_kept:,} of {rows.rows_in:,} pairs, curated by "
         f"[curate](https://pypi.org/project/curate-preferences/) "
-        f"{manifest['versions']['curate']}. Each row has the id of its pair.",
+        f"{manifest.versions['curate']}. Each row has the id of its pair.",
         _describe_source(manifest, license),
         "\n".join(["## Not as published", "", *(f"- {text}" for text in lost)]) if lost else "",
         _source_table(manifest),
@@ -139,7 +140,7 @@ def _file_name(path: str | None) -> str | None:
     return PurePath(path).name
 
 
-def _shareable_config(config: dict[str, Any]) -> dict[str, Any]:
+def _shareable_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration without the folders of this machine."""
     shareable = {key: value for key, value in config.items() if key != "store"}
     if "input" in shareable:
@@ -169,23 +170,21 @@ def _size_category(rows: int) -> str:
     return "n>1B"
 
 
-def _describe_source(manifest: dict[str, Any], license: str | None) -> str:
-    source = manifest["input"]
-    sources = manifest["config"].get("input") or {}
-    places = sources if isinstance(sources, list) else [sources]
+def _describe_source(manifest: RunManifest, license: str | None) -> str:
+    source = manifest.input
     lines = [
         "## Source",
         "",
-        *(_describe_location(place) for place in places),
-        f"- format: {source['format']}; rows read: {source['rows_read']:,}; rows without a pair: "
-        f"{source['rows_rejected']:,}",
-        f"- fingerprint of the pairs: `{source['fingerprint']}`",
+        *(_describe_location(place) for place in manifest.inputs or [{}]),
+        f"- format: {source.format}; rows read: {source.rows_read:,}; rows without a pair: "
+        f"{source.rows_rejected:,}",
+        f"- fingerprint of the pairs: `{source.fingerprint}`",
         f"- license of the source: {license or 'not stated; check it before you share this'}",
     ]
     return "\n".join(lines)
 
 
-def _describe_location(location: dict[str, Any]) -> str:
+def _describe_location(location: Mapping[str, Any]) -> str:
     name = location.get("hf") or _file_name(location.get("path")) or "pairs in memory"
     draw_settings = [f"{key} {location[key]:g}" for key in ("share", "weight") if key in location]
     called = f"{location['name']}: " if "name" in location else ""
@@ -193,10 +192,9 @@ def _describe_location(location: dict[str, Any]) -> str:
     return ", ".join([f"- data: {called}`{name}`", *revision, *draw_settings])
 
 
-def _source_table(manifest: dict[str, Any]) -> str:
+def _source_table(manifest: RunManifest) -> str:
     """Return the table of a mixture's sources, with what was done to each."""
-    rows = manifest.get("by_source") or []
-    if not rows:
+    if not manifest.sources:
         return ""
     lines = [
         "## By source",
@@ -204,10 +202,10 @@ def _source_table(manifest: dict[str, Any]) -> str:
         "| source | pairs | kept | chosen longer, before | after | wrong labels |",
         "|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        longer = (_format_percent(row["longer_before"]), _format_percent(row["longer_after"]))
-        cells = (row["source"], f"{row['pairs']:,}", f"{row['kept']:,}", *longer)
-        lines.append("| " + " | ".join((*cells, row.get("noise", ""))) + " |")
+    for source in manifest.sources:
+        longer = (_format_percent(source.longer_before), _format_percent(source.longer_after))
+        cells = (source.source, f"{source.pairs:,}", f"{source.pairs_kept:,}", *longer)
+        lines.append("| " + " | ".join((*cells, source.noise or "")) + " |")
     return "\n".join(lines)
 
 
@@ -215,12 +213,12 @@ def _format_percent(share: float | None) -> str:
     return "" if share is None else f"{share:.1%}"
 
 
-def _step_table(manifest: dict[str, Any]) -> str:
+def _step_table(manifest: RunManifest) -> str:
     lines = ["## Steps", "| step | kind | pairs in | kept |", "|---|---|---|---|"]
-    for step in manifest["steps"]:
-        if step["kind"] in ("score", "filter"):
-            counts = f"{step['rows_in']:,} | {step['rows_out']:,}"
-            lines.append(f"| {step['name']} | {step['kind']} | {counts} |")
+    for step in manifest.steps:
+        if step.kind in ("score", "filter"):
+            counts = f"{step.rows_in:,} | {step.rows_out:,}"
+            lines.append(f"| {step.name} | {step.kind} | {counts} |")
     return "\n".join([lines[0], "", *lines[1:]]) if len(lines) > 3 else ""
 
 
@@ -237,13 +235,10 @@ def _describe_weights(weights: WeightCounts | None) -> str:
 
 
 def _describe_noise(
-    manifest: dict[str, Any], advice: TrainerHints, weights: WeightCounts | None
+    manifest: RunManifest, advice: TrainerHints, weights: WeightCounts | None
 ) -> str:
-    lines = [
-        f"- wrong labels, by {step['name']}: {step['facts']['noise']['text']}"
-        for step in manifest["steps"]
-        if step["facts"].get("noise") is not None
-    ]
+    estimates = ((step.name, NoiseEstimate.from_facts(step.facts)) for step in manifest.steps)
+    lines = [f"- wrong labels, by {name}: {noise.text}" for name, noise in estimates if noise]
     if advice.label_smoothing is not None:
         lines.append(
             "- remaining wrong labels, by the posterior and under the same assumption: "
@@ -251,25 +246,21 @@ def _describe_noise(
         )
     elif weights is not None and weights.is_soft:
         lines.append("- no label smoothing: each label comes with its own probability")
-    elif (noise := remaining_noise(manifest["steps"])) is not None:
-        lines.append(f"- wrong labels that are left: no estimate; {noise[1]}")
+    elif (remaining := remaining_noise(manifest.steps)) is not None:
+        lines.append(f"- wrong labels that are left: no estimate; {remaining[1]}")
     return "\n".join(["## Label noise", "", *lines]) if lines else ""
 
 
-def _describe_models(manifest: dict[str, Any]) -> str:
-    used = {
-        f"- {step['name']}: `{step['facts']['model']}`"
-        for step in manifest["steps"]
-        if isinstance(step["facts"].get("model"), str)
-    }
-    if any(step["facts"].get("cached") for step in manifest["steps"]):
-        used.add(f"- embed: `{manifest['config']['embedder']['name']}`")
+def _describe_models(manifest: RunManifest) -> str:
+    used = {f"- {step.name}: `{step.model}`" for step in manifest.steps if step.model is not None}
+    if any(step.cached for step in manifest.steps):
+        used.add(f"- embed: `{manifest.config['embedder']['name']}`")
     return "\n".join(["## Models", "", *sorted(used)]) if used else ""
 
 
-def _reproduce_commands(manifest: dict[str, Any]) -> str:
-    config = yaml.safe_dump(_shareable_config(manifest["config"]), sort_keys=False).rstrip()
-    versions = ", ".join(f"{name} {v}" for name, v in manifest["versions"].items())
+def _reproduce_commands(manifest: RunManifest) -> str:
+    config = yaml.safe_dump(_shareable_config(manifest.config), sort_keys=False).rstrip()
+    versions = ", ".join(f"{name} {v}" for name, v in manifest.versions.items())
     return (
         f"## Reproduce\n\n`curate run pipeline.yaml` with\n\n```yaml\n{config}\n```\n\n"
         f"Versions: {versions}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from curate.steps.context import report_progress
 from curate.steps.relabel import swap_answers
 from curate.write.draws import MOST, Draws, draw_rows
 from curate.write.exports.base import DRAW, LABEL_PROBABILITY, WEIGHT, WEIGHTS, Carrier, Export
+from curate.write.manifest import ShardFile
 from curate.write.shards import write_shards
 from curate.write.split_shards import write_split_shards
 from curate.write.weighing import Weighing, WeightCounts
@@ -140,7 +141,7 @@ class WeighedRows:
 
     def write(
         self, form: Export, folder: Path, file_type: str, size: int, advance: Callable[[int], None]
-    ) -> list[dict[str, Any]]:
+    ) -> list[ShardFile]:
         """Write the shards; see `write_shards` and `write_split_shards`."""
         streams = {
             name: form.stream(report_progress(rows.iter_batches(), advance))
@@ -153,12 +154,13 @@ class WeighedRows:
         self.check(form, shards)
         return shards
 
-    def check(self, form: Export, shards: Sequence[Mapping[str, Any]]) -> None:
+    def check(self, form: Export, shards: Sequence[ShardFile]) -> None:
         """Raise RuntimeError unless shards of one row a pair hold all rows, and no others."""
+        counts = [shard.rows for shard in shards if shard.rows is not None]
         # A DatasetDict's files do not say how many they hold.
-        if not form.row_by_row or any("rows" not in shard for shard in shards):
+        if not form.row_by_row or len(counts) < len(shards):
             return
-        total = sum(int(shard["rows"]) for shard in shards)
+        total = sum(counts)
         if total != len(self):
             raise RuntimeError(f"{len(self)} rows were to be written, {total} were")
 

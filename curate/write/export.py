@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from curate.data.content_kinds import count_content_kinds
+from curate.data.json_types import JsonObject
 from curate.data.prefetch import read_ahead
 from curate.data.row_selection import RowSelection
 from curate.data.table import PAIR_COLUMNS
@@ -32,7 +32,15 @@ from curate.write.exports.content_support import (
     supported_content,
 )
 from curate.write.exports.media_files import MediaCarrier
-from curate.write.manifest import MANIFEST, data_folders, label_smoothing
+from curate.write.manifest import (
+    MANIFEST,
+    InputSummary,
+    OutputSummary,
+    RowCounts,
+    RunManifest,
+    ShardFile,
+    label_smoothing,
+)
 from curate.write.output import OutputConfig
 from curate.write.run_files import KEPT, RunFiles, is_run
 from curate.write.run_folder import atomic_folder, scratch_space
@@ -92,7 +100,7 @@ class ExportResult:
 
     folder: Path
     pairs: int
-    shards: list[dict[str, Any]]
+    shards: list[ShardFile]
     warnings: tuple[str, ...]
     weights: WeightCounts | None = None
 
@@ -162,12 +170,12 @@ class _ExportAttempt:
         self._weights: WeightCounts | None = None
         # A run's own choice of columns holds for later exports of it too.
         if run is not None:
-            chosen_columns = run.manifest["config"].get("output", {}).get("columns", {})
+            chosen_columns = run.manifest.output_settings.get("columns", {})
             self._form.carries = tuple(n for n in chosen_columns if n in PAIR_COLUMNS)
-            self._form.media.folders = data_folders(run.manifest)
+            self._form.media.folders = run.manifest.data_folders
         self._form.parts = content & supported_content(self._form, target.file_type)
         self._content = content
-        self._counts: dict[str, Any] = {}
+        self._input = InputSummary("", 0, 0, 0, "not computed")
         self._reading = StreamNotes()
         self._parts: Counter[str] = Counter()
         self._pair_counts = PairCounts()
@@ -175,7 +183,7 @@ class _ExportAttempt:
     def write(self, overwrite: bool) -> ExportResult:
         """Write the folder; raises `_NewContentError` for content that was not known before."""
         target, run, form = self._target, self._run, self._form
-        total = run.rows_kept if run else None
+        total = run.manifest.rows.rows_kept if run else None
         with atomic_folder(self._folder, overwrite, MARK) as stage:
             with self._progress.task("export", total) as task:
                 shards = self._shards(stage / KEPT, task)
@@ -183,7 +191,9 @@ class _ExportAttempt:
             manifest = run.manifest if run else self._manifest()
             names = tuple(self._names())
             weights = self._weights
-            advice = TrainerHints(label_smoothing(manifest, weights), KEPT, target.file_type, names)
+            advice = TrainerHints(
+                label_smoothing(manifest.steps, weights), KEPT, target.file_type, names
+            )
             losses = content_loss_warnings(form, self._parts, target.file_type)
             details = CardDetails.of(form, target.language or self._languages())
             card = make_card(
@@ -198,7 +208,7 @@ class _ExportAttempt:
             write_json(mark | {MEDIA_PATHS: form.media.paths}, stage / MARK)
         return result
 
-    def _shards(self, folder: Path, task: Task) -> list[dict[str, Any]]:
+    def _shards(self, folder: Path, task: Task) -> list[ShardFile]:
         """Return shards of all pairs, or of each split that the run made."""
         kind, size = self._target.file_type, self._target.rows_per_shard
         splits = self._run.splits() if self._run else None
@@ -220,7 +230,7 @@ class _ExportAttempt:
 
     def _weighed_shards(
         self, splits: pl.DataFrame | None, folder: Path, task: Task
-    ) -> list[dict[str, Any]]:
+    ) -> list[ShardFile]:
         """Write shards of weighted pairs, which are read once and written by weight."""
         target = self._target
         with scratch_space(self._folder) as scratch:
@@ -238,10 +248,10 @@ class _ExportAttempt:
         """Return the weight settings: the target's, else the run's."""
         target, output, seed = self._target, OutputConfig(), 0
         if self._run is not None:
-            stored = self._run.manifest["config"].get("output", {})
+            stored = self._run.manifest.output_settings
             named = ("weights", "soft_labels", "copies")
             output = OutputConfig(**{name: stored[name] for name in named if name in stored})
-            seed = int(self._run.manifest.get("seed", 0))
+            seed = self._run.manifest.seed
         carrier = target.weights
         if carrier is None and output.weights in self._form.carriers:
             carrier = output.weights
@@ -249,13 +259,13 @@ class _ExportAttempt:
         copies = target.copies or (output.copies if carrier in (None, "rows") else 1)
         return resolve_weighing(self._form, carrier, soft_labels, copies, seed, "--weights")
 
-    def _languages(self) -> list[str]:
+    def _languages(self) -> tuple[str, ...]:
         """Return the languages in the run's dataset card."""
-        return list(self._run.manifest["output"].get("language", ())) if self._run else []
+        return self._run.manifest.output.languages if self._run else ()
 
     def _names(self) -> list[str]:
         """Return the splits in the order of the configuration, the one to train on first."""
-        output = self._run.manifest["config"].get("output", {}) if self._run else {}
+        output = self._run.manifest.output_settings if self._run else {}
         return list(output.get("splits") or ())
 
     def _pairs(self, task: Task, ids: pl.Series | None = None) -> Iterator[pl.DataFrame]:
@@ -274,12 +284,15 @@ class _ExportAttempt:
 
     def _read(self) -> Iterator[pl.DataFrame]:
         """Yield the pairs of a dataset, and count what was read."""
-        counts = self._counts
         self._reading = StreamNotes()
         parts = stream_pairs(**dict(self._place), progress=self._progress)
         for part in self._reading.watch(parts):
-            counts["rows_read"], counts["format"] = part.rows_read, part.format
-            counts["rows_rejected"] = self._reading.rejected
+            self._input = replace(
+                self._input,
+                format=part.format,
+                rows_read=part.rows_read,
+                rows_rejected=self._reading.rejected,
+            )
             self._form.media.folders = part.folders
             yield part.frame
 
@@ -296,30 +309,35 @@ class _ExportAttempt:
                 "--to",
             )
 
-    def _manifest(self) -> dict[str, Any]:
+    def _manifest(self) -> RunManifest:
         """Return a manifest for the card of data that no run curated."""
         place = mask(self._place.model_dump(mode="json", exclude_none=True))
-        source = {"fingerprint": "not computed", "pairs": self._pair_counts.pairs}
-        return {
-            "versions": versions(),
-            "config": {"input": place},
-            "input": self._counts | source,
-            "rows": {"in": self._pair_counts.pairs, "kept": self._pair_counts.pairs, "dropped": 0},
-            "steps": [],
-        }
+        pairs, target = self._pair_counts.pairs, self._target
+        return RunManifest(
+            {"input": place},
+            versions(),
+            replace(self._input, pairs=pairs),
+            RowCounts(pairs, pairs, 0),
+            steps=(),
+            output=OutputSummary(target.format, target.file_type),
+        )
 
 
 def _export_manifest(
-    target: ExportTarget, result: ExportResult, manifest: dict[str, Any], parts: Counter[str]
-) -> dict[str, Any]:
+    target: ExportTarget, result: ExportResult, manifest: RunManifest, parts: Counter[str]
+) -> JsonObject:
     return {
         "format": target.format,
         "file_type": target.file_type,
         "pairs": result.pairs,
-        "files": result.shards,
-        "parts": dict(parts),
-        "warnings": list(result.warnings),
-        "weights": None if result.weights is None else result.weights.facts,
-        "of": {key: manifest[key] for key in ("input", "rows", "versions")},
-        "run": MANIFEST if manifest["steps"] else None,
+        "files": [shard.to_json() for shard in result.shards],
+        "parts": parts,
+        "warnings": result.warnings,
+        "weights": None if result.weights is None else result.weights.to_json(),
+        "of": {
+            "input": manifest.input.to_json(),
+            "rows": manifest.rows.to_json(),
+            "versions": manifest.versions,
+        },
+        "run": MANIFEST if manifest.steps else None,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, as_pair_table, 
 from curate.errors import CurateError
 from curate.store.scratch import ScratchSpace
 from curate.write.contents import FolderContents, is_run_folder
-from curate.write.manifest import MANIFEST
+from curate.write.manifest import MANIFEST, RunManifest
 from curate.write.splits import SPLITS
 
 KEPT, PAIRS, DROPPED = "kept", "pairs", "dropped"
@@ -61,11 +61,11 @@ class RunFiles:
         contents = FolderContents(self.folder, MANIFEST)
         # Checksums first: a run that somebody changed would give scores of other pairs.
         contents.check()
-        self.manifest: dict[str, Any] = contents.data
-        output = self._checked_output()
-        weights = (output.get("weights") or {}).get("carrier")
-        split = bool(output.get("splits"))
-        has_pair_shards = keeps_pairs(output["format"], output["file_type"], split, weights)
+        self.manifest = self._checked_manifest(contents.data)
+        output = self.manifest.output
+        carrier = None if output.weights is None else output.weights.carrier
+        is_split = bool(output.splits)
+        has_pair_shards = keeps_pairs(output.format, output.file_type, is_split, carrier)
         inside = KEPT if has_pair_shards else PAIRS
         self._pairs = self.folder / inside
         if not self._pairs.is_dir():
@@ -76,26 +76,27 @@ class RunFiles:
                 fix="run the pipeline again",
             )
 
-    def _checked_output(self) -> dict[str, Any]:
-        """Return a section of the manifest; raise CurateError if it is missing."""
+    def _checked_manifest(self, data: Mapping[str, Any]) -> RunManifest:
+        """Return the manifest; raise CurateError if a section is missing or damaged."""
         parts = {"output": ("format", "file_type"), "rows": ("in", "kept", "dropped"), "config": ()}
         for part, keys in parts.items():
-            section = self.manifest.get(part)
+            section = data.get(part)
             lacks = [key for key in keys if not isinstance(section, dict) or key not in section]
             if not isinstance(section, dict) or lacks:
-                raise CurateError(
-                    "the manifest is damaged",
-                    where=str(self.folder / MANIFEST),
-                    found=f"{part} without {', '.join(lacks)}" if lacks else f"no {part}",
-                    fix="run the pipeline again",
-                )
-        output: dict[str, Any] = self.manifest["output"]
-        return output
+                problem = f"{part} without {', '.join(lacks)}" if lacks else f"no {part}"
+                raise self._damaged_manifest(problem)
+        try:
+            return RunManifest.from_json(data)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._damaged_manifest(f"{type(error).__name__}: {error}") from None
 
-    @property
-    def rows_kept(self) -> int:
-        """Return pairs that were kept."""
-        return int(self.manifest["rows"]["kept"])
+    def _damaged_manifest(self, problem: str) -> CurateError:
+        return CurateError(
+            "the manifest is damaged",
+            where=str(self.folder / MANIFEST),
+            found=problem,
+            fix="run the pipeline again",
+        )
 
     def columns(self) -> list[str]:
         """Return the columns of the kept pairs: those of the pair table, weights, what shards

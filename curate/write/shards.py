@@ -19,6 +19,7 @@ from pyarrow import parquet
 from curate.data.attachments import MEDIA
 from curate.data.json_text import to_json
 from curate.write.exports.json_values import arrow_table, has_json, iter_json_lines
+from curate.write.manifest import ShardFile
 
 RAW_LINE = "__line__"
 """The single column of a frame whose rows are JSON lines already."""
@@ -54,9 +55,10 @@ class ShardWriter:
         self._root = root or folder.parent
         self._ending = "jsonl" if file_type == "jsonl" else "parquet"
         self._file: IO[bytes] | None = None
+        self._path, self._rows = folder, 0
         self._parquet: parquet.ParquetWriter | None = None
         self._schema = schema
-        self.shards: list[dict[str, Any]] = []
+        self.shards: list[ShardFile] = []
 
     def __enter__(self) -> ShardWriter:
         return self
@@ -75,23 +77,20 @@ class ShardWriter:
         """Write the rows; the first frame gives the columns, and a file even if it is empty."""
         start = 0
         # Without a row one shard is made all the same: a trainer reads its columns.
-        while start < len(frame) or not self.shards:
+        while start < len(frame) or not (self.shards or self._file):
             if self._file is None:
                 self._open()
-            shard = self.shards[-1]
-            rows = frame[start : start + self._size - shard["rows"]]
+            rows = frame[start : start + self._size - self._rows]
             self._append(rows)
-            shard["rows"] += len(rows)
+            self._rows += len(rows)
             start += len(rows)
-            if shard["rows"] >= self._size:
+            if self._rows >= self._size:
                 self._close()
 
     def _open(self) -> None:
-        path = self._folder / f"part-{len(self.shards):05d}.{self._ending}"
+        self._path = self._folder / f"part-{len(self.shards):05d}.{self._ending}"
         # Through a Python file, so that a full disk is an OSError with its number.
-        self._file = path.open("wb")
-        place = path.relative_to(self._root).as_posix()
-        self.shards.append({"path": place, "rows": 0, "bytes": 0})
+        self._file, self._rows = self._path.open("wb"), 0
 
     def _append(self, rows: pl.DataFrame) -> None:
         assert self._file is not None
@@ -116,20 +115,20 @@ class ShardWriter:
             self._parquet.close()
         self._file.close()
         self._file = self._parquet = None
-        last = self.shards[-1]
-        last["bytes"] = (self._root / last["path"]).stat().st_size
+        name = self._path.relative_to(self._root).as_posix()
+        self.shards.append(ShardFile(name, self._path.stat().st_size, self._rows))
 
     def _as_dataset(self) -> None:
         """Write the parquet files as a folder of `DatasetDict.save_to_disk`."""
         # Hidden, and gone before the run is done: nobody must take it for shards.
         raw = self._folder.with_name(f".{self._folder.name}.parquet")
         self._folder.rename(raw)
-        files = {_SPLIT: [raw / Path(shard["path"]).name for shard in self.shards]}
+        files = {_SPLIT: [raw / Path(shard.path).name for shard in self.shards]}
         self.shards = save_dataset(files, self._folder, self._root)
         shutil.rmtree(raw)
 
 
-def save_dataset(files: dict[str, list[Path]], folder: Path, root: Path) -> list[dict[str, Any]]:
+def save_dataset(files: dict[str, list[Path]], folder: Path, root: Path) -> list[ShardFile]:
     """Write parquet files, by split, as `DatasetDict.save_to_disk` does, through memory maps.
 
     Returns:
@@ -146,7 +145,7 @@ def save_dataset(files: dict[str, list[Path]], folder: Path, root: Path) -> list
         }
         DatasetDict(datasets).save_to_disk(str(folder))
     return [
-        {"path": path.relative_to(root).as_posix(), "bytes": path.stat().st_size}
+        ShardFile(path.relative_to(root).as_posix(), path.stat().st_size)
         for split in files
         for path in sorted((folder / split).glob("*.arrow"))
     ]
@@ -159,7 +158,7 @@ def schema_of(frame: pl.DataFrame) -> pa.Schema:
 
 def write_shards(
     frames: Iterable[pl.DataFrame], folder: Path, file_type: str, rows_per_shard: int
-) -> list[dict[str, Any]]:
+) -> list[ShardFile]:
     """Write frames as `part-00000` and on; a single empty one gives one shard without rows.
 
     Returns:

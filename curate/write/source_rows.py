@@ -29,7 +29,7 @@ from curate.steps.context import Progress, SilentProgress
 from curate.store.scratch import ScratchSpace
 from curate.write.export import MARK, ExportResult, ExportTarget
 from curate.write.exports import WEIGHTS
-from curate.write.manifest import BY_CONTENT, REPEATED_IDS
+from curate.write.manifest import ShardFile
 from curate.write.run_files import KEPT, RunFiles
 from curate.write.run_folder import atomic_folder
 from curate.write.shards import RAW_LINE, ShardWriter, write_json
@@ -66,7 +66,7 @@ def export_source(
     notes = _weights_lost(run, target)
     rows, flipped = _kept_rows(run)
     input_ = _input_of(run)
-    fmt = _source_format(run.manifest["input"]["format"], input_)
+    fmt = _source_format(run.manifest.input.format, input_)
     if flipped:
         _require_swappable_answers(fmt, folder_of_run, len(flipped))
     _check_same_input(run, input_)
@@ -74,10 +74,11 @@ def export_source(
         with (progress or SilentProgress()).task("export", len(rows)) as task:
             frames = _iter_kept_rows(input_, fmt, rows, flipped)
             shards = _write_rows(frames, stage, target.rows_per_shard, task.advance)
-        written = sum(shard["rows"] for shard in shards)
+        written = sum(shard.rows or 0 for shard in shards)
         assert written == len(rows), "the input changed while its rows were written"
-        write_json({"format": SOURCE, "rows": written, "files": shards}, stage / MARK)
-    return ExportResult(folder, run.rows_kept, shards, notes)
+        files = [shard.to_json() for shard in shards]
+        write_json({"format": SOURCE, "rows": written, "files": files}, stage / MARK)
+    return ExportResult(folder, run.manifest.rows.rows_kept, shards, notes)
 
 
 def _require_swappable_answers(fmt: Format, run_folder: str | Path, count: int) -> None:
@@ -97,9 +98,8 @@ def _check_same_input(run: RunFiles, input_: InputConfig) -> None:
 
     Rows are taken by their number: of such an input they would be others.
     """
-    manifest = run.manifest["input"]
-    expected = str(manifest["fingerprint"])
-    by_content = manifest.get(REPEATED_IDS) == BY_CONTENT
+    expected = run.manifest.input.fingerprint
+    by_content = run.manifest.input.numbered_by_content
     try:
         current = _fingerprint_by_content(input_) if by_content else _fingerprint_by_order(input_)
     except CurateError as error:
@@ -171,15 +171,15 @@ def _input_of(run: RunFiles) -> InputConfig:
     Raises:
         CurateError: from several sources, or from where credentials are needed.
     """
-    config = run.manifest["config"]["input"]
-    if isinstance(config, list):
+    inputs = run.manifest.inputs
+    if len(inputs) > 1:
         raise CurateError(
             "a mixture has several sources",
             where=str(run.folder),
-            found=f"{len(config)} sources",
+            found=f"{len(inputs)} sources",
             fix="use another export format, or run each source separately",
         )
-    input_ = InputConfig.model_validate(config)
+    input_ = InputConfig.model_validate(inputs[0])
     if is_masked(input_.path or ""):
         raise CurateError(
             "the run does not store credentials, so its input cannot be read again",
@@ -194,7 +194,7 @@ def _write_rows(
     stage: Path,
     rows_per_shard: int,
     advance: Callable[[int], None],
-) -> list[dict[str, Any]]:
+) -> list[ShardFile]:
     """Return rows of each kind into shards of their own, the first kind's in `kept/`."""
     writers: dict[str, ShardWriter] = {}
     with ExitStack() as open_files:
@@ -215,7 +215,7 @@ def _source_format(name: str, input_: InputConfig) -> Format:
 def _kept_rows(run: RunFiles) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
     """Return file and row of all rows to write, and of those with a flipped label."""
     origins = run.scores(None)
-    if "row" not in origins.columns or run.manifest["config"].get("input") is None:
+    if "row" not in origins.columns or not run.manifest.inputs:
         raise CurateError(
             "the run has no source files",
             where=str(run.folder),

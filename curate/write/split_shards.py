@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
+from curate.write.manifest import ShardFile
 from curate.write.shards import ShardWriter, save_dataset
 
 
@@ -17,7 +18,7 @@ def write_split_shards(
     folder: Path,
     file_type: str,
     rows_per_shard: int,
-) -> list[dict[str, Any]]:
+) -> list[ShardFile]:
     """Write `<folder>/<split>/part-00000` and on for each split, one after the other.
 
     Args:
@@ -33,17 +34,17 @@ def write_split_shards(
     # Aside, since a DatasetDict is made of whole files.
     place = folder.with_name(f".{folder.name}.parquet") if as_dataset else folder
     place.mkdir()
-    shards: list[dict[str, Any]] = []
+    shards: list[ShardFile] = []
     files: dict[str, list[Path]] = {}
     kind = "parquet" if as_dataset else file_type
     for split, rows in streams.items():
         with ShardWriter(place / split, kind, rows_per_shard, root=folder.parent) as writer:
             for part in rows:
                 writer.write(part)
-        shards += [{"split": split} | shard for shard in writer.shards]
-        files[split] = [folder.parent / shard["path"] for shard in writer.shards]
+        shards += [replace(shard, split=split) for shard in writer.shards]
+        files[split] = [folder.parent / shard.path for shard in writer.shards]
     if not as_dataset:
         return shards
     saved = save_dataset(files, folder, folder.parent)
     shutil.rmtree(place)
-    return [{"split": Path(shard["path"]).parts[-2]} | shard for shard in saved]
+    return [replace(shard, split=Path(shard.path).parts[-2]) for shard in saved]

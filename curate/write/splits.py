@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.hashes import prompt_keys
+from curate.write.manifest import SplitCounts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,10 +91,10 @@ def _fill_splits(remaining: NDArray[np.int64], singles: int) -> NDArray[np.int64
     return np.repeat(np.arange(len(open_counts)), open_counts)
 
 
-def split_facts(pairs: pl.DataFrame, splits: pl.Series) -> dict[str, dict[str, int]]:
+def count_splits(pairs: pl.DataFrame, splits: pl.Series) -> dict[str, SplitCounts]:
     """Return pairs and prompts of each split."""
     keys = pl.DataFrame({SPLIT: splits, "prompt": prompt_keys(pairs)})
     counts = keys.group_by(SPLIT, maintain_order=True).agg(
         pairs=pl.len(), prompts=pl.col("prompt").n_unique()
     )
-    return {str(name): {"pairs": n, "prompts": p} for name, n, p in counts.iter_rows()}
+    return {str(name): SplitCounts(n, p) for name, n, p in counts.iter_rows()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from curate.errors import CurateError
 from curate.write.draws import MOST
@@ -115,9 +115,8 @@ class WeightCounts:
         sums = {name: getattr(self, name) + getattr(other, name) for name in names}
         return replace(self, **sums)
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Return it as plain data."""
+    def to_json(self) -> dict[str, str | int | float | None]:
+        """Return the counts as plain data."""
         return asdict(self)
 
     @property

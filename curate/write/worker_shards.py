@@ -8,13 +8,14 @@ from functools import partial
 from itertools import tee
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from curate.data.table import BATCH_ROWS, batch_slices
+from curate.write.manifest import ShardFile
 from curate.write.shards import ShardWriter, schema_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def shards_by_workers(
     rows_per_shard: int,
     workers: Workers,
     advance: Callable[[int], None],
-) -> list[dict[str, Any]]:
+) -> list[ShardFile]:
     """Return the same as `write_shards` of the converted rows, where each pair gives one row.
 
     Args:
@@ -51,17 +52,16 @@ def shards_by_workers(
     schema = schema_of(convert(next(rows.iter_batches())))
     make = partial(_write_shard, convert, file_type, schema, rows_per_shard)
     parts = batch_slices(len(rows), rows_per_shard) or [slice(0, 0)]
-    shards = list[dict[str, Any]]()
+    shards = list[ShardFile]()
     for shard_pieces, content in zip(
         parts, workers.map(make, *_split_pieces(rows, parts, workers)), strict=True
     ):
         path = folder / f"part-{len(shards):05d}.{file_type}"
         path.write_bytes(content.data)
         place = path.relative_to(folder.parent).as_posix()
-        shards.append(
-            {"path": place, "rows": shard_pieces.stop - shard_pieces.start, "bytes": len(content)}
-        )
-        advance(shard_pieces.stop - shard_pieces.start)
+        count = shard_pieces.stop - shard_pieces.start
+        shards.append(ShardFile(place, len(content), count))
+        advance(count)
     return shards
 
 

@@ -51,7 +51,7 @@ def test_two_reviewers_at_once_lose_no_verdict(tmp_path: Path) -> None:
     verdicts = read_verdicts(verdict_files(run))
     assert len(verdicts) == PAIRS * len(CHOICES)
     # One against one decides nothing: every pair stays as the run left it.
-    result = apply_verdicts(run, verdict_files(run), tmp_path / "new", False, SilentProgress())
+    result, _ = apply_verdicts(run, verdict_files(run), tmp_path / "new", False, SilentProgress())
     assert len(result.kept) == PAIRS
 
 

@@ -32,6 +32,7 @@ from curate.models.lm.trainer_tokens import ConversationTokens, TrainerTokens
 from curate.read.pairs import Pairs
 from curate.steps.context import SilentProgress
 from curate.steps.models import ModelSpec
+from curate.write.manifest import RowCounts
 from curate.write.run_files import RunFiles
 from tests.helpers import pairs_of, trl_rows, turn
 from tests.models import tiny_tokenizer
@@ -178,7 +179,7 @@ def test_the_command_on_a_run_and_its_mending(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["check", str(run), "--model", name, "--fix", str(fixed)])
     assert done.exit_code == 0, (done.output, done.exception)
     after = RunFiles(fixed)
-    assert after.manifest["rows"] == {"in": 10, "kept": 9 - count, "dropped": 1 + count}
+    assert after.manifest.rows == RowCounts(10, 9 - count, 1 + count)
     dropped = pl.concat(after.dropped_batches())
     assert (
         dropped.filter(drop_step="check")["drop_reason"].to_list()

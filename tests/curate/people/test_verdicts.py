@@ -19,6 +19,7 @@ from curate.people.server import ReviewSession, make_app
 from curate.people.verdict_log import VerdictLog
 from curate.report.run_view import load_view
 from curate.steps.context import SilentProgress
+from curate.write.manifest import RowCounts
 from curate.write.run_files import RunFiles
 from tests.helpers import pairs_of
 
@@ -155,7 +156,7 @@ def test_verdicts_make_the_shards_anew(run: Path, tmp_path: Path) -> None:
     bob.add(pair_ids[3], "keep")  # no majority
     ann.add(pair_ids[4], "skip")
     out = tmp_path / "new"
-    result = apply_verdicts(run, verdict_files(run), out, False, SilentProgress())
+    result, _ = apply_verdicts(run, verdict_files(run), out, False, SilentProgress())
     kept_pairs = result.kept.with_columns(at=pl.col("pair_id").replace_strict(pair_ids, range(10)))
     assert sorted(kept_pairs["at"].to_list()) == [0, 3, 4, 5, 9]
     flipped = kept_pairs.row(by_predicate=pl.col("at") == 0, named=True)
@@ -165,10 +166,10 @@ def test_verdicts_make_the_shards_anew(run: Path, tmp_path: Path) -> None:
     assert reasons[pair_ids[1]] == "reviewers say drop"
     assert reasons[pair_ids[2]] == "reviewers say tie"
     again = RunFiles(out)
-    assert again.manifest["rows"] == {"in": 10, "kept": 5, "dropped": 5}
-    assert again.manifest["steps"][-2]["name"] == "review"
+    assert again.manifest.rows == RowCounts(10, 5, 5)
+    assert again.manifest.steps[-2].name == "review"
     assert again.scores().columns == RunFiles(run).scores().columns
-    assert RunFiles(run).rows_kept == 6  # the run stays as it was
+    assert RunFiles(run).manifest.rows.rows_kept == 6  # the run stays as it was
 
 
 def test_commands(run: Path, tmp_path: Path) -> None:

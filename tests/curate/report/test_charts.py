@@ -13,9 +13,9 @@ from curate import CurateError, Pairs, Pipeline
 from curate.auditing.audit_report import AuditReport
 from curate.auditing.noise import GroupAgreement, NoiseFindings
 from curate.models.heads.noise.calibration import Calibration
+from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.models.heads.noise.learnability import LearnabilityTest
 from curate.models.heads.noise.pair_agreement import pair_agreement
-from curate.models.heads.noise.rate import NoiseEstimate
 from curate.models.heads.posterior.source_accuracy import SourceAccuracy
 from curate.report import charts
 from curate.report.build import report_html, write_report

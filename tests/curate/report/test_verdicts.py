@@ -10,10 +10,12 @@ import pytest
 
 from curate import CurateError
 from curate.auditing.noise import NoiseFindings
-from curate.models.heads.noise.rate import NoiseEstimate
+from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.report.json_pages import write_json_report
-from curate.report.run_verdict import run_verdict, selection_bias_rows
+from curate.report.run_verdict import run_verdict, share_shifts
 from curate.steps.next_steps import next_step_by_judging
+from curate.steps.step_record import StepRecord
+from curate.write.manifest import RowCounts
 from tests.helpers import audit_report
 
 LEARNT = {"ok": True, "text": "heads agree"}
@@ -91,8 +93,8 @@ def test_the_first_slot_is_said_to_win() -> None:
     assert "the first slot wins in 80% of 400 pairs" in verdict.sure
 
 
-def step(name: str, kind: str, rows: tuple[int, int] = (10, 10), **facts: Any) -> dict[str, Any]:
-    return {"name": name, "kind": kind, "rows_in": rows[0], "rows_out": rows[1], "facts": facts}
+def step(name: str, kind: str, rows: tuple[int, int] = (10, 10), **facts: Any) -> StepRecord:
+    return StepRecord(name, kind, *rows, 0.0, facts)
 
 
 def test_a_run() -> None:
@@ -104,8 +106,7 @@ def test_a_run() -> None:
         step("drop_wrong", "filter", (90, 60), bias=bias),
         step("sample", "filter", (60, 60)),
     ]
-    rows = {"in": 100, "kept": 60, "dropped": 40}
-    verdict = run_verdict(rows, steps, "out")
+    verdict = run_verdict(RowCounts(100, 60, 40), steps, "out")
     assert verdict.sure == (
         "60 of 100 pairs are kept; mostly dropped by drop_wrong (30), ties (10); drop_wrong: "
         "chosen is longer in 45% before, 61% after."
@@ -113,7 +114,7 @@ def test_a_run() -> None:
     assert verdict.estimated == "Wrong labels before cleaning: at most 20 %."
     assert "below that bound" in verdict.unknown
     assert verdict.next == next_step_by_judging("out")
-    assert [(r["trait"], r["before"], r["after"]) for r in selection_bias_rows(steps)] == [
+    assert [(s.trait, s.before, s.after) for s in share_shifts(steps)] == [
         ("chosen is longer", 0.45, 0.61),
         ("source a", 0.5, 0.4),
     ]
@@ -121,21 +122,20 @@ def test_a_run() -> None:
 
 def test_a_run_whose_heads_learn_nothing_and_one_that_keeps_nothing() -> None:
     steps = [step("reward_margin", "score", learnt=CHANCE)]
-    verdict = run_verdict({"in": 10, "kept": 0, "dropped": 10}, steps)
+    verdict = run_verdict(RowCounts(10, 0, 10), steps)
     assert "on 51.0% of 100 prompts, which may be chance (reward_margin)" in verdict.unknown
     assert verdict.next.startswith("No pair is left")
     low_estimate = {"rate": 0.05, "low": 0.01, "high": 0.09, "text": "5.0%"}
-    rows = {"in": 10, "kept": 9, "dropped": 1}
-    verdict = run_verdict(rows, [step("label_em", "score", noise=low_estimate)])
+    verdict = run_verdict(RowCounts(10, 9, 1), [step("label_em", "score", noise=low_estimate)])
     assert verdict.estimated == "Wrong labels before cleaning: 5.0%."
-    assert "no scorer of this run" in run_verdict({"in": 1, "kept": 1, "dropped": 0}, []).unknown
+    assert "no scorer of this run" in run_verdict(RowCounts(1, 1, 0), []).unknown
 
 
 def test_evidence_and_judged_pairs_of_a_run() -> None:
     rate = {"rate": 0.4, "low": 0.26, "high": 0.55, "text": "40%, if the 50 were drawn at random"}
     evidence = [{"text": "judge.margin: right in 79 to 84 %"}]
     facts = {"noise": rate, "learnt": CHANCE, "evidence": evidence, "judged_pairs": 50}
-    verdict = run_verdict({"in": 9, "kept": 8, "dropped": 1}, [step("label_em", "score", **facts)])
+    verdict = run_verdict(RowCounts(9, 8, 1), [step("label_em", "score", **facts)])
     assert verdict.estimated == (
         "Wrong labels before cleaning: 40%, if the 50 were drawn at random. Accuracy of the "
         "evidence, if flips are random: judge.margin: right in 79 to 84 %."

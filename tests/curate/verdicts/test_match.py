@@ -189,13 +189,13 @@ def test_verdicts_carried_over_an_overwrite_do_not_flip_back(tmp_path: Path) -> 
     log.close()
     # A filter flips these labels, and one that people had called right.
     run = run_with(tmp_path, flipped(pairs, [True, True, False, True, False, False]), True)
-    result = apply_verdicts(run, verdict_files(run), tmp_path / "new", False, SilentProgress())
+    result, _ = apply_verdicts(run, verdict_files(run), tmp_path / "new", False, SilentProgress())
     kept_pairs = result.kept.join(pairs, on="pair_id", suffix="_read", maintain_order="left")
     is_flipped = (kept_pairs["chosen"] != kept_pairs["chosen_read"]).to_list()
     assert is_flipped == [True, True, True, False, False, False]
-    step = RunFiles(tmp_path / "new").manifest["steps"][-2]
-    assert step["facts"] == {"verdicts": {"keep": 2, "flip": 2}, "turned": 3, "ignored": 0}
-    assert "3 of 4 verdicts were given before the label was flipped" in step["warnings"][0]
+    step = RunFiles(tmp_path / "new").manifest.steps[-2]
+    assert step.facts == {"verdicts": {"keep": 2, "flip": 2}, "turned": 3, "ignored": 0}
+    assert "3 of 4 verdicts were given before the label was flipped" in step.warnings[0]
 
 
 def test_apply_refuses_verdicts_on_other_pairs_by_their_count(tmp_path: Path) -> None:
@@ -210,10 +210,10 @@ def test_apply_refuses_verdicts_on_other_pairs_by_their_count(tmp_path: Path) ->
         apply_verdicts(run, verdict_files(run), tmp_path / "new", False, SilentProgress())
     assert "2 of 3 verdicts on unknown pairs" in error.value.text()
     assert not (tmp_path / "new").exists()
-    result = apply_verdicts(
+    result, _ = apply_verdicts(
         run, verdict_files(run), tmp_path / "new", False, SilentProgress(), ignore_unknown=True
     )
     assert len(result.kept) == 5
-    step = RunFiles(tmp_path / "new").manifest["steps"][-2]
-    assert step["facts"] == {"verdicts": {"drop": 1}, "turned": 0, "ignored": 2}
-    assert any("left out: 2 of 3 verdicts" in line for line in step["warnings"])
+    step = RunFiles(tmp_path / "new").manifest.steps[-2]
+    assert step.facts == {"verdicts": {"drop": 1}, "turned": 0, "ignored": 2}
+    assert any("left out: 2 of 3 verdicts" in line for line in step.warnings)

@@ -22,6 +22,7 @@ from curate.write.as_dataset import to_dataset
 from curate.write.drawn_rows import DrawnRows, WeighedRows, weigh_pairs
 from curate.write.export import ExportTarget, export_pairs
 from curate.write.exports import export_names, get_export
+from curate.write.manifest import ShardFile
 from curate.write.run_files import RunFiles
 from curate.write.shards import write_shards
 from curate.write.weighing import Weighing, resolve_weighing
@@ -259,11 +260,11 @@ def test_workers_write_the_same_shards(file_type: str, tmp_path: Path) -> None:
         rows, form.convert, tmp_path / "there", file_type, 25, PickledWorkers(), lambda _: None
     )
     local_shards = write_shards(form.stream(rows.iter_batches()), tmp_path / "here", file_type, 25)
-    assert sum(shard["rows"] for shard in local_shards) == counts.rows
-    assert [shard["rows"] for shard in there] == [shard["rows"] for shard in local_shards]
+    assert sum(shard.rows for shard in local_shards) == counts.rows
+    assert [shard.rows for shard in there] == [shard.rows for shard in local_shards]
     read = pl.read_parquet if file_type == "parquet" else pl.read_ndjson
     for one, other in zip(there, local_shards, strict=True):
-        assert_frame_equal(read(tmp_path / one["path"]), read(tmp_path / other["path"]))
+        assert_frame_equal(read(tmp_path / one.path), read(tmp_path / other.path))
 
 
 def test_kto_writes_an_answer_once_in_each_copy() -> None:
@@ -343,9 +344,9 @@ def test_card_and_console_show_how_weights_were_written(
 
 def test_shards_of_other_rows_are_a_bug() -> None:
     written = WeighedRows.of({"": RowSelection.from_table(weighted(30))}, Weighing())
-    written.check(get_export("trl"), [{"rows": len(written)}])
+    written.check(get_export("trl"), [ShardFile("part", 1, len(written))])
     with pytest.raises(RuntimeError, match="rows were to be written"):
-        written.check(get_export("trl"), [{"rows": len(written) - 1}])
+        written.check(get_export("trl"), [ShardFile("part", 1, len(written) - 1)])
 
 
 def test_what_people_say_is_a_certain_label(tmp_path: Path) -> None:

@@ -60,11 +60,11 @@ def test_data_is_exported_in_batches_with_shards_of_the_wanted_size(tmp_path: Pa
     export = export_pairs(
         path, tmp_path / "out", ExportTarget("trl_text", "jsonl", rows_per_shard=4000)
     )
-    assert [shard["rows"] for shard in export.shards] == [4000, 4000, 1000]
+    assert [shard.rows for shard in export.shards] == [4000, 4000, 1000]
     rows = [
         json.loads(line)
         for shard in export.shards
-        for line in (tmp_path / "out" / shard["path"]).read_text().splitlines()
+        for line in (tmp_path / "out" / shard.path).read_text().splitlines()
     ]
     ids = read_pairs(str(path)).frame["pair_id"].to_list()
     assert [row["pair_id"] for row in rows] == ids
@@ -77,7 +77,7 @@ def test_a_saved_dataset_dict_with_a_card(tmp_path: Path) -> None:
     loaded = datasets.load_from_disk(str(tmp_path / "out" / "kept"))
     assert loaded["train"].num_rows == 6
     assert loaded["train"][0]["chosen"] == [{"role": "assistant", "content": "good answer 0"}]
-    assert export.shards[0]["bytes"] > 0
+    assert export.shards[0].bytes > 0
     again = read_pairs(str(tmp_path / "out" / "kept"))
     assert (again.format, len(again)) == ("trl", 6)
 
@@ -120,7 +120,7 @@ def test_an_export_is_not_overwritten_unasked_and_a_run_never(tmp_path: Path) ->
     export_pairs(run, tmp_path / "out", ExportTarget("torchtune"), overwrite=True)
     with pytest.raises(CurateError, match="files that curate did not write"):
         export_pairs(run, run, ExportTarget(), overwrite=True)
-    assert RunFiles(run).rows_kept == 6
+    assert RunFiles(run).manifest.rows.rows_kept == 6
 
 
 def test_warnings_of_many_batches_are_told_once(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from curate import CurateError
 from curate.write.contents import FILES, GENERATOR_TAG
-from curate.write.manifest import check_rows
+from curate.write.manifest import RowCounts
 from curate.write.run_folder import atomic_folder, check_free
 from tests.helpers import trl_rows, write_jsonl
 
@@ -300,7 +300,7 @@ def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_rows_that_do_not_add_up_are_a_bug() -> None:
     with pytest.raises(RuntimeError, match="10 pairs came in"):
-        check_rows(10, 5, 4)
+        RowCounts(10, 5, 4).check()
 
 
 RUN = """

@@ -12,9 +12,8 @@ import polars as pl
 import pytest
 
 from curate import CurateError, Pairs, Pipeline
-from curate.pipeline import write_run
 from curate.read import pairs
-from curate.write import source_rows
+from curate.write import manifest, source_rows
 from curate.write.export import ExportTarget
 from curate.write.source_rows import export_source
 from tests.helpers import numbered_pairs, trl_rows, turn, write_jsonl
@@ -180,7 +179,7 @@ def test_rows_of_one_content_go_back_to_their_rows(
     with monkeypatch.context() as patch:
         if numbered_by == "order":
             patch.setattr(pairs, "number_by_content", lambda frame, *_: (frame, _[-1]))
-            patch.setattr(write_run, "REPEATED_IDS", "of_no_version")
+            patch.setattr(manifest, "_REPEATED_IDS", "of_no_version")
         filters = [{"type": "sample", "rows": 15}]
         config = {"input": {"path": str(path)}, "filters": filters, "store": None}
         result = Pipeline(config).run(output=tmp_path / "run")

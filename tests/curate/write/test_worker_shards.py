@@ -42,20 +42,20 @@ def test_the_same_rows_in_the_same_shards(
     )
     parts = export.stream(rows.iter_batches(rows.columns))
     expected = write_shards(parts, tmp_path / "here", file_type, 20)
-    assert [shard["rows"] for shard in shards] == [shard["rows"] for shard in expected]
-    assert [Path(shard["path"]).name for shard in shards] == [
-        Path(shard["path"]).name for shard in expected
+    assert [shard.rows for shard in shards] == [shard.rows for shard in expected]
+    assert [Path(shard.path).name for shard in shards] == [
+        Path(shard.path).name for shard in expected
     ]
     assert sum(progress) == len(rows)
     assert workers.calls == len(shards)
     for one, other in zip(shards, expected, strict=True):
-        path = tmp_path / one["path"]
-        assert path.stat().st_size == one["bytes"]
+        path = tmp_path / one.path
+        assert path.stat().st_size == one.bytes
         if file_type == "jsonl":
-            assert path.read_bytes() == (tmp_path / other["path"]).read_bytes()
+            assert path.read_bytes() == (tmp_path / other.path).read_bytes()
         else:
             own_table, expected_table = (
-                parquet.read_table(tmp_path / s["path"]) for s in (one, other)
+                parquet.read_table(tmp_path / s.path) for s in (one, other)
             )
             assert own_table.schema == expected_table.schema
             assert own_table.equals(expected_table)

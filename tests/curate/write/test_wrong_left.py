@@ -8,19 +8,20 @@ from typing import Any
 import yaml
 
 from curate import Pipeline
+from curate.steps.step_record import StepRecord
 from curate.write.manifest import label_smoothing, remaining_noise
 from tests.conftest import DATA
 
 MEAN = 0.05
 
 
-def steps(noise: dict[str, Any] | None, mean: float | None = MEAN) -> list[dict[str, Any]]:
+def steps(noise: dict[str, Any] | None, mean: float | None = MEAN) -> list[StepRecord]:
     """A scorer that tells this of the noise, a flip by its posterior, a drop by what is left."""
     scorer = {} if noise is None else {"noise": noise, "wrong_by_posterior": mean}
     flip = {"posterior": {"column": "label_em.posterior", "wrong_left": 0.04}, "flipped": 3}
     drop = {"posterior": {"column": "flip.posterior", "wrong_left": 0.031}}
     facts = {"label_em": scorer, "flip": flip, "drop_wrong": drop}
-    return [{"name": name, "facts": step_facts} for name, step_facts in facts.items()]
+    return [StepRecord(name, "filter", 9, 9, 0.0, step_facts) for name, step_facts in facts.items()]
 
 
 def noise(rate: float | None, low: float = 0.0, high: float = 0.3) -> dict[str, Any]:
@@ -29,18 +30,18 @@ def noise(rate: float | None, low: float = 0.0, high: float = 0.3) -> dict[str, 
 
 def test_a_posterior_of_the_users_own_is_believed() -> None:
     assert remaining_noise(steps(None)) == (0.031, None)
-    assert label_smoothing({"steps": steps(None)}) == 0.031
+    assert label_smoothing(steps(None)) == 0.031
 
 
 def test_where_labels_do_not_determine_the_rate_the_fit_does_not_either() -> None:
     share, reason = remaining_noise(steps(noise(None))) or (0.0, None)
     assert share == 0.031
     assert reason == "the labels do not determine it: as told"
-    assert label_smoothing({"steps": steps(noise(None))}) is None
+    assert label_smoothing(steps(noise(None))) is None
 
 
 def test_posteriors_must_agree_with_what_votes_tell() -> None:
-    assert label_smoothing({"steps": steps(noise(0.05, 0.03, 0.08))}) == 0.031
+    assert label_smoothing(steps(noise(0.05, 0.03, 0.08))) == 0.031
     _, reason = remaining_noise(steps(noise(0.2, 0.17, 0.23))) or (0.0, None)
     assert reason == "by its posteriors 5.0% of all labels are wrong, but as told"
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 NOTHING_LEARNT = "heads learn nothing from these labels"
 _P_VALUE = 0.05
-LEARNABILITY_FACT = "learnt"
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class LearnabilityTest:
 
     def record(self, context: Context) -> None:
         """Put what heads learnt into a step's facts, and a warning where it is nothing."""
-        context.facts[LEARNABILITY_FACT] = self.facts()
+        context.facts["learnt"] = self.facts()
         if not self.ok:
             context.warnings.append(self.warning)
 

@@ -6,7 +6,6 @@ stands beside its interval and its assumption, or there is none.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +14,10 @@ from scipy.special import betaincinv
 
 from curate.data.duplicates import repeated_rows
 from curate.data.hashes import vote_keys
+from curate.models.heads.noise.estimate import NOISE_FACT, NoiseEstimate
 from curate.models.heads.noise.label_rules import LabelRule, find_label_rule, rule_of_heads
 from curate.models.heads.noise.learnability import LearnabilityTest, assess_learnability
 from curate.models.heads.posterior.rate_interval import rate_interval
-from curate.steps.posterior import MEAN_FACT, NOISE_FACT
 from curate.store.array_blocks import select_rows
 
 if TYPE_CHECKING:
@@ -39,31 +38,6 @@ _MIN_VOTED_PAIRS = _MIN_REVIEWED_PAIRS = 30
 _MIN_ANNOTATORS = 2
 # Of whole prompts, for the interval.
 _RESAMPLES = 400
-
-
-@dataclass(frozen=True)
-class NoiseEstimate:
-    """The share of wrong labels as far as it can be estimated.
-
-    Attributes:
-        rate: None where there is no point estimate.
-        low: lower end of the interval, None where nothing can be said.
-        high: upper end.
-        text: for people; a number stands beside the assumption it rests on.
-        short: the number and little else, for a cell of a table.
-        rule: that labels follow, so that nothing can be estimated.
-    """
-
-    rate: float | None
-    low: float | None
-    high: float | None
-    text: str
-    short: str = ""
-    rule: LabelRule | None = None
-
-    def facts(self) -> dict[str, Any]:
-        """Return the fields as plain data for JSON."""
-        return asdict(self)
 
 
 def estimate_noise_rate(
@@ -134,9 +108,10 @@ def record_noise_estimate(
         context: of the scorer.
     """
     context.facts["noise_rate"] = estimate.rate
-    context.facts[NOISE_FACT] = estimate.facts()
+    context.facts[NOISE_FACT] = estimate.to_json()
     finite = right[np.isfinite(right)]
-    context.facts[MEAN_FACT] = round(float(1.0 - finite.mean()), 4) if len(finite) else None
+    mean = round(float(1.0 - finite.mean()), 4) if len(finite) else None
+    context.facts["wrong_by_posterior"] = mean
 
 
 def noise_rate_from_reviews(reviewed: NDArray[np.int8]) -> NoiseEstimate | None:
