@@ -2,124 +2,77 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from curate.cli.options import OutputFolder
 from curate.errors import CurateError
 
-_SCORER_TEMPLATE = '''"""{title}."""
+_TEMPLATES = Path(__file__).parent / "templates"
+"""Files of a package, each with `.txt` after its name so that no tool takes it for code."""
 
-from __future__ import annotations
-
-import polars as pl
-from pydantic import Field
-
-from curate import HIGHER, Column, Context, Parameters, Scope, Scorer
-from curate.data.table import messages_text
-
-
-class {cls}Params(Parameters):
-    """Parameters of `{name}`."""
-
-    letters: str = Field("aeiou", description="Letters to count.")
-
-
-class {cls}(Scorer[{cls}Params]):
-    """Replace this with what the score means, its range, and its source."""
-
-    name = "{name}"
-    purpose = "plug-ins"
-    summary = "share of the counted letters in the chosen answer"
-    scope = Scope.ROW  # Scope.TABLE when a pair's score needs all pairs
-    Params = {cls}Params
-
-    def columns(self) -> tuple[Column, ...]:
-        """Return the columns of `score`, in order."""
-        return (Column("share", "share of counted letters, 0 to 1", "float", HIGHER),)
-
-    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Return one row per pair, in order, without a loop over rows."""
-        text = messages_text("chosen").str.to_lowercase()
-        counted = text.str.count_matches(f"[{{self.params.letters}}]")
-        return pairs.select(share=counted / text.str.len_chars().clip(1))
-'''
-
-_FILTER_TEMPLATE = '''"""{title}."""
-
-from __future__ import annotations
-
-import polars as pl
-from pydantic import Field
-
-from curate import Context, Filter, FilterResult, Parameters, same_reason
-
-
-class {cls}Params(Parameters):
-    """Parameters of `{name}`."""
-
-    max_chars: int = Field(1000, ge=0, description="Longest chosen answer, in characters.")
-
-
-class {cls}(Filter[{cls}Params]):
-    """Replace this with what the filter drops, and why."""
-
-    name = "{name}"
-    purpose = "plug-ins"
-    summary = "drop pairs with a long chosen answer"
-    Params = {cls}Params
-
-    def reads(self) -> tuple[str, ...]:
-        """Return the columns that `apply` needs: of pairs, or of scorers (`lengths.chosen`)."""
-        return ("lengths.chosen",)
-
-    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Return which pairs to keep, and why the others are dropped."""
-        limit = self.params.max_chars
-        keep = pairs["lengths.chosen"] <= limit
-        return same_reason(keep, f"the chosen answer is longer than {{limit}} characters")
-'''
-
-_TEST_TEMPLATE = '''"""Tests of `{name}`."""
-
-from __future__ import annotations
-
-from curate import Pairs, Pipeline, read_pairs
-from {module} import {cls}
-
-
-def test_{name}_on_two_pairs(tmp_path) -> None:
-    rows = [
-        '{{"prompt": "p", "chosen": "aaaa", "rejected": "b"}}',
-        '{{"prompt": "q", "chosen": "xx", "rejected": "b"}}',
-    ]
-    (tmp_path / "a.jsonl").write_text("\\n".join(rows) + "\\n")
-    pairs: Pairs = read_pairs(str(tmp_path / "a.jsonl"))
-    step = {cls}()
-    {body}
-    assert Pipeline({{"scorers": [{{"type": "lengths"}}]}}).run(pairs).rows_in == 2
-'''
-_TEST_BODIES = {
-    "scorer": """from curate import Context
-
-    assert step.score(pairs.frame, Context())["share"].to_list() == [1.0, 0.0]""",
-    "filter": """from curate import Context
-
-    frame = pairs.frame.with_columns(__lengths=1).rename({"__lengths": "lengths.chosen"})
-    assert step.apply(frame, Context()).keep.to_list() == [True, True]""",
-}
+StepType = Literal["scorer", "filter", "format", "export"]
+ScorerKind = Literal["row", "table", "learned", "model"]
 
 
 def new(
-    kind: Annotated[Literal["scorer", "filter"], typer.Argument(help="scorer or filter.")],
+    step: Annotated[StepType, typer.Argument(help="scorer, filter, format or export.")],
     name: Annotated[str, typer.Argument(help="Name of the step, such as my_score.")],
-    output: OutputFolder = Path(),
+    kind: Annotated[
+        ScorerKind | None,
+        typer.Option(
+            help="Of a scorer: row (each pair by itself, the default), table (all pairs together), "
+            "learned (from the labels, out of fold), model (a language model)."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to write; default: the name.")
+    ] = None,
 ) -> None:
-    """Write a template for a scorer or filter, with its test and entry point."""
+    """Write a package with a new scorer, filter, format or export, ready to install and test."""
+    _check_name(name)
+    if kind is not None and step != "scorer":
+        raise CurateError(f"a {step} has no kind", found=f"--kind {kind}", fix="leave --kind out")
+    template = (kind or "row") if step == "scorer" else step
+    folder = output or Path(name)
+    files = {
+        folder / "pyproject.toml": "pyproject.toml.txt",
+        folder / "src" / name / "__init__.py": f"{template}.py.txt",
+        folder / "tests" / f"test_{name}.py": f"test_{template}.py.txt",
+    }
+    existing = [path for path in files if path.exists()]
+    if existing:
+        raise CurateError(
+            "the file already exists", where=str(existing[0]), fix="choose another --output"
+        )
+    words = {
+        "_my_step_": name,
+        "MyStep": "".join(part.capitalize() for part in name.split("_")),
+        "TITLE": name.replace("_", " ").strip().capitalize(),
+        "PROJECT": name.strip("_").replace("_", "-"),
+        "KIND": step,
+    }
+    for path, template_name in files.items():
+        text = (_TEMPLATES / template_name).read_text(encoding="utf-8")
+        _write(path, re.sub("|".join(words), lambda match: words[match.group()], text))
+    _write(folder / "src" / name / "py.typed", "")
+    typer.echo(f"install and test it: cd {shlex.quote(str(folder))} && pip install -e . && pytest")
+
+
+def _check_name(name: str) -> None:
+    """Make sure that the name can be a module's, and that no step has it.
+
+    Raises:
+        CurateError: it cannot, or one has.
+    """
+    from curate.read.formats import format_names
     from curate.steps.entries import filter_names, scorer_names
+    from curate.write.exports import export_names
 
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
         raise CurateError(
@@ -127,25 +80,13 @@ def new(
             found=repr(name),
             expected="lower-case letters, digits and _, starting with a letter",
         )
-    if name in (*scorer_names(), *filter_names()):
+    if keyword.iskeyword(name) or name in sys.stdlib_module_names:
+        raise CurateError("the name is one of Python's own", found=repr(name))
+    if name in (*scorer_names(), *filter_names(), *format_names(), *export_names()):
         raise CurateError("the name is already in use", found=repr(name), fix="see: curate list")
-    cls = "".join(part.capitalize() for part in name.split("_"))
-    words = {"name": name, "cls": cls, "title": name.replace("_", " ").capitalize(), "module": name}
-    template = _SCORER_TEMPLATE if kind == "scorer" else _FILTER_TEMPLATE
-    files = {
-        output / f"{name}.py": template.format(**words),
-        output / f"test_{name}.py": _TEST_TEMPLATE.format(**words, body=_TEST_BODIES[kind]),
-    }
-    existing = [path for path in files if path.exists()]
-    if existing:
-        raise CurateError(
-            "the file already exists", where=str(existing[0]), fix="choose another name"
-        )
-    output.mkdir(parents=True, exist_ok=True)
-    for path, text in files.items():
-        path.write_text(text, encoding="utf-8")
-        typer.echo(f"wrote {path}")
-    typer.echo(
-        "register it in the pyproject.toml of your package, then install the package:\n"
-        f'[project.entry-points."curate.{kind}s"]\n{name} = "{name}:{cls}"'
-    )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    typer.echo(f"wrote {path}")

@@ -80,7 +80,7 @@ def test_old_name_with_an_equals_sign(folder: Path) -> None:
 def test_new_writes_into_the_folder(folder: Path, option: str) -> None:
     done = CliRunner().invoke(app, ["new", "scorer", "vowel_share", option, "plug_in"])
     assert done.exit_code == 0, done.output
-    assert (folder / "plug_in" / "vowel_share.py").is_file()
+    assert (folder / "plug_in" / "src" / "vowel_share" / "__init__.py").is_file()
 
 
 def test_current_name_leaves_other_words_as_they_are() -> None:
