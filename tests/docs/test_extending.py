@@ -43,10 +43,10 @@ def register(monkeypatch: pytest.MonkeyPatch, name: str, source: str) -> None:
         r"^class (\w+)\(\w*?(Scorer|Filter|Format|Export)\b", source, re.M
     )[0]
     entry = EntryPoint(name, f"{name}:{class_name}", GROUPS[base])
-    known = entries.entry_points_by_name
+    installed = entries.entry_points_by_name
 
     def by_name(group: str) -> dict[str, list[EntryPoint]]:
-        return known(group) | ({name: [entry]} if group == entry.group else {})
+        return installed(group) | ({name: [entry]} if group == entry.group else {})
 
     for user in (registry, discovery):
         monkeypatch.setattr(user, "entry_points_by_name", by_name)

@@ -46,8 +46,8 @@ def environment(tmp_path: Path) -> Path:
     shell(f"{sys.executable} -m venv --without-pip {folder}")
     (inside,) = folder.glob("lib/python*/site-packages")
     # `addsitedir` and no plain path: curate itself may be there by a .pth file.
-    here = sysconfig.get_path("purelib")
-    (inside / "outside.pth").write_text(f"import site; site.addsitedir({here!r})\n")
+    outer_packages = sysconfig.get_path("purelib")
+    (inside / "outside.pth").write_text(f"import site; site.addsitedir({outer_packages!r})\n")
     return folder / "bin" / "python"
 
 
