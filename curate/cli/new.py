@@ -50,16 +50,8 @@ def new(
         raise CurateError(
             "the file already exists", where=str(existing[0]), fix="choose another --output"
         )
-    words = {
-        "_my_step_": name,
-        "MyStep": "".join(part.capitalize() for part in name.split("_")),
-        "TITLE": name.replace("_", " ").strip().capitalize(),
-        "PROJECT": name.strip("_").replace("_", "-"),
-        "KIND": step,
-    }
     for path, template_name in files.items():
-        text = (_TEMPLATES / template_name).read_text(encoding="utf-8")
-        _write(path, re.sub("|".join(words), lambda match: words[match.group()], text))
+        _write(path, _template_text(template_name, step, name))
     _write(folder / "src" / name / "py.typed", "")
     typer.echo(f"install and test it: cd {shlex.quote(str(folder))} && pip install -e . && pytest")
 
@@ -84,6 +76,19 @@ def _check_name(name: str) -> None:
         raise CurateError("the name is one of Python's own", found=repr(name))
     if name in (*scorer_names(), *filter_names(), *format_names(), *export_names()):
         raise CurateError("the name is already in use", found=repr(name), fix="see: curate list")
+
+
+def _template_text(template: str, step: StepType, name: str) -> str:
+    """Return the text of a template with the names of the step."""
+    words = {
+        "_my_step_": name,
+        "MyStep": "".join(part.capitalize() for part in name.split("_")),
+        "TITLE": name.replace("_", " ").strip().capitalize(),
+        "PROJECT": name.strip("_").replace("_", "-"),
+        "KIND": step,
+    }
+    text = (_TEMPLATES / template).read_text(encoding="utf-8")
+    return re.sub("|".join(words), lambda match: words[match.group()], text)
 
 
 def _write(path: Path, text: str) -> None:
