@@ -360,9 +360,7 @@ def _zip(*members: tuple[str, bytes]) -> Write:
 
 
 def _zstd(data: bytes) -> bytes:
-    import zstandard
-
-    packed: bytes = zstandard.ZstdCompressor().compress(data)
+    packed: bytes = pa.compress(data, codec="zstd", asbytes=True)
     return packed
 
 

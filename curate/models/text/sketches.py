@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from datasketch import MinHashLSH
 from rensa import RMinHash
 
 from curate.data.table import BATCH_ROWS, batch_slices
@@ -25,7 +24,10 @@ if TYPE_CHECKING:
 _PERMUTATIONS = 64
 _SEED = 1
 # Bands for a higher one are so long that nearly equal texts are missed.
-_MAX_INDEX_THRESHOLD = 0.9
+_MAX_BAND_THRESHOLD = 0.9
+# A false candidate costs one comparison, a missed one a duplicate: recall counts four times.
+_FALSE_CANDIDATE_COST, _MISSED_PAIR_COST = 0.2, 0.8
+_SIMILARITY_STEPS = 1000
 _PROMPT_MARK = np.uint32(0x5BD1E995)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -115,19 +117,12 @@ class MinHashSketches:
     def bands(self, threshold: float) -> Iterator[NDArray[np.uint64]]:
         """Yield a key of each item for each band of its sketch, (items,): candidates share one.
 
-        64 permutations, bands chosen by datasketch for the threshold (Broder 1997): items whose
-        similarity is just above it may share none.
+        64 permutations (Broder 1997), in bands that fit the threshold: items whose similarity is
+        just above it may share none.
         """
-        # The index needs two bands at least, which a threshold near 1 would not give.
-        index = MinHashLSH(
-            threshold=min(threshold, _MAX_INDEX_THRESHOLD),
-            num_perm=_PERMUTATIONS,
-            # A false candidate costs one comparison, a missed one a duplicate: recall counts four
-            # times.
-            weights=(0.2, 0.8),
-        )
-        for band in range(index.b):
-            yield self._keys(slice(band * index.r, (band + 1) * index.r))
+        bands, rows = band_shape(min(threshold, _MAX_BAND_THRESHOLD))
+        for band in range(bands):
+            yield self._keys(slice(band * rows, (band + 1) * rows))
 
     def _keys(self, columns: slice) -> NDArray[np.uint64]:
         """Return one number for the columns of each sketch, (items,)."""
@@ -138,3 +133,23 @@ class MinHashSketches:
                 mixed = (keys[rows] ^ column) * _MIX
                 keys[rows] = mixed ^ (mixed >> np.uint64(29))
         return keys
+
+
+def band_shape(threshold: float) -> tuple[int, int]:
+    """Return the number of bands, and of rows in each, that suit a threshold of similarity best.
+
+    Items of similarity s share a band with probability 1 - (1 - s^rows)^bands (Leskovec et al.,
+    Mining of Massive Datasets, 3.4); false candidates below the threshold and missed pairs above
+    it are weighed over all similarities alike, as datasketch does.
+    """
+    similarity = (np.arange(_SIMILARITY_STEPS) + 0.5) / _SIMILARITY_STEPS
+    is_near = similarity >= threshold
+
+    def cost(shape: tuple[int, int]) -> float:
+        bands, rows = shape
+        candidate = 1.0 - (1.0 - similarity**rows) ** bands
+        false_candidates, missed = candidate[~is_near].sum(), (1.0 - candidate[is_near]).sum()
+        return float(_FALSE_CANDIDATE_COST * false_candidates + _MISSED_PAIR_COST * missed)
+
+    bands = range(1, _PERMUTATIONS + 1)
+    return min(((b, r) for b in bands for r in range(1, _PERMUTATIONS // b + 1)), key=cost)

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from curate.errors import CurateError, first_line
 from curate.read.sources.content_sniffing import check_magic_bytes
-from curate.read.sources.decompression import DECOMPRESSORS, DamagedError, Unpacked
+from curate.read.sources.decompression import COMPRESSED_ENDINGS, DamagedError, unpacked_file
 from curate.read.sources.local_files import LocalFiles
 
 MB = 1 << 20
@@ -168,7 +168,7 @@ class _Watched(io.RawIOBase):
         if file.member is None:
             raw = file.fs.open(file.path, "rb")
             ending = _compression_ending(file.path)
-            self._inner = raw if ending is None else Unpacked(raw, ending)
+            self._inner = raw if ending is None else unpacked_file(raw, ending)
         else:
             self._archive = open_zip(file)
             try:
@@ -223,7 +223,9 @@ def _open_archive(fs: Any, path: str, version: str, process: int) -> zipfile.Zip
 def file_kind(name: str) -> str:
     """Return the lower-case ending that names the kind of a file's rows."""
     path = PurePosixPath(name.lower())
-    return path.with_suffix("").suffix if path.suffix in {*DECOMPRESSORS, ".zip"} else path.suffix
+    return (
+        path.with_suffix("").suffix if path.suffix in {*COMPRESSED_ENDINGS, ".zip"} else path.suffix
+    )
 
 
 def display_name(name: str) -> str:
@@ -233,7 +235,7 @@ def display_name(name: str) -> str:
 
 def _compression_ending(path: str) -> str | None:
     ending = PurePosixPath(path.lower()).suffix
-    return ending if ending in DECOMPRESSORS else None
+    return ending if ending in COMPRESSED_ENDINGS else None
 
 
 def check_names(names: list[str], file: DataFile) -> None:

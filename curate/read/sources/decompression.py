@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import IO, Any
 
 _CHUNK = 1 << 16
-# zstandard cannot bound its output, so it gets little input: 2 KiB unpack to 64 MiB at most.
-_ZSTD_CHUNK = 1 << 11
+_ARROW_DAMAGE = ("ZSTD ", "Truncated ")
+"""How pyarrow's messages on damaged data begin; its other errors are the file system's."""
 
 
 class DamagedError(Exception):
@@ -47,45 +47,55 @@ class _Zlib:
         return self._inner.unused_data
 
 
-class _Zstd:
-    """A zstandard frame, with the same interface."""
-
-    def __init__(self) -> None:
-        import zstandard
-
-        self._inner = zstandard.ZstdDecompressor().decompressobj()
-        self._errors = zstandard.ZstdError
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:  # noqa: ARG002
-        """Return the output of a small input."""
-        try:
-            return self._inner.decompress(data)
-        except self._errors as error:
-            raise DamagedError(str(error)) from None
-
-    @property
-    def eof(self) -> bool:
-        """Whether the frame has ended."""
-        return self._inner.eof
-
-    @property
-    def needs_input(self) -> bool:
-        """Whether all input was used."""
-        return not self._inner.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        """Bytes that follow the frame."""
-        return self._inner.unused_data
-
-
 DECOMPRESSORS: dict[str, Callable[[], Any]] = {
     ".gz": _Zlib,
     ".bz2": bz2.BZ2Decompressor,
     ".xz": lzma.LZMADecompressor,
-    ".zst": _Zstd,
 }
 """Ending of a compressed file, and what unpacks one part of it."""
+_ZSTD_ENDING = ".zst"
+COMPRESSED_ENDINGS = (*DECOMPRESSORS, _ZSTD_ENDING)
+
+
+def unpacked_file(raw: IO[bytes], ending: str) -> io.RawIOBase:
+    """Return the data of a compressed file, by the ending of its name."""
+    return _UnpackedZstd(raw) if ending == _ZSTD_ENDING else Unpacked(raw, ending)
+
+
+class _UnpackedZstd(io.RawIOBase):
+    """The data of zstandard frames; pyarrow unpacks no more of them than is asked for.
+
+    Raises:
+        DamagedError: on reading, where the data is cut or damaged, or other data follows it.
+    """
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        import pyarrow as pa
+
+        self._raw, self._is_empty = raw, True
+        self._stream = pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd")
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Return the next bytes; 0 at the end."""
+        try:
+            data = self._stream.read(len(buffer))
+        except OSError as error:
+            if not str(error).startswith(_ARROW_DAMAGE):
+                raise
+            raise DamagedError(str(error)) from None
+        if not data and self._is_empty:
+            raise DamagedError("it holds no compressed data")
+        buffer[: len(data)], self._is_empty = data, False
+        return len(data)
+
+    def close(self) -> None:
+        """Also of the compressed file."""
+        self._raw.close()
+        super().close()
 
 
 class Unpacked(io.RawIOBase):
@@ -100,7 +110,6 @@ class Unpacked(io.RawIOBase):
 
     def __init__(self, raw: IO[bytes], ending: str) -> None:
         self._raw, self._make = raw, DECOMPRESSORS[ending]
-        self._chunk = _ZSTD_CHUNK if ending == ".zst" else _CHUNK
         self._member: Any = None
         self._members = 0
         self._input = b""
@@ -159,9 +168,9 @@ class Unpacked(io.RawIOBase):
     def _next_input(self) -> bytes:
         """Return the next compressed bytes, b"" at the end."""
         if self._input:
-            data, self._input = self._input[: self._chunk], self._input[self._chunk :]
+            data, self._input = self._input[:_CHUNK], self._input[_CHUNK:]
             return data
-        return self._raw.read(self._chunk)
+        return self._raw.read(_CHUNK)
 
     def _decompress(self, data: bytes) -> bytes:
         try:

@@ -20,7 +20,7 @@ from curate.read.sources.data_file import (
     file_kind,
     open_zip,
 )
-from curate.read.sources.decompression import DECOMPRESSORS
+from curate.read.sources.decompression import COMPRESSED_ENDINGS
 from curate.read.sources.hub_card import published_files
 from curate.read.sources.json_files import read_json, read_json_lines
 from curate.read.sources.local_files import LocalFiles
@@ -372,5 +372,5 @@ def _unknown_kind_error(where: str, description: str) -> CurateError:
         "the kind of file is not known",
         where=where,
         found=description,
-        expected=f"{endings} (also compressed: {', '.join([*DECOMPRESSORS, _ARCHIVE])})",
+        expected=f"{endings} (also compressed: {', '.join([*COMPRESSED_ENDINGS, _ARCHIVE])})",
     )

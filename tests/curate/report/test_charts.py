@@ -123,6 +123,19 @@ def test_word_diff_marks_what_differs_and_escapes() -> None:
     assert "5 more characters" in cut
 
 
+def test_what_is_not_marked_is_the_same_in_both() -> None:
+    import re
+
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        texts = [" ".join(rng.choice(["a", "b", "c,"], size=40)) + " " for _ in range(2)]
+        first, second = (re.sub(r"<(ins|del)>.*?</\1>", "", str(s)) for s in word_diff(*texts))
+        assert first.split() == second.split()
+    # Repeated words take difflib 20 seconds.
+    same, _ = word_diff("a b " * 1000, "b a " * 1000)
+    assert same == "a b " * 999 + "a <ins>b </ins>"
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_diff_gives_back_the_text(text: str) -> None:
     import html
