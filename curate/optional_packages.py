@@ -7,6 +7,16 @@ import importlib.util
 from curate.errors import CurateError
 
 
+def is_installed(package: str) -> bool:
+    """Return whether a package can be imported, by its import name."""
+    return importlib.util.find_spec(package) is not None
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra of this project."""
+    return f'pip install "curate-preferences[{extra}]"'
+
+
 def need(package: str, extra: str, where: str) -> None:
     """Check that a package of an extra is there.
 
@@ -18,6 +28,5 @@ def need(package: str, extra: str, where: str) -> None:
     Raises:
         CurateError: it is not installed.
     """
-    if importlib.util.find_spec(package) is None:
-        fix = f'pip install "curate-preferences[{extra}]"'
-        raise CurateError(f"{package} is not installed", where=where, fix=fix)
+    if not is_installed(package):
+        raise CurateError(f"{package} is not installed", where=where, fix=install_command(extra))

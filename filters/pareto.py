@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import moocore
 import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
@@ -17,6 +16,7 @@ from curate import (
     Prefer,
     as_numeric_column,
 )
+from curate.scoring import need
 from curate.scoring.filtering import missing_codes
 
 
@@ -82,6 +82,9 @@ class Pareto(Filter[ParetoParams]):
         front = np.zeros(len(pairs), dtype=np.int64)
         if len(table):
             maximise = [prefer == "max" for prefer in p.criteria.values()]
+            need("moocore", "methods", f"filter '{self.name}'")
+            import moocore
+
             rank = moocore.pareto_rank(table, maximise=maximise)
             # Fronts start at 1, whatever moocore's ranks start at.
             front[complete_mask.to_numpy()] = rank - rank.min() + 1

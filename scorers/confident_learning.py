@@ -13,6 +13,7 @@ from curate.scoring import (
     STATUS,
     HeldOutScorer,
     RepeatedHeadParameters,
+    need,
     record_learnability,
     vote_mask,
 )
@@ -80,6 +81,7 @@ def label_quality(
     probability: NDArray[np.float64], votes: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return cleanlab's quality and issues, (pairs,) each, by probabilities of the given labels."""
+    need("cleanlab", "methods", "scorer 'confident_learning'")
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 

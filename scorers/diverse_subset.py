@@ -7,22 +7,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
-from pyversity import Strategy, diversify
 
 from curate import HIGHER, LOWER, Cache, Column, Context, Input, Parameters, Scorer
-from curate.scoring import train_out_of_fold
+from curate.scoring import need, train_out_of_fold
 from curate.scoring.heads import HeadSpec, has_too_few_prompts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# k_centre is missing here: pyversity has no such strategy.
-_STRATEGIES = {
-    "dpp": Strategy.DPP,
-    "facility_location": Strategy.COVER,
-    "max_sum": Strategy.MSD,
-    "mmr": Strategy.MMR,
-}
+# pyversity's names; k_centre is missing here, since it has no such strategy.
+_STRATEGIES = {"dpp": "dpp", "facility_location": "cover", "max_sum": "msd", "mmr": "mmr"}
 # Few repeats are enough: margins only weigh the choice.
 _REPEATS, _FOLDS = 2, 5
 _DEFAULT_SHARE = 0.5
@@ -110,11 +104,7 @@ class DiverseSubset(Scorer[DiverseSubsetParams]):
         if p.method == "k_centre":
             order = k_centre(vectors, target_count)
         else:
-            strategy = _STRATEGIES[p.method]
-            selection = diversify(
-                vectors, quality, k=target_count, strategy=strategy, diversity=p.diversity
-            )
-            order = np.asarray(selection.indices, dtype=np.int64)
+            order = self._diversified(vectors, quality, target_count)
         context.facts["items"] = len(vectors)
         context.facts["picked"] = len(order)
         rank = np.zeros(len(vectors), dtype=np.int64)
@@ -125,6 +115,20 @@ class DiverseSubset(Scorer[DiverseSubsetParams]):
             rank=pl.when(pl.col("r") > 0).then("r"),
             status=pl.when(pl.col("r") > 0).then(pl.lit("ok")).otherwise(pl.lit(NOT_PICKED)),
         )
+
+    def _diversified(
+        self, vectors: NDArray[np.float32], quality: NDArray[np.float64], target_count: int
+    ) -> NDArray[np.int64]:
+        """Return the order in which pyversity picks items."""
+        p = self.params
+        need("pyversity", "methods", f"scorer '{self.name}', method: {p.method}")
+        from pyversity import Strategy, diversify
+
+        strategy = Strategy(_STRATEGIES[p.method])
+        selection = diversify(
+            vectors, quality, k=target_count, strategy=strategy, diversity=p.diversity
+        )
+        return np.asarray(selection.indices, dtype=np.int64)
 
     def _items(self, context: Context) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return unit vectors of the items, and each pair's item."""

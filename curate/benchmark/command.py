@@ -13,6 +13,7 @@ from curate.benchmark.advice import Advice, advise
 from curate.benchmark.data import BenchData, labels_as_given, semi_synthetic, unanimous_data
 from curate.benchmark.given_labels import GivenLabelNoise, label_truth, run_given_labels
 from curate.benchmark.method_comparison import MethodComparison, compare_methods
+from curate.benchmark.methods import missing_control_notes
 from curate.benchmark.patterns import PATTERNS
 from curate.benchmark.run import AS_LABELLED, BenchPlan, Experiments, run_bench
 from curate.benchmark.summary import KEYS, summarise_experiments
@@ -131,9 +132,8 @@ class _CollectedResults:
         summary = summarise_experiments(experiments, self.plan)
         advice = _advise_on_all(experiments, summary, self.plan, sections, self.noise)
         comparisons = compare_methods(experiments.rows)
-        return Bench(
-            self.plan, experiments.rows, summary, advice, comparisons, self.noise, self.notes
-        )
+        notes = [*(missing_control_notes() if self.plan.rates else ()), *self.notes]
+        return Bench(self.plan, experiments.rows, summary, advice, comparisons, self.noise, notes)
 
 
 def bench_datasets(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curate.benchmark.data import BenchData
+from curate.optional_packages import install_command, is_installed
 from curate.steps.context import Context
 from curate.steps.registry import build_step, scorer_class
 
@@ -41,6 +42,7 @@ class Method:
     estimates: bool = False
 
 
+_CLEANLAB = Method("cleanlab (control)", "confident_learning", "quality", -1, estimates=True)
 METHODS: tuple[Method, ...] = (
     Method("noise_score", "noise_score", "score", 1),
     Method("label_em", "label_em", "posterior", -1, estimates=True),
@@ -53,10 +55,17 @@ METHODS: tuple[Method, ...] = (
     Method("knn_consensus", "knn_consensus", "consensus", -1),
     Method("general_preference", "general_preference", "margin", -1),
     Method("margin (control)", "reward_margin", "margin", -1),
-    Method("cleanlab (control)", "confident_learning", "quality", -1, estimates=True),
+    *((_CLEANLAB,) if is_installed("cleanlab") else ()),
     Method("style (control)", "feature_reward", "margin", -1),
     Method("length (control)", "lengths", "difference", -1),
 )
+
+
+def missing_control_notes() -> list[str]:
+    """Return what is left out for lack of a package, with the command that installs it."""
+    if _CLEANLAB in METHODS:
+        return []
+    return [f"{_CLEANLAB.name} is left out: {install_command('methods')}"]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.data.media_bytes import NOT_IN_DATA, UnreadMediumError, read_medium
+from curate.optional_packages import install_command, is_installed
 
 _MAX_SIDE_PIXELS = 192
 """Pixels of the longer side."""
@@ -41,6 +42,8 @@ def make_thumbnail(medium: Mapping[str, Any], folders: Sequence[Path]) -> Thumbn
 
 
 def _render_thumbnail(data: bytes) -> Thumbnail:
+    if not is_installed("PIL"):
+        return Thumbnail(problem=f"not shown: {install_command('media')}")
     from PIL import Image, UnidentifiedImageError
 
     try:

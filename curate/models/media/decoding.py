@@ -57,6 +57,7 @@ class DecodedMedium:
 
 def decode_image(data: bytes) -> DecodedMedium:
     """Return an RGB image, reduced to at most 1,024 pixels a side."""
+    need("PIL", "media", "images")
     from PIL import Image, UnidentifiedImageError
 
     try:

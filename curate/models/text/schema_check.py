@@ -12,6 +12,8 @@ from typing import Any
 
 import polars as pl
 
+from curate.optional_packages import need
+
 _MAX_REFERENCES = 2_000
 """References that one check may follow; a real schema needs a few dozen."""
 _MAX_DEPTH = 100
@@ -33,6 +35,7 @@ def schema_problem(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> s
     Raises:
         UncheckableSchemaError: the schema is no schema, too deep, or unfolds too far.
     """
+    need("jsonschema", "methods", "schemas of tools")
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError, best_match
     from referencing import Registry

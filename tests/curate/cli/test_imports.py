@@ -17,7 +17,7 @@ from tests.helpers import trl_rows, write_jsonl
 
 HEAVY = {
     "torch", "sklearn", "pandas", "transformers", "datasets", "faiss", "sentence_transformers",
-    "scipy.stats", "scipy.optimize", "datasketch", "plotly", "ray", "cleanlab", "crowdkit",
+    "scipy.stats", "scipy.optimize", "plotly", "ray", "cleanlab",
     "fsspec",
 }  # fmt: skip
 _RUN = """
