@@ -27,6 +27,12 @@ def need(package: str, extra: str, where: str) -> None:
 
     Raises:
         CurateError: it is not installed.
+
+    Examples:
+        >>> need("json", "hygiene", "scorer 'markdown'")
+        >>> need("no_such_package", "hygiene", "scorer 'markdown'")
+        Traceback (most recent call last):
+        curate.errors.CurateError: no_such_package is not installed...
     """
     if not is_installed(package):
         raise CurateError(f"{package} is not installed", where=where, fix=install_command(extra))

@@ -27,6 +27,11 @@ def select_in_batches(frame: pl.DataFrame, *columns: pl.Expr, **named: pl.Expr) 
     """Return `frame.select(...)` for expressions of single rows, computed batch by batch.
 
     A frame whose columns lie in a mapped file is so read from end to end without being held.
+
+    Examples:
+        >>> frame = pl.DataFrame({"a": [1, 2]})
+        >>> select_in_batches(frame, double=pl.col("a") * 2)["double"].to_list()
+        [2, 4]
     """
     starts = range(0, max(len(frame), 1), BATCH_ROWS)
     return pl.concat(

@@ -43,7 +43,13 @@ def _fits(text: str | None, dtype: pl.DataType) -> bool:
 
 
 def extra_value(*keys: str) -> pl.Expr:
-    """Return the value of `extra` under a key, or under nested keys, as text; else null."""
+    """Return the value of `extra` under a key, or under nested keys, as text; else null.
+
+    Examples:
+        >>> frame = pl.DataFrame({"extra": ['{"meta": {"score": 3}}', None]})
+        >>> frame.select(score=extra_value("meta", "score"))["score"].to_list()
+        ['3', None]
+    """
     path = "$" + "".join(f"['{key}']" for key in keys)
     return pl.col("extra").str.json_path_match(path)
 

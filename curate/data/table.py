@@ -137,6 +137,13 @@ def gather_pairs(pairs: pl.DataFrame, rows: NDArray[np.int64]) -> pl.DataFrame:
 def messages_text(column: str) -> pl.Expr:
     """Return each row's messages as plain text: the content of one message, or `role: content`
     turns.
+
+    Examples:
+        >>> user = {"role": "user", "content": "Hi"}
+        >>> assistant = {"role": "assistant", "content": "Hello"}
+        >>> frame = pl.DataFrame({"prompt": [[user], [user, assistant]]})
+        >>> frame.select(messages_text("prompt"))["prompt"].to_list()
+        ['Hi', 'user: Hi\\n\\nassistant: Hello']
     """
     content = pl.element().struct.field("content").fill_null("")
     turn = pl.element().struct.field("role").fill_null("") + pl.lit(": ") + content
@@ -322,5 +329,10 @@ def fingerprint_pairs(pairs: pl.DataFrame) -> str:
 
 
 def batch_slices(total: int, size: int) -> Sequence[slice]:
-    """Return slices of at most `size` rows that cover `total` rows."""
+    """Return slices of at most `size` rows that cover `total` rows.
+
+    Examples:
+        >>> list(batch_slices(5, 2))
+        [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
     return [slice(start, min(start + size, total)) for start in range(0, total, size)]

@@ -9,7 +9,13 @@ from curate.data.renamed import warn_renamed
 
 
 class Input(StrEnum):
-    """What a scorer reads besides labels, votes and columns of the pairs."""
+    """What a scorer reads besides labels, votes and columns of the pairs.
+
+    Examples:
+        >>> from curate.steps.contracts import Scorer
+        >>> Scorer.inputs == {Input.TEXTS}  # the default
+        True
+    """
 
     TEXTS = "texts"
     EMBEDDINGS = "embeddings"
@@ -18,7 +24,13 @@ class Input(StrEnum):
 
 
 class Scope(StrEnum):
-    """Which pairs a score depends on, and so where it can be computed."""
+    """Which pairs a score depends on, and so where it can be computed.
+
+    Examples:
+        >>> from curate.steps.registry import scorer_class
+        >>> scorer_class("lengths").scope
+        <Scope.ROW: 'row'>
+    """
 
     ROW = "row"
     TABLE = "table"
@@ -26,7 +38,13 @@ class Scope(StrEnum):
 
 
 class Cache(StrEnum):
-    """What is stored of a scorer's columns for the next run."""
+    """What is stored of a scorer's columns for the next run.
+
+    Examples:
+        >>> from curate.steps.registry import scorer_class
+        >>> scorer_class("noise_score").cache
+        <Cache.WHOLE: 'whole'>
+    """
 
     NONE = "none"
     PER_ROW = "per row"

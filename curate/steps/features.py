@@ -27,6 +27,12 @@ class Features:
         style: (texts, features) of `text_style`.
         index: part ("prompt", "chosen", "rejected") to (pairs,) rows of `vectors` and `style`.
         cached: whether the vectors came from the store.
+
+    Examples:
+        >>> index = {"prompt": np.array([0]), "chosen": np.array([1]), "rejected": np.array([2])}
+        >>> features = Features(np.eye(3, dtype=np.float32), np.zeros((3, 1), np.float32), index)
+        >>> features.of("chosen").tolist(), features.directions().round(2).tolist()
+        ([[0.0, 1.0, 0.0]], [[0.0, 0.71, -0.71]])
     """
 
     vectors: NDArray[np.floating]

@@ -28,6 +28,12 @@ def compute_in_blocks(
         scratch: space for the result.
         function: returns columns by name, whose values depend on their row only.
         tables: arrays with the same number of rows.
+
+    Examples:
+        >>> from curate.store.scratch import ScratchSpace
+        >>> margins = np.array([0.5, -1.0])
+        >>> compute_in_blocks(ScratchSpace(), lambda m: {"size": abs(m)}, margins)["size"].to_list()
+        [0.5, 1.0]
     """
     blocks = batch_slices(len(tables[0]), _ROWS) or [slice(0, 0)]
     frames = (pl.DataFrame(function(*(table[rows] for table in tables))) for rows in blocks)

@@ -11,15 +11,19 @@ from types import ModuleType
 import pytest
 
 import curate
+from curate import scoring
 from curate.steps.entries import filter_names, scorer_names
 from curate.steps.registry import filter_class, scorer_class
+from tests.models import tiny_causal
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("curate", "scorers", "filters")
 # Values, which have no docstring of their own.
-CONSTANTS = {"HIGHER", "LOWER", "Direction", "Prefer"}
+CONSTANTS = {"HIGHER", "LOWER", "Direction", "Prefer", "STATUS", "MODEL_STATUS", "Model"}
 # They train models on many folds.
 SLOW_MODULES = {"curate.auditing.audit", "curate.benchmark.bench"}
+# They run a language model of the working folder, `model`.
+MODULES_WITH_MODEL = {"curate.models.lm.answer_logprobs"}
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -49,6 +53,8 @@ def run_examples(module: ModuleType) -> list[str]:
 def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CURATE_CACHE", str(tmp_path / "store"))
     monkeypatch.chdir(tmp_path)
+    if name in MODULES_WITH_MODEL:
+        tiny_causal(tmp_path / "model")
     assert run_examples(importlib.import_module(name)) == []
 
 
@@ -61,6 +67,11 @@ def test_a_wrong_example_is_reported() -> None:
 @pytest.mark.parametrize("name", sorted(set(curate.__all__) - CONSTANTS))
 def test_a_public_name_has_an_example(name: str) -> None:
     assert ">>> " in (getattr(curate, name).__doc__ or ""), name
+
+
+@pytest.mark.parametrize("name", sorted(set(scoring.__all__) - CONSTANTS))
+def test_a_name_for_writers_of_scorers_has_an_example(name: str) -> None:
+    assert ">>> " in (getattr(scoring, name).__doc__ or ""), name
 
 
 def has_example(module_name: str) -> bool:

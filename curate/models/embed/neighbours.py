@@ -75,6 +75,11 @@ def nearest_neighbours(
         seed: of the sample.
         workers: fill and search parts of the inverted file, each its own; default: all is here.
         scratch: where the neighbours are stored; default memory.
+
+    Examples:
+        >>> vectors = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
+        >>> nearest_neighbours(vectors, k=1).row_numbers.tolist()
+        [[1], [0], [1]]
     """
     scratch, shape = scratch or ScratchSpace(), (len(vectors), k)
     distances = scratch.array("distances", shape, np.float64)
@@ -213,7 +218,13 @@ def _move_to_gpus(index: Any) -> Any:
 
 
 def take_rows(table: NDArray[np.floating], rows: NDArray[np.int64]) -> NDArray[np.floating]:
-    """Return `table[rows]`, without a copy where the ascending rows are consecutive."""
+    """Return `table[rows]`, without a copy where the ascending rows are consecutive.
+
+    Examples:
+        >>> table = np.arange(4.0)
+        >>> take_rows(table, np.array([1, 2])).tolist(), take_rows(table, np.array([0, 3])).tolist()
+        ([1.0, 2.0], [0.0, 3.0])
+    """
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
         return table[rows[0] : rows[-1] + 1]
     return table[rows]

@@ -20,6 +20,11 @@ def group_folds(groups: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.
 
     Returns:
         (rows,) numbers 0 .. folds - 1; all 0 where there is a single group.
+
+    Examples:
+        >>> folds = group_folds(np.array([7, 7, 9, 12]), folds=3, seed=0)
+        >>> bool(folds[0] == folds[1]), sorted(set(folds.tolist()))
+        (True, [0, 1, 2])
     """
     # Group numbers may have gaps after filters; the draw must not depend on them.
     distinct, numbers = np.unique(groups, return_inverse=True)

@@ -33,7 +33,24 @@ STATUS = Column(
 
 
 class HeldOutScorer(Scorer[P]):
-    """A scorer by heads that did not see the pair; its columns end with `STATUS`."""
+    """A scorer by heads that did not see the pair; its columns end with `STATUS`.
+
+    Examples:
+        >>> from curate import read_pairs
+        >>> from curate.models.heads.out_of_fold import RepeatedHeadParameters
+        >>> class Margin(HeldOutScorer[RepeatedHeadParameters]):
+        ...     name, summary, Params = "margin", "Held-out margins.", RepeatedHeadParameters
+        ...
+        ...     def columns(self):
+        ...         return (Column("mean", "mean held-out margin", unit="nats"), STATUS)
+        ...
+        ...     def held_out_scores(self, pairs, context):
+        ...         margins = self.params.train(pairs, context).margins()
+        ...         return pl.DataFrame({"mean": margins.mean(axis=1)})
+        >>> pairs = read_pairs([{"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}]).frame
+        >>> Margin().score(pairs, Context()).rows()
+        [(None, 'too few prompts')]
+    """
 
     inputs = frozenset({Input.EMBEDDINGS})
     cache = Cache.WHOLE
@@ -84,6 +101,16 @@ def record_learnability(
         margin: (pairs,) held-out; positive where the heads side with the label.
         pairs: the pair table.
         context: of the scorer.
+
+    Examples:
+        >>> import numpy as np
+        >>> from curate import read_pairs
+        >>> rows = [{"prompt": str(n), "chosen": "yes", "rejected": "no"} for n in range(20)]
+        >>> context = Context()
+        >>> record_learnability(np.ones(20), read_pairs(rows).frame, context).ok
+        True
+        >>> record_learnability(np.tile([1.0, -1.0], 10), read_pairs(rows).frame, context).ok
+        False
     """
     voting = vote_mask(pairs, context)
     groups = select_rows(context.prompt_groups(pairs), voting)

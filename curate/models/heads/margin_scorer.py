@@ -43,7 +43,13 @@ POSTERIOR_COLUMNS = (
 
 
 class MarginParams(EvidenceParameters):
-    """Parameters of scorers on `label_posterior`."""
+    """Parameters of scorers on `label_posterior`.
+
+    Examples:
+        >>> params = MarginParams(within=["length"])
+        >>> params.style, params.within
+        (True, ('length',))
+    """
 
     style: bool = Field(
         True,
@@ -64,7 +70,21 @@ P = TypeVar("P", bound=MarginParams)
 
 
 class MarginScorer(HeldOutScorer[P], SourceColumns):
-    """A scorer on the posterior of `label_posterior`."""
+    """A scorer on the posterior of `label_posterior`.
+
+    Examples:
+        >>> class Doubt(MarginScorer[MarginParams]):
+        ...     name, summary, Params = "doubt", "Probability of a wrong label.", MarginParams
+        ...
+        ...     def columns(self):
+        ...         return (Column("wrong", "probability of a wrong label", unit="0 to 1"), STATUS)
+        ...
+        ...     def held_out_scores(self, pairs, context):
+        ...         right = self.params.posterior(pairs, context).right
+        ...         return pl.DataFrame({"wrong": 1.0 - right})
+        >>> Doubt(style=False).params.style
+        False
+    """
 
     # Of texts it counts words and the like.
     inputs = frozenset({Input.TEXTS, Input.EMBEDDINGS})

@@ -40,7 +40,12 @@ _L2, _STEPS, _LORA_BATCH = 10.0, 300, 32
 
 
 class HeadParameters(Parameters):
-    """Parameters of every scorer that trains reward heads on embeddings."""
+    """Parameters of every scorer that trains reward heads on embeddings.
+
+    Examples:
+        >>> HeadParameters(head="mlp").spec().learning_rate
+        0.01
+    """
 
     head: HeadKind = Field(
         "linear", description="linear; mlp with one hidden layer; lora: adapters of `model`."
@@ -115,7 +120,13 @@ class HeadParameters(Parameters):
 
 
 class RepeatedHeadParameters(HeadParameters):
-    """Parameters of scorers that average over several draws of the folds."""
+    """Parameters of scorers that average over several draws of the folds.
+
+    Examples:
+        >>> params = RepeatedHeadParameters(repeats=4, features="both")
+        >>> params.repeats, params.folds, params.spec().kind
+        (4, 5, 'linear')
+    """
 
     repeats: int = Field(
         8, ge=1, description="Times the folds are drawn anew; values are averaged."
@@ -136,6 +147,19 @@ class OutOfFold:
         heads: K * F trained heads.
         answer_features: what they see of the pairs.
         scorer_of: (pairs, K) index of the head that did not see the pair, one for each repeat.
+
+    Examples:
+        >>> from curate import read_pairs
+        >>> from curate.steps.features import Features
+        >>> rows = [{"prompt": str(n), "chosen": "yes", "rejected": "no"} for n in range(6)]
+        >>> pairs = read_pairs(rows).frame
+        >>> index = {"prompt": np.arange(6), "chosen": np.full(6, 6), "rejected": np.full(6, 7)}
+        >>> features = Features(np.eye(8, dtype=np.float32), np.zeros((8, 3), np.float32), index)
+        >>> context = Context().for_pairs(pairs, features)
+
+        >>> heads = RepeatedHeadParameters(repeats=2, folds=3).train(pairs, context)
+        >>> heads.scorer_of.shape, heads.margins().shape
+        (torch.Size([6, 2]), (6, 2))
     """
 
     heads: Heads
@@ -182,13 +206,37 @@ def trainable_mask(pairs: pl.DataFrame) -> NDArray[np.bool_]:
 
 
 def vote_mask(pairs: pl.DataFrame, context: Context) -> NDArray[np.bool_]:
-    """Return `trainable_mask` of the pairs, computed once."""
+    """Return `trainable_mask` of the pairs, computed once.
+
+    Examples:
+        >>> from curate import read_pairs
+        >>> rows = [
+        ...     {"prompt": "2 + 2?", "chosen": "4", "rejected": "5"},
+        ...     {"prompt": "3 + 3?", "chosen": "6", "rejected": "6"},
+        ... ]
+        >>> pairs = read_pairs(rows).frame
+
+        >>> vote_mask(pairs, Context()).tolist()
+        [True, False]
+    """
     view, ties = context.view(pairs), pairs["is_tie"].to_numpy()
     return view.cached("votes", lambda: ~(ties | view.same_answers))
 
 
 def training_status(pairs: pl.DataFrame, context: Context) -> pl.Series:
-    """Return what keeps each pair from teaching a head: "tie", "identical answers"; else "ok"."""
+    """Return what keeps each pair from teaching a head: "tie", "identical answers"; else "ok".
+
+    Examples:
+        >>> from curate import read_pairs
+        >>> rows = [
+        ...     {"prompt": "2 + 2?", "chosen": "4", "rejected": "5"},
+        ...     {"prompt": "3 + 3?", "chosen": "6", "rejected": "6"},
+        ... ]
+        >>> pairs = read_pairs(rows).frame
+
+        >>> training_status(pairs, Context()).to_list()
+        ['ok', 'identical answers']
+    """
     same = pl.Series(context.same_answers(pairs))
     text = pl.when(pl.col("is_tie")).then(pl.lit("tie"))
     reason = text.when(same).then(pl.lit("identical answers")).otherwise(pl.lit("ok"))
@@ -228,6 +276,20 @@ def train_out_of_fold(
     """Train `repeats` x `folds` heads as one batch; each repeat splits the prompts anew.
 
     The same specification asked for twice on the same pairs is trained once.
+
+    Examples:
+        >>> from curate import read_pairs
+        >>> from curate.steps.features import Features
+        >>> rows = [{"prompt": str(n), "chosen": "yes", "rejected": "no"} for n in range(6)]
+        >>> pairs = read_pairs(rows).frame
+        >>> index = {"prompt": np.arange(6), "chosen": np.full(6, 6), "rejected": np.full(6, 7)}
+        >>> features = Features(np.eye(8, dtype=np.float32), np.zeros((8, 3), np.float32), index)
+        >>> context = Context().for_pairs(pairs, features)
+
+        >>> spec = HeadParameters().spec()
+        >>> margins = train_out_of_fold(pairs, context, spec, repeats=2, folds=3).margins()
+        >>> margins.shape, bool((margins > 0).all())
+        ((6, 2), True)
     """
     # Scorers with the same settings share the heads: training is the larger part of a run.
     key = ("out of fold", spec, repeats, folds, features)

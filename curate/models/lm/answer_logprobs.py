@@ -52,6 +52,18 @@ class AnswerLogprobs:
         chosen_tokens: tokens of the preferred answer that were summed.
         rejected_tokens: those of the other answer.
         status: `OK`, or why a value is missing.
+
+    Examples:
+        >>> values = AnswerLogprobs(
+        ...     chosen=np.array([-6.0, np.nan]),
+        ...     rejected=np.array([-8.0, -2.0]),
+        ...     chosen_tokens=np.array([3.0, np.nan]),
+        ...     rejected_tokens=np.array([2.0, 1.0]),
+        ...     status=pl.Series(["ok", "answer without tokens"]),
+        ... )
+
+        >>> values.means()[0].tolist()
+        [-2.0, nan]
     """
 
     chosen: NDArray[np.float64]
@@ -69,6 +81,18 @@ def with_status(values: dict[str, NDArray[np.float64]], *answers: AnswerLogprobs
     """Return columns of values, and as `status` the first problem that any of the models had.
 
     What could not be computed is null.
+
+    Examples:
+        >>> values = AnswerLogprobs(
+        ...     chosen=np.array([-6.0, np.nan]),
+        ...     rejected=np.array([-8.0, -2.0]),
+        ...     chosen_tokens=np.array([3.0, np.nan]),
+        ...     rejected_tokens=np.array([2.0, 1.0]),
+        ...     status=pl.Series(["ok", "answer without tokens"]),
+        ... )
+
+        >>> with_status({"gap": values.chosen - values.rejected}, values).rows()
+        [(2.0, 'ok'), (None, 'answer without tokens')]
     """
     frame = pl.DataFrame(values).with_columns(pl.all().fill_nan(None))
     problem = pl.repeat(OK, len(frame), dtype=pl.String, eager=True)
@@ -110,6 +134,15 @@ def answer_logprobs(
         context: of the step; its facts gain what was truncated, and how many tokens were computed.
         spec: of the model.
         alone: score the answers without their prompts, after the beginning-of-text token.
+
+    Examples:
+        >>> from curate import Context, read_pairs
+        >>> from curate.steps.models import ModelSpec
+        >>> pairs = read_pairs([{"prompt": "Hi", "chosen": "Hello!", "rejected": "No."}]).frame
+        >>> model = ModelSpec(name="model")  # a name on the Hub, or a folder
+        >>> values = answer_logprobs(pairs, Context(), model)
+        >>> values.status.to_list(), bool((values.chosen < 0).all())
+        (['ok'], True)
     """
     kind = "answers_alone" if alone else "answers"
     return measure_answers(pairs, context, spec, (kind,), alone=alone)

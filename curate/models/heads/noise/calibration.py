@@ -76,7 +76,13 @@ def scaled_log_loss(scale: float, margins: NDArray[np.float64]) -> float:
 
 
 def calibrate(margins: NDArray[np.float64]) -> Calibration:
-    """Fit the scale of (pairs,) held-out margins and measure them before and after."""
+    """Fit the scale of (pairs,) held-out margins and measure them before and after.
+
+    Examples:
+        >>> calibration = calibrate(np.array([2.0, 1.0, 3.0, -1.0]))
+        >>> calibration.pairs, calibration.accuracy
+        (4, 0.75)
+    """
     scale, has_margins = fit_scale(margins), len(margins) > 0
     # A margin of exactly 0 takes no side, so it counts half.
     right = (

@@ -17,7 +17,14 @@ _SURE = 3.0
 
 @dataclass(frozen=True)
 class MeanDifference:
-    """A mean gain, its standard error, and whether it is surely above 0."""
+    """A mean gain, its standard error, and whether it is surely above 0.
+
+    Examples:
+        >>> MeanDifference.of(np.array([0.2, 0.3, 0.1, 0.2])).sure
+        True
+        >>> MeanDifference.of(np.array([0.2, -0.3, 0.1, 0.2])).sure
+        False
+    """
 
     mean: float
     error: float

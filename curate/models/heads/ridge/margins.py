@@ -73,6 +73,19 @@ def held_out_margins(
         within: traits; margins are compared only among pairs that differ alike in them; see
             `length_residual_margins`.
         target: (pairs,) what heads are taught of each pair; default 1, its label as it is.
+
+    Examples:
+        >>> from curate import read_pairs
+        >>> from curate.steps.features import Features
+        >>> rows = [{"prompt": str(n), "chosen": "yes", "rejected": "no"} for n in range(6)]
+        >>> pairs = read_pairs(rows).frame
+        >>> index = {"prompt": np.arange(6), "chosen": np.full(6, 6), "rejected": np.full(6, 7)}
+        >>> features = Features(np.eye(8, dtype=np.float32), np.zeros((8, 3), np.float32), index)
+        >>> context = Context().for_pairs(pairs, features)
+
+        >>> margins = held_out_margins(pairs, context, style=False)
+        >>> margins.margin.shape, bool((margins.margin > 0).all())
+        ((6,), True)
     """
     digest = "" if target is None else blake2b(target.tobytes(), digest_size=16).hexdigest()
     key = ("held-out margins", style, digest)
