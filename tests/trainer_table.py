@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ from curate.data.row_selection import RowSelection
 from curate.write.drawn_rows import WeighedRows
 from curate.write.exports import TrainerHints, get_export
 from curate.write.exports.content_support import (
-    configure_export,
+    check_export_settings,
     require_supported_content,
-    supported_content,
 )
+from curate.write.exports.media_files import MediaFileWriter
 from curate.write.shards import write_files
 from curate.write.weighing import resolve_weighing
 from tests import trainers
@@ -77,13 +78,17 @@ def write(pairs: pl.DataFrame, form: str, folder: Path, rows_per_shard: int = 10
     export, parts = get_export(name), count_content_kinds(pairs)
     require_supported_content(export, parts, "parquet", len(pairs), (), "form")
     media = "embed" if _has_files(pairs) else "paths"
-    configure_export(export, "implicit" if prompt else None, media, "parquet", "form")
-    export.parts = supported_content(export, "parquet").intersection(parts)
+    prompt_place = "implicit" if prompt else None
+    check_export_settings(export, prompt_place, media, "parquet", "form")
+    files = MediaFileWriter(media, (folder.parent,))
+    schema = export.schema(parts, prompt=prompt_place, media=files)
     folder.mkdir()
-    export.media.folders = (folder.parent,)
     written = WeighedRows.of({"": RowSelection.from_table(pairs)}, resolve_weighing(export, None))
-    written.write(export, folder / "kept", "parquet", rows_per_shard, lambda _: None)
-    write_files(export.files(TrainerHints()), folder)
+    shards = written.write(
+        partial(export.stream, schema=schema), folder / "kept", "parquet", rows_per_shard
+    )
+    written.check(export, shards)
+    write_files(export.files(TrainerHints(content=schema.content)), folder)
     return folder
 
 

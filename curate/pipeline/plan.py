@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError, mask_text, suggestion
@@ -17,9 +17,15 @@ from curate.steps.contracts import Column, Filter
 from curate.steps.declarations import Cache, Input
 from curate.steps.registry import build_step, filter_class, scorer_class
 from curate.steps.relabel import FLIPPED
-from curate.write.exports import WEIGHTS, Export, get_export
-from curate.write.exports.content_support import configure_export
+from curate.write.exports import WEIGHTS, Export, ShardSchema, get_export
+from curate.write.exports.content_support import check_export_settings
+from curate.write.exports.media_files import MediaFileWriter
 from curate.write.weighing import Weighing, resolve_weighing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from curate.write.output import OutputConfig
 
 GOLD = "gold"
 JUDGED = Column(f"{GOLD}.judged", "reviewers' verdict on the label: right, wrong or null", "text")
@@ -93,6 +99,26 @@ class PipelinePlan:
     def columns_of_filters(self) -> dict[str, tuple[str, ...]]:
         """Return the columns that each filter reads, by the name of the filter."""
         return {step.name: tuple(step.filter.reads()) for step in self.filters}
+
+    def shard_schema(
+        self, output: OutputConfig, content: Iterable[str], folders: tuple[Path, ...] = ()
+    ) -> ShardSchema:
+        """Return the schema of the shards.
+
+        Args:
+            output: the output section of the configuration.
+            content: kinds of content besides plain texts that the pairs have.
+            folders: folders of the data, in which media files are searched.
+        """
+        carried = tuple(
+            name
+            for name, column in self.carried.items()
+            if name == column in _CARRIED and name not in self.export.reserved
+        )
+        media = MediaFileWriter(output.media, folders)
+        return self.export.schema(
+            content, output.file_type, carried=carried, prompt=output.prompt, media=media
+        )
 
     @property
     def needs_embeddings(self) -> bool:
@@ -203,12 +229,10 @@ def _build_filter(where: str, name: str, step: StepConfig, source: str | None = 
 
 
 def _plan_export(config: PipelineConfig, locations: YamlLocations) -> Export:
-    """Return the configured export, with the columns that it carries under their own names."""
+    """Return the configured export, which can write prompts and media as the file says."""
     output, where = config.output, locations.describe(("output",))
     export = get_export(output.format, locations.describe(("output", "format")))
-    configure_export(export, output.prompt, output.media, output.file_type, where)
-    carried_names = [name for name, column in output.columns.items() if name == column in _CARRIED]
-    export.carries = tuple(name for name in carried_names if name not in export.reserved)
+    check_export_settings(export, output.prompt, output.media, output.file_type, where)
     return export
 
 

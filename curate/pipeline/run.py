@@ -49,7 +49,6 @@ from curate.write.exports import LABEL_PROBABILITY, WEIGHT, exports_supporting
 from curate.write.exports.content_support import (
     check_file_type,
     require_supported_content,
-    supported_content,
 )
 from curate.write.manifest import RowCounts
 from curate.write.run_folder import check_free, scratch_space
@@ -263,10 +262,10 @@ class Pipeline:
         if folder is None:
             return
         export, content = self.plan.export, count_content_kinds(frame)
-        export.parts = supported_content(export, output.file_type).intersection(content)
         read = {column for step in self.plan.filters for column in step.filter.reads()}
         if not read & {"prompt", "chosen", "rejected"}:
-            export.check(frame)  # and no filter could drop such pairs
+            # No filter could drop such pairs.
+            export.check(frame, self.plan.shard_schema(output, content))
         check_file_type(export, output.file_type)
         if output.allow_loss:
             return

@@ -23,7 +23,7 @@ from curate.pipeline.config import PipelineConfig, config_data
 from curate.pipeline.plan import PipelinePlan
 from curate.pipeline.result import Result
 from curate.pipeline.shard_cache import reuse_shards, shards_key
-from curate.pipeline.write_pairs import write_pairs
+from curate.pipeline.write_pairs import PairWriter
 from curate.read.pairs import Pairs
 from curate.report.build import write_view
 from curate.report.prompt_map import PROMPT_MAP_FILE
@@ -35,11 +35,10 @@ from curate.store.scratch import ScratchSpace
 from curate.versions import versions
 from curate.write.card import CardDetails, make_card
 from curate.write.drawn_rows import WeighedRows
-from curate.write.exports import TrainerHints
+from curate.write.exports import ShardSchema, TrainerHints
 from curate.write.exports.base import PairCounts, missing_smoothing_warning
 from curate.write.exports.content_support import (
     content_loss_warnings,
-    supported_content,
     unsupported_content,
 )
 from curate.write.manifest import (
@@ -98,23 +97,26 @@ class RunWriter:
         started = time.perf_counter()
         export, kept_pairs = self.plan.export, result.kept_rows
         content, counts = _count_content(kept_pairs)
-        export.parts = supported_content(export, self.config.output.file_type) & content.keys()
-        export.media.folders = pairs.folders
+        schema = self.plan.shard_schema(self.config.output, content, pairs.folders)
         with atomic_folder(self.folder, self.overwrite) as stage:
             splits = self._assign_splits(kept_pairs)
             by_split = _split_kept_pairs(kept_pairs, splits, self.config.output)
             rows = WeighedRows.of(by_split, self.plan.weighing)
             key = shards_key(self.config, result, pairs)
-            shards, facts = self._write_shards(result, rows, key, stage)
+            shards, facts = self._write_shards(result, rows, schema, key, stage)
             _write_tables(result, pairs, splits, stage)
             lost = content_loss_warnings(export, content, self.config.output.file_type)
-            notes = (*export.warnings(counts), *lost, *_no_smoothing(self.plan, result, rows))
+            notes = (
+                *export.warnings(counts, schema),
+                *lost,
+                *_no_smoothing(self.plan, result, rows),
+            )
             step = _write_record(rows, len(kept_pairs), time.perf_counter() - started, facts, notes)
             result = replace(result, steps=[*result.steps, step], weights=rows.counts)
             output = self._summarise_output(result, content, splits)
             output = replace(output, shards=tuple(shards), shards_key=key, weights=rows.counts)
             manifest = self._manifest(result, pairs, output)
-            self._write_advice(manifest, lost, stage)
+            self._write_advice(manifest, schema, lost, stage)
             write_json(manifest.to_json(), stage / MANIFEST)
         if self.config.output.report:
             # After the run is in its place: a report that fails must not cost the run.
@@ -124,15 +126,15 @@ class RunWriter:
         return replace(result, folder=self.folder)
 
     def _write_shards(
-        self, result: Result, rows: WeighedRows, key: str | None, stage: Path
+        self, result: Result, rows: WeighedRows, schema: ShardSchema, key: str | None, stage: Path
     ) -> tuple[list[ShardFile], JsonObject]:
         """Write the shards, or link those of the run that is replaced; returns them and facts."""
         shards = reuse_shards(self.folder, stage, key)
         if shards is not None:
             return shards, {CACHED: True}
         with self.progress.task("write", len(rows) + result.rows_dropped) as task:
-            settings = (stage, self.config.output, task, self.workers)
-            return write_pairs(self.plan, result, rows, *settings), {}
+            writer = PairWriter(self.plan.export, schema, self.config.output, self.workers)
+            return writer.write(result, rows, stage, task), {}
 
     def _summarise_output(
         self, result: Result, content: Counter[str], splits: pl.Series | None
@@ -174,12 +176,15 @@ class RunWriter:
             result.sources,
         )
 
-    def _write_advice(self, manifest: RunManifest, lost: Sequence[str], stage: Path) -> None:
+    def _write_advice(
+        self, manifest: RunManifest, schema: ShardSchema, lost: Sequence[str], stage: Path
+    ) -> None:
         """Write the trainer's settings files and the dataset card."""
         output, weights = self.config.output, manifest.output.weights
         smoothing = label_smoothing(manifest.steps, weights)
-        advice = TrainerHints(smoothing, KEPT, output.file_type, tuple(output.splits or ()))
-        about = CardDetails.of(self.plan.export, manifest.output.languages)
+        splits = tuple(output.splits or ())
+        advice = TrainerHints(smoothing, KEPT, output.file_type, splits, schema.content)
+        about = CardDetails.of(self.plan.export, schema.content, manifest.output.languages)
         card = make_card(
             manifest, advice, weights=weights, lost=lost, shards=stage / KEPT, about=about
         )

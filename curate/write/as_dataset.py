@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,12 @@ from pyarrow import parquet
 
 from curate.data.content_kinds import count_content_kinds
 from curate.data.row_selection import RowSelection
-from curate.write.drawn_rows import Rows, weigh_pairs
+from curate.write.drawn_rows import weigh_pairs
 from curate.write.exports import get_export
-from curate.write.exports.base import Export, Prompt
+from curate.write.exports.base import Prompt
 from curate.write.exports.content_support import (
-    configure_export,
+    check_export_settings,
     require_supported_content,
-    supported_content,
 )
 from curate.write.exports.registry import exports_supporting
 from curate.write.shards import ShardWriter
@@ -52,17 +52,16 @@ def to_dataset(
         CurateError: no such form, or it would lose parts of the pairs.
     """
     form, parts = get_export(format, "format"), count_content_kinds(pairs)
-    configure_export(form, prompt, "paths", "parquet", "prompt")
+    check_export_settings(form, prompt, "paths", "parquet", "prompt")
     if not allow_loss:
         able_exports = exports_supporting(parts, "parquet")
         require_supported_content(form, parts, "parquet", len(pairs), able_exports, "format")
-    form.parts = supported_content(form, "parquet").intersection(parts)
     rows, _ = weigh_pairs(RowSelection.from_table(pairs), weighing or resolve_weighing(form, None))
-    return _load_rows(form, rows)
+    return _load_rows(form.stream(rows.iter_batches(), form.schema(parts, prompt=prompt)))
 
 
-def _load_rows(form: Export, rows: Rows) -> Dataset:
-    """Write the rows to a temporary file in the export's form, and read them into memory."""
+def _load_rows(frames: Iterator[pl.DataFrame]) -> Dataset:
+    """Write the frames to a temporary file, and read them into memory."""
     from datasets import Dataset
     from datasets.utils.logging import disable_progress_bar
 
@@ -70,10 +69,10 @@ def _load_rows(form: Export, rows: Rows) -> Dataset:
     with tempfile.TemporaryDirectory() as cache_folder:
         folder = Path(cache_folder) / "kept"
         with ShardWriter(folder, "parquet", _ROWS) as writer:
-            for part in form.stream(rows.iter_batches()):
-                writer.write(part)
+            for frame in frames:
+                writer.write(frame)
         files = [str(Path(cache_folder) / shard.path) for shard in writer.shards]
-        if not len(rows):
+        if not any(shard.rows for shard in writer.shards):
             return Dataset(parquet.read_table(files[0]))  # from_parquet refuses a file of no rows
         # In memory: the files are gone when this returns.
         dataset: Dataset = Dataset.from_parquet(files, cache_dir=cache_folder, keep_in_memory=True)

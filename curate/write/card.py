@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
@@ -40,9 +40,9 @@ class CardDetails:
     languages: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, form: Export, languages: Sequence[str] = ()) -> CardDetails:
-        """Return the tasks that a format's shards serve."""
-        media = {kind for kind in _TASKS if {kind, f"{kind[:-1]} parts"} & form.parts}
+    def of(cls, form: Export, content: Set[str], languages: Sequence[str] = ()) -> CardDetails:
+        """Return the tasks that a format's shards with this content serve."""
+        media = {kind for kind in _TASKS if {kind, f"{kind[:-1]} parts"} & content}
         tasks = form.tasks or tuple(_TASKS[kind] for kind in sorted(media)) or cls.tasks
         return cls(tasks, tuple(languages))
 

@@ -13,7 +13,6 @@ import polars as pl
 from curate.data.json_fields import with_extra_key
 from curate.data.row_selection import RowSelection
 from curate.errors import CurateError
-from curate.steps.context import report_progress
 from curate.steps.relabel import swap_answers
 from curate.write.draws import MOST, Draws, draw_rows
 from curate.write.exports.base import DRAW, LABEL_PROBABILITY, WEIGHT, WEIGHTS, Carrier, Export
@@ -59,6 +58,7 @@ class DrawnRows:
 
 
 Rows: TypeAlias = RowSelection | DrawnRows
+Convert: TypeAlias = Callable[[Iterator[pl.DataFrame]], Iterator[pl.DataFrame]]
 
 
 def weigh_pairs(pairs: RowSelection, settings: Weighing) -> tuple[Rows, WeightCounts | None]:
@@ -139,20 +139,19 @@ class WeighedRows:
         """Return the rows of a run without splits."""
         return self.by_split[""]
 
-    def write(
-        self, form: Export, folder: Path, file_type: str, size: int, advance: Callable[[int], None]
-    ) -> list[ShardFile]:
-        """Write the shards; see `write_shards` and `write_split_shards`."""
-        streams = {
-            name: form.stream(report_progress(rows.iter_batches(), advance))
-            for name, rows in self.by_split.items()
-        }
+    def write(self, convert: Convert, folder: Path, file_type: str, size: int) -> list[ShardFile]:
+        """Write the shards; see `write_shards` and `write_split_shards`.
+
+        Args:
+            convert: returns the rows of the shards, from batches of pairs.
+            folder: the folder to make.
+            file_type: "parquet", "jsonl" or "dataset".
+            size: maximum rows of a file.
+        """
+        streams = {name: convert(rows.iter_batches()) for name, rows in self.by_split.items()}
         if self.is_split:
-            shards = write_split_shards(streams, folder, file_type, size)
-        else:
-            shards = write_shards(streams[""], folder, file_type, size)
-        self.check(form, shards)
-        return shards
+            return write_split_shards(streams, folder, file_type, size)
+        return write_shards(streams[""], folder, file_type, size)
 
     def check(self, form: Export, shards: Sequence[ShardFile]) -> None:
         """Raise RuntimeError unless shards of one row a pair hold all rows, and no others."""

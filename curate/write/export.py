@@ -25,13 +25,12 @@ from curate.write.drawn_rows import WeighedRows
 from curate.write.exports import WEIGHTS, TrainerHints, exports_supporting, get_export
 from curate.write.exports.base import Carrier, PairCounts, Prompt, missing_smoothing_warning
 from curate.write.exports.content_support import (
+    check_export_settings,
     check_file_type,
-    configure_export,
     content_loss_warnings,
     require_supported_content,
-    supported_content,
 )
-from curate.write.exports.media_files import MediaCarrier
+from curate.write.exports.media_files import MediaCarrier, MediaFileWriter
 from curate.write.manifest import (
     MANIFEST,
     InputSummary,
@@ -165,15 +164,18 @@ class _ExportAttempt:
         self._target, self._progress = target, progress
         self._form = get_export(target.format, "--to")
         check_file_type(self._form, target.file_type)
-        configure_export(self._form, target.prompt, target.media, target.file_type, "export")
+        check_export_settings(self._form, target.prompt, target.media, target.file_type, "export")
         self._weighing = self._settings()
         self._weights: WeightCounts | None = None
         # A run's own choice of columns holds for later exports of it too.
-        if run is not None:
-            chosen_columns = run.manifest.output_settings.get("columns", {})
-            self._form.carries = tuple(n for n in chosen_columns if n in PAIR_COLUMNS)
-            self._form.media.folders = run.manifest.data_folders
-        self._form.parts = content & supported_content(self._form, target.file_type)
+        columns = run.manifest.output_settings.get("columns", {}) if run else {}
+        self._schema = self._form.schema(
+            content,
+            target.file_type,
+            carried=tuple(name for name in columns if name in PAIR_COLUMNS),
+            prompt=target.prompt,
+            media=MediaFileWriter(target.media, run.manifest.data_folders if run else ()),
+        )
         self._content = content
         self._input = InputSummary("", 0, 0, 0, "not computed")
         self._reading = StreamNotes()
@@ -182,7 +184,7 @@ class _ExportAttempt:
 
     def write(self, overwrite: bool) -> ExportResult:
         """Write the folder; raises `_NewContentError` for content that was not known before."""
-        target, run, form = self._target, self._run, self._form
+        target, run, form, schema = self._target, self._run, self._form, self._schema
         total = run.manifest.rows.rows_kept if run else None
         with atomic_folder(self._folder, overwrite, MARK) as stage:
             with self._progress.task("export", total) as task:
@@ -191,21 +193,20 @@ class _ExportAttempt:
             manifest = run.manifest if run else self._manifest()
             names = tuple(self._names())
             weights = self._weights
-            advice = TrainerHints(
-                label_smoothing(manifest.steps, weights), KEPT, target.file_type, names
-            )
+            smoothing = label_smoothing(manifest.steps, weights)
+            advice = TrainerHints(smoothing, KEPT, target.file_type, names, schema.content)
             losses = content_loss_warnings(form, self._parts, target.file_type)
-            details = CardDetails.of(form, target.language or self._languages())
+            details = CardDetails.of(form, schema.content, target.language or self._languages())
             card = make_card(
                 manifest, advice, target.license, losses, stage / KEPT, weights, details
             )
             write_files(form.files(advice) | {"README.md": card}, stage)
-            notes = (*self._reading.notes(), *form.warnings(self._pair_counts), *losses)
+            notes = (*self._reading.notes(), *form.warnings(self._pair_counts, schema), *losses)
             notes = (*notes, *missing_smoothing_warning(form, advice))
             notes = (*notes, *(weights.warnings if weights else ()))
             result = ExportResult(self._folder, self._pair_counts.pairs, shards, notes, weights)
             mark = _export_manifest(target, result, manifest, self._parts)
-            write_json(mark | {MEDIA_PATHS: form.media.paths}, stage / MARK)
+            write_json(mark | {MEDIA_PATHS: schema.media.paths}, stage / MARK)
         return result
 
     def _shards(self, folder: Path, task: Task) -> list[ShardFile]:
@@ -215,11 +216,11 @@ class _ExportAttempt:
         if self._is_weighed():
             return self._weighed_shards(splits, folder, task)
         if splits is None:
-            rows = self._form.stream(self._pairs(task))
+            rows = self._convert(self._pairs(task))
             return write_shards(rows, folder, kind, size)
         ids = {name: splits.filter(split=name)["pair_id"] for name in self._names()}
         streams = {
-            name: self._form.stream(self._pairs(task, split_ids)) for name, split_ids in ids.items()
+            name: self._convert(self._pairs(task, split_ids)) for name, split_ids in ids.items()
         }
         return write_split_shards(streams, folder, kind, size)
 
@@ -241,8 +242,13 @@ class _ExportAttempt:
                 by_split = {n: pairs.where((of_pair == n).to_numpy()) for n in self._names()}
             written = WeighedRows.of(by_split, self._weighing)
             self._weights = written.counts
-            settings = (target.file_type, target.rows_per_shard, lambda _: None)
-            return written.write(self._form, folder, *settings)
+            settings = (folder, target.file_type, target.rows_per_shard)
+            shards = written.write(self._convert, *settings)
+            written.check(self._form, shards)
+            return shards
+
+    def _convert(self, pairs: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        return self._form.stream(pairs, self._schema)
 
     def _settings(self) -> Weighing:
         """Return the weight settings: the target's, else the run's."""
@@ -293,7 +299,7 @@ class _ExportAttempt:
                 rows_read=part.rows_read,
                 rows_rejected=self._reading.rejected,
             )
-            self._form.media.folders = part.folders
+            self._schema.media.add_folders(part.folders)
             yield part.frame
 
     def _check(self) -> None:

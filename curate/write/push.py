@@ -12,7 +12,6 @@ from curate.steps.context import Progress
 from curate.write.contents import FolderContents, is_run_folder
 from curate.write.export import MARK, MEDIA_PATHS, ExportTarget, export_pairs
 from curate.write.exports import get_export
-from curate.write.exports.content_support import supported_content
 
 _CARD = "README.md"
 
@@ -78,7 +77,7 @@ def push_folder(
 
 def _embed_media(target: ExportTarget) -> ExportTarget:
     """Return the target with embedded media, since local paths open nowhere else."""
-    holds = FILE_BYTES in supported_content(get_export(target.format, "--to"), target.file_type)
+    holds = FILE_BYTES in get_export(target.format, "--to").supported_content(target.file_type)
     return replace(target, media="embed") if holds else target
 
 

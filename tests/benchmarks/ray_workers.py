@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from curate.steps.registry import scorer_class
 from curate.steps.workers import Workers
 from curate.store.scratch import ScratchSpace
 from curate.write.exports import get_export
+from curate.write.exports.base import ShardSchema
 from curate.write.shards import write_shards
 from curate.write.worker_shards import shards_by_workers
 from tests.benchmarks.scale import make
@@ -75,11 +77,11 @@ def moved(folder: Path, workers: Workers | None) -> dict[str, float]:
         rows, form = RowSelection.from_table(pairs.frame), get_export("trl")
         started = time.perf_counter()
         if workers is None:
-            stream = form.stream(rows.iter_batches(rows.columns))
+            stream = form.stream(rows.iter_batches(rows.columns), ShardSchema())
             write_shards(stream, Path(place, "kept"), "parquet", SHARD)
         else:
             settings = (Path(place, "kept"), "parquet", SHARD, workers, lambda _: None)
-            shards_by_workers(rows, form.convert, *settings)
+            shards_by_workers(rows, partial(form.convert, schema=ShardSchema()), *settings)
         return {"read": read, "write": time.perf_counter() - started}
 
 

@@ -13,7 +13,7 @@ from curate import Column, Context, Parameters, Scope, Scorer
 from curate.read.formats import EXTRA, ROW, Format, RowSample, as_messages_column, has_columns
 from curate.scoring import messages_text
 from curate.steps.evidence_params import EvidenceParameters
-from curate.write.exports import Export, extra_output_columns
+from curate.write.exports import Export, ShardSchema, extra_output_columns
 
 
 class Words(Scorer[Parameters]):
@@ -97,10 +97,10 @@ class QuestionsExport(Export):
     summary = "question and the right answer"
     reserved = ("question", "right")
 
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         return pairs.select(
             messages_text("prompt").alias("question"),
             messages_text("chosen").alias("right"),
             "pair_id",
-            *extra_output_columns(pairs, self),
+            *extra_output_columns(pairs, schema),
         )

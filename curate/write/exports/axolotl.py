@@ -9,7 +9,7 @@ import polars as pl
 from curate.data.attachments import ARGUMENTS, DOCUMENTS, TOOLS
 from curate.data.content_kinds import TURNS
 from curate.data.messages import MESSAGE_CONTENT_KINDS
-from curate.write.exports.base import Export, TrainerHints, extra_output_columns
+from curate.write.exports.base import Export, ShardSchema, TrainerHints, extra_output_columns
 from curate.write.exports.fields import attachment_fields, message_object, messages_column
 from curate.write.exports.trl import TRLUnpairedExport
 
@@ -39,29 +39,29 @@ class AxolotlExport(Export):
     holds = _HOLDS
     single = True
 
-    def check(self, pairs: pl.DataFrame) -> None:
+    def check(self, pairs: pl.DataFrame, schema: ShardSchema) -> None:
         """Make sure that each answer is one message, where texts are plain; see `Export.check`."""
-        if not self.parts:
-            super().check(pairs)
+        if not schema.content:
+            super().check(pairs, schema)
 
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return the prompt's messages, and each answer.
 
         Raises:
             CurateError: an answer of plain texts holds more than one message: the strategy would
                 read the last alone.
         """
-        self.check(pairs)
-        if self.parts:
-            turns = [messages_column(pairs, column, self) for column in TURNS]
+        self.check(pairs, schema)
+        if schema.content:
+            turns = [messages_column(pairs, column, schema) for column in TURNS]
         else:
-            turns = [messages_column(pairs, "prompt", self).alias("messages")]
-            turns += [message_object(pairs, side, self) for side in TURNS[1:]]
+            turns = [messages_column(pairs, "prompt", schema).alias("messages")]
+            turns += [message_object(pairs, side, schema) for side in TURNS[1:]]
         return pairs.select(
             *turns,
-            *attachment_fields(pairs, self),
+            *attachment_fields(pairs, schema),
             "pair_id",
-            *extra_output_columns(pairs, self),
+            *extra_output_columns(pairs, schema),
         )
 
     def files(self, advice: TrainerHints) -> dict[str, Any]:
@@ -72,14 +72,14 @@ class AxolotlExport(Export):
             "field_chosen": "chosen",
             "field_rejected": "rejected",
         }
-        reading = {"type": "passthrough.default"} if self.parts else by_template
+        reading = {"type": "passthrough.default"} if advice.content else by_template
         config: dict[str, Any] = {
             "rl": "dpo",
             "datasets": [_dataset_entry(advice, advice.train_path) | reading],
         }
         if advice.held_out is not None:
             config["test_datasets"] = [_dataset_entry(advice, advice.held_out) | reading]
-        if self.parts:
+        if advice.content:
             config |= {"skip_prepare_dataset": True, "remove_unused_columns": False}
         if advice.epsilon is not None:
             config["dpo_label_smoothing"] = advice.epsilon

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import polars as pl
 
-from curate.data.content_kinds import TURNS
+from curate.data.content_kinds import FILE_BYTES, TURNS
+from curate.data.messages import MESSAGE_CONTENT_KINDS
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
 from curate.write.exports.media_files import MediaFileWriter
+from curate.write.exports.prompt_spacing import PromptSpacing
 
 WEIGHT, LABEL_PROBABILITY = "weight", "label_probability"
 WEIGHTS = (WEIGHT, LABEL_PROBABILITY)
@@ -39,12 +41,14 @@ class TrainerHints:
         root: path of the shards, from the folder in which the advice is written.
         file_type: "parquet", "jsonl" or "dataset".
         splits: names of the splits, the one to train on first; empty: all pairs are to train on.
+        content: kinds of content besides plain texts that the shards hold.
     """
 
     label_smoothing: float | None = None
     root: str = "kept"
     file_type: str = "parquet"
     splits: tuple[str, ...] = ()
+    content: frozenset[str] = frozenset()
 
     @property
     def epsilon(self) -> float | None:
@@ -89,10 +93,31 @@ class TrainerHints:
         return f"{self.root}/{inside}*.{self.file_type}"
 
 
-def extra_output_columns(pairs: pl.DataFrame, form: Export) -> list[str]:
-    """Return further columns for the shards: `form.carries`, and those of the user's data."""
+@dataclass(frozen=True)
+class ShardSchema:
+    """What the columns of all shards depend on besides the pairs.
+
+    Attributes:
+        content: kinds of content besides plain texts that the pairs have and the export holds.
+        carried: columns of the pair table that the shards have besides, under their own names.
+        prompt: whether the prompt is a column, or stands at the start of both answers.
+        structured: whether messages are written as they were published, and not as plain texts.
+        media: finds the files of media, and counts them.
+        spacing: orders rows of single answers, and counts those beside one to the same prompt.
+    """
+
+    content: frozenset[str] = frozenset()
+    carried: tuple[str, ...] = ()
+    prompt: Prompt = "explicit"
+    structured: bool = False
+    media: MediaFileWriter = field(default_factory=MediaFileWriter)
+    spacing: PromptSpacing = field(default_factory=PromptSpacing)
+
+
+def extra_output_columns(pairs: pl.DataFrame, schema: ShardSchema) -> list[str]:
+    """Return further columns for the shards: `schema.carried`, and those of the user's data."""
     user_columns = [name for name in pairs.columns if name not in (*PAIR_COLUMNS, *WEIGHTS, DRAW)]
-    return [*form.carries, *user_columns]
+    return [*schema.carried, *user_columns]
 
 
 def weight_columns(pairs: pl.DataFrame) -> list[str]:
@@ -169,17 +194,12 @@ class Export(ABC):
 
     Attributes:
         reserved: the columns that it makes besides those of the pair table.
-        holds: the parts besides plain texts that come out as they went in; see `parts`.
-        rewrites: parts that are written in another spelling, and which; also those of `holds`.
-        parts: those that the pairs have and the form holds; set before the first is converted,
-            since the columns of all shards depend on it.
-        carries: columns of the pair table that the shards carry besides, under their own names.
+        holds: kinds of content besides plain texts that come out as they went in.
+        rewrites: kinds that are written in another spelling, and which; also those of `holds`.
         general: whether the form is for pairs of any kind.
         needs: parts without which the form makes no sense.
         binary: whether its columns hold bytes, which JSON has no place for.
-        media: the files of media.
-        prompt: whether the prompt is a column, or stands at the start of both answers.
-        prompts: the values of `prompt` that the form knows.
+        prompts: the values of `ShardSchema.prompt` that the export knows, the default first.
         carriers: what may carry weights to the trainer, the default first; "column" only where
             something reads it.
     """
@@ -189,14 +209,11 @@ class Export(ABC):
     reserved: ClassVar[tuple[str, ...]] = ()
     holds: ClassVar[frozenset[str]] = frozenset()
     rewrites: ClassVar[Mapping[str, str]] = {}
-    parts: frozenset[str] = frozenset()
-    carries: tuple[str, ...] = ()
     tasks: ClassVar[tuple[str, ...]] = ()
     """Task categories of the hub; default by what the pairs hold."""
     general: ClassVar[bool] = True
     needs: ClassVar[frozenset[str]] = frozenset()
     binary: ClassVar[bool] = False
-    prompt: Prompt = "explicit"
     prompts: ClassVar[tuple[Prompt, ...]] = ("explicit",)
     carriers: ClassVar[tuple[Carrier, ...]] = ("rows", "none")
     single: ClassVar[bool] = False
@@ -204,11 +221,37 @@ class Export(ABC):
     smooths: ClassVar[bool] = False
     """Whether its files hold the label smoothing, as a setting of the trainer."""
 
-    def __init__(self) -> None:
-        self.media = MediaFileWriter()
+    def supported_content(self, file_type: str) -> frozenset[str]:
+        """Return the kinds of content besides plain texts that files of this type can hold."""
+        holds = self.holds | self.rewrites.keys()
+        # JSON has no place for bytes, and no trainer decodes them from a text.
+        return holds - {FILE_BYTES} if file_type == "jsonl" else holds
 
-    def check(self, pairs: pl.DataFrame) -> None:
-        """Make sure that the form holds the turns of pairs; `convert` does so too.
+    def schema(
+        self,
+        content: Iterable[str] = (),
+        file_type: str = "parquet",
+        *,
+        carried: tuple[str, ...] = (),
+        prompt: Prompt | None = None,
+        media: MediaFileWriter | None = None,
+    ) -> ShardSchema:
+        """Return the schema of shards.
+
+        Args:
+            content: kinds of content besides plain texts that the pairs have.
+            file_type: "parquet", "jsonl" or "dataset".
+            carried: see `ShardSchema`.
+            prompt: see `ShardSchema`; default the first of `prompts`.
+            media: see `ShardSchema`; default local paths.
+        """
+        supported = self.supported_content(file_type).intersection(content)
+        structured = not supported.isdisjoint(self.holds.intersection(MESSAGE_CONTENT_KINDS))
+        files = media or MediaFileWriter()
+        return ShardSchema(supported, carried, prompt or self.prompts[0], structured, files)
+
+    def check(self, pairs: pl.DataFrame, schema: ShardSchema) -> None:  # noqa: ARG002
+        """Make sure that the export holds the turns of pairs; `convert` does so too.
 
         Raises:
             CurateError: an answer of several messages, where each must be one.
@@ -225,12 +268,12 @@ class Export(ABC):
             )
 
     @abstractmethod
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return the kept pairs in the trainer's columns, then `extra_output_columns`."""
 
-    def stream(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    def stream(self, parts: Iterator[pl.DataFrame], schema: ShardSchema) -> Iterator[pl.DataFrame]:
         """Yield `convert` of the kept pairs batch by batch."""
-        return (self.convert(rows) for part in parts for rows in self.media.slices(part))
+        return (self.convert(rows, schema) for part in parts for rows in schema.media.slices(part))
 
     @property
     def row_by_row(self) -> bool:
@@ -241,9 +284,9 @@ class Export(ABC):
         """Return files for the trainer in the run's folder, by name, as plain data."""
         return {}
 
-    def warnings(self, counts: PairCounts) -> list[str]:
+    def warnings(self, counts: PairCounts, schema: ShardSchema) -> list[str]:
         """Return warnings about counted pairs that the trainer cannot represent."""
-        notes = self.media.notes()
+        notes = schema.media.notes()
         if counts.ties:
             notes.append(
                 f"{counts.ties} of {counts.pairs} kept pairs are ties, which the format "

@@ -10,7 +10,7 @@ import polars as pl
 from curate.data.json_fields import CLASS_KEY, extra_value
 from curate.data.table import messages_text
 from curate.errors import CurateError
-from curate.write.exports.base import Export
+from curate.write.exports.base import Export, ShardSchema
 
 _ROWS = 65_536
 
@@ -38,11 +38,15 @@ class ClassificationExport(Export):
     general = False
     tasks = ("text-classification",)
 
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return the texts of these pairs alone."""
-        return pl.concat(self.stream(iter([pairs])))
+        return pl.concat(self.stream(iter([pairs]), schema))
 
-    def stream(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    def stream(
+        self,
+        parts: Iterator[pl.DataFrame],
+        schema: ShardSchema,  # noqa: ARG002
+    ) -> Iterator[pl.DataFrame]:
         """Yield the texts of all parts, once all are votes."""
         counts: dict[tuple[str, str], _VoteCounts] = {}
         for pairs in parts:

@@ -15,15 +15,8 @@ if TYPE_CHECKING:
 
 def unsupported_content(form: Export, parts: Mapping[str, int], file_type: str) -> dict[str, int]:
     """Return the kinds of content that the format cannot represent, with their counts."""
-    holds = supported_content(form, file_type)
+    holds = form.supported_content(file_type)
     return {part: count for part, count in parts.items() if part not in holds}
-
-
-def supported_content(form: Export, file_type: str) -> frozenset[str]:
-    """Return the kinds of content that a format supports in this file type."""
-    holds = form.holds | form.rewrites.keys()
-    # JSON has no place for bytes, and no trainer decodes them from a text.
-    return holds - {FILE_BYTES} if file_type == "jsonl" else holds
 
 
 def require_supported_content(
@@ -68,31 +61,29 @@ def require_supported_content(
         )
 
 
-def configure_export(
+def check_export_settings(
     form: Export, prompt: Prompt | None, media: MediaCarrier, file_type: str, where: str
 ) -> None:
-    """Set how the form writes prompts and media.
+    """Refuse prompts and media that the form cannot write.
 
     Args:
         form: of the export.
-        prompt: see `Export.prompt`; None: as the form does.
-        media: see `MediaFiles`.
+        prompt: see `ShardSchema`; None: as the form does.
+        media: see `MediaFileWriter`.
         file_type: of the shards.
         where: it is asked for.
 
     Raises:
         CurateError: the form knows no such prompts, or has no place for the files of media.
     """
-    if prompt is not None:
-        if prompt not in form.prompts:
-            raise CurateError(
-                f"the format '{form.name}' does not support an {prompt} prompt",
-                where=where,
-                found=f"prompt: {prompt}",
-                expected=f"prompt: {' or '.join(form.prompts)}, or the format trl or trl_reward",
-            )
-        form.prompt = prompt
-    if media == "embed" and FILE_BYTES not in supported_content(form, file_type):
+    if prompt is not None and prompt not in form.prompts:
+        raise CurateError(
+            f"the format '{form.name}' does not support an {prompt} prompt",
+            where=where,
+            found=f"prompt: {prompt}",
+            expected=f"prompt: {' or '.join(form.prompts)}, or the format trl or trl_reward",
+        )
+    if media == "embed" and FILE_BYTES not in form.supported_content(file_type):
         raise CurateError(
             "the shards cannot embed media files",
             where=where,
@@ -100,7 +91,6 @@ def configure_export(
             expected="parquet or dataset, in a format that can embed media",
             fix="use media: paths, or another format or file_type",
         )
-    form.media.carrier = media
 
 
 def check_file_type(form: Export, file_type: str) -> None:

@@ -13,7 +13,7 @@ from curate.data.media_bytes import UnreadMediumError, read_medium
 from curate.data.messages import IMAGES, PLACEHOLDERS, TEXTS
 from curate.data.table import messages_text
 from curate.errors import CurateError
-from curate.write.exports.base import Export, extra_output_columns
+from curate.write.exports.base import Export, ShardSchema, extra_output_columns
 
 _REJECTED = REJECTED_MEDIA["images"]
 _SIDES = {"jpg_0": "images", "jpg_1": _REJECTED}
@@ -38,22 +38,22 @@ class DiffusersExport(Export):
     needs = frozenset({_REJECTED})
     binary = True
 
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return both images as bytes, the prompt as caption, the label."""
         # Before any file is read: a set of other pairs fails at once.
         _require_one_image(pairs)
-        images = [self._files(pairs, column).alias(name) for name, column in _SIDES.items()]
+        images = [self._files(pairs, column, schema).alias(name) for name, column in _SIDES.items()]
         label = pl.lit(_FIRST).alias("label_0")
         caption = messages_text("prompt").alias("caption")
-        remaining_columns = ("pair_id", *extra_output_columns(pairs, self))
+        remaining_columns = ("pair_id", *extra_output_columns(pairs, schema))
         return pairs.with_columns(*images).select(*_SIDES, caption, label, *remaining_columns)
 
-    def _files(self, pairs: pl.DataFrame, column: str) -> pl.Series:
+    def _files(self, pairs: pl.DataFrame, column: str, schema: ShardSchema) -> pl.Series:
         """Return the file of each answer's image."""
         data = []
         for pair, media in zip(pairs["pair_id"], pairs[column], strict=True):
             try:
-                data.append(read_medium(media[0], self.media.folders))
+                data.append(read_medium(media[0], schema.media.folders))
             except UnreadMediumError as error:
                 raise CurateError(
                     "cannot write an image",

@@ -10,7 +10,7 @@ import polars as pl
 from curate.data.attachments import MEDIA, TOOLS
 from curate.data.content_kinds import FILE_BYTES, TURNS
 from curate.data.messages import PLACEHOLDERS, RESULTS_BREAK, TOOL_CALLS
-from curate.write.exports.base import Export, TrainerHints, extra_output_columns
+from curate.write.exports.base import Export, ShardSchema, TrainerHints, extra_output_columns
 from curate.write.exports.fields import media_fields
 from curate.write.exports.placeholder_text import (
     MEDIA_COLUMNS,
@@ -42,17 +42,17 @@ class LLaMAFactoryExport(Export):
     holds = frozenset({TOOL_CALLS, *MEDIA_COLUMNS, *MEDIA_COLUMNS.values(), TOOLS, FILE_BYTES})
     rewrites: ClassVar[Mapping[str, str]] = REWRITES
 
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return the prompt as a conversation, one message for each answer, tools and media.
 
         Raises:
             CurateError: an answer holds more than one message, which the form cannot hold.
         """
-        self.check(pairs)
+        self.check(pairs, schema)
         answers = (pl.col(side).list.first() for side in TURNS[1:])
-        columns = _sharegpt_columns(pairs, TURNS, self).with_columns(answers)
+        columns = _sharegpt_columns(pairs, TURNS, schema).with_columns(answers)
         return columns.rename({"prompt": "conversations"}).hstack(
-            pairs.select("pair_id", *extra_output_columns(pairs, self))
+            pairs.select("pair_id", *extra_output_columns(pairs, schema))
         )
 
     def files(self, advice: TrainerHints) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class LLaMAFactoryExport(Export):
         settings: dict[str, Any] = {"stage": "dpo", "pref_loss": "sigmoid"}
         if advice.epsilon is not None:
             settings["dpo_label_smoothing"] = advice.epsilon
-        return _dataset_files(self, advice, {"ranking": True, "columns": columns}, settings)
+        return _dataset_files(advice, {"ranking": True, "columns": columns}, settings)
 
 
 class LLaMAFactoryKTOExport(TRLUnpairedExport):
@@ -77,11 +77,11 @@ class LLaMAFactoryKTOExport(TRLUnpairedExport):
     def files(self, advice: TrainerHints) -> dict[str, Any]:
         """Return dataset_info.json, which names the shards `curated`, and llamafactory.yaml."""
         columns = {"messages": "conversations", "kto_tag": "kto_tag"}
-        return _dataset_files(self, advice, {"columns": columns}, {"stage": "kto"})
+        return _dataset_files(advice, {"columns": columns}, {"stage": "kto"})
 
-    def _written(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def _written(self, rows: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         turns = ("prompt", "completion")
-        columns = _sharegpt_columns(rows, turns, self)
+        columns = _sharegpt_columns(rows, turns, schema)
         talk = pl.concat_list(turns).alias("conversations")
         return columns.select(
             talk,
@@ -91,34 +91,36 @@ class LLaMAFactoryKTOExport(TRLUnpairedExport):
         )
 
 
-def _sharegpt_columns(rows: pl.DataFrame, turns: Sequence[str], form: Export) -> pl.DataFrame:
+def _sharegpt_columns(
+    rows: pl.DataFrame, turns: Sequence[str], schema: ShardSchema
+) -> pl.DataFrame:
     """Return turns as messages of ShareGPT, then media and tools."""
-    if not form.parts:
+    if not schema.content:
         message = pl.struct(
             pl.element().struct.field("role").replace(_SPEAKERS).alias("from"),
             pl.element().struct.field("content").alias("value"),
         )
         return rows.select(pl.col(c).list.eval(message) for c in turns)
-    media = media_columns(form.parts)
+    media = media_columns(schema.content)
     converted = [
         _sharegpt_row(row, turns, media)
         for row in rows.select(*turns, *media).iter_rows(named=True)
     ]
     columns = [pl.Series(c, [r[c] for r in converted], dtype=pl.List(_MESSAGE)) for c in turns]
     columns += [
-        media_fields(pl.Series(c, [r[c] for r in converted], dtype=MEDIA), form) for c in media
+        media_fields(pl.Series(c, [r[c] for r in converted], dtype=MEDIA), schema) for c in media
     ]
-    if TOOLS in form.parts:
+    if TOOLS in schema.content:
         columns.append(rows[TOOLS].fill_null(""))
     return pl.DataFrame(columns)
 
 
 def _dataset_files(
-    form: Export, advice: TrainerHints, kind: Mapping[str, Any], settings: Mapping[str, Any]
+    advice: TrainerHints, kind: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the description of the data, and settings that read it."""
-    media = {c: c for c in media_columns(form.parts)}
-    tools = {TOOLS: TOOLS} if TOOLS in form.parts else {}
+    media = {c: c for c in media_columns(advice.content)}
+    tools = {TOOLS: TOOLS} if TOOLS in advice.content else {}
     entry = {"file_name": advice.train_path, "formatting": "sharegpt", **kind}
     entry["columns"] = {**kind["columns"], **media, **tools}
     split_entries = {

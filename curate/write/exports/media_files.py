@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +36,10 @@ class MediaFileWriter:
     urls: int = 0
     lost: int = 0
     _path_by_medium: dict[str, str | None] = field(default_factory=dict)
+
+    def add_folders(self, folders: Iterable[Path]) -> None:
+        """Look for files in these folders too."""
+        self.folders = tuple(dict.fromkeys((*self.folders, *folders)))
 
     def slices(self, rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Yield the rows, in small slices if media files are read."""

@@ -15,7 +15,7 @@ from curate.data.messages import (
     TEXTS,
     TOOL_CALLS,
 )
-from curate.write.exports.base import Export, TrainerHints, extra_output_columns
+from curate.write.exports.base import Export, ShardSchema, TrainerHints, extra_output_columns
 from curate.write.exports.fields import Message, messages_column
 
 
@@ -30,20 +30,20 @@ class NeMoRLExport(Export):
         {TOOL_CALLS, TEXT_BESIDE_CALLS, CALL_IDS, NAMES, REASONING, TEXTS, OTHER_KEYS}
     )
 
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return the prompt as context, both answers with their ranks."""
         ranked = [
             pl.struct(
                 rank=pl.lit(rank, dtype=pl.Int64),
-                completion=pl.lit(messages_column(pairs, side, self, _with_text_content)),
+                completion=pl.lit(messages_column(pairs, side, schema, _with_text_content)),
             )
             for rank, side in enumerate(("chosen", "rejected"))
         ]
         return pairs.select(
-            messages_column(pairs, "prompt", self, _with_text_content).alias("context"),
+            messages_column(pairs, "prompt", schema, _with_text_content).alias("context"),
             pl.concat_list(ranked).alias("completions"),
             "pair_id",
-            *extra_output_columns(pairs, self),
+            *extra_output_columns(pairs, schema),
         )
 
     def files(self, advice: TrainerHints) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from curate.data.attachments import TOOLS
 from curate.data.json_text import to_json
 from curate.data.messages import CALL_IDS, NAMES, TEXT_BESIDE_CALLS, TEXTS, TOOL_CALLS
 from curate.errors import CurateError
-from curate.write.exports.base import Export, extra_output_columns
+from curate.write.exports.base import Export, ShardSchema, extra_output_columns
 from curate.write.exports.fields import Message, messages_column
 from curate.write.exports.json_values import json_column
 
@@ -35,26 +35,26 @@ class OpenAIDPOExport(Export):
     rewrites: ClassVar[Mapping[str, str]] = {TOOL_CALLS: "arguments written as JSON texts"}
     single = True
 
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return the prompt as input, a list of one message for each answer.
 
         Raises:
             CurateError: an answer holds more than one message, which the form cannot hold.
         """
-        self.check(pairs)
+        self.check(pairs, schema)
         input_column = [
-            messages_column(pairs, "prompt", self, _documented_message).alias("messages")
+            messages_column(pairs, "prompt", schema, _documented_message).alias("messages")
         ]
-        if TOOLS in self.parts:
+        if TOOLS in schema.content:
             # No tools are an empty list: the services refuse a null.
             input_column.append(json_column(TOOLS, pairs[TOOLS].fill_null("[]").to_list()))
         return pairs.select(
             pl.struct([pl.lit(series) for series in input_column]).alias("input"),
-            messages_column(pairs, "chosen", self, _documented_message).alias("preferred_output"),
-            messages_column(pairs, "rejected", self, _documented_message).alias(
+            messages_column(pairs, "chosen", schema, _documented_message).alias("preferred_output"),
+            messages_column(pairs, "rejected", schema, _documented_message).alias(
                 "non_preferred_output"
             ),
-            *extra_output_columns(pairs, self),
+            *extra_output_columns(pairs, schema),
         )
 
 
@@ -65,7 +65,7 @@ class AzureDPOExport(OpenAIDPOExport):
     summary = "DPO of Azure OpenAI: answers may be several messages; use file_type: jsonl"
     single = False
 
-    def check(self, pairs: pl.DataFrame) -> None:
+    def check(self, pairs: pl.DataFrame, schema: ShardSchema) -> None:  # noqa: ARG002
         """Make sure that the assistant speaks in each answer, and tools at most beside it.
 
         Raises:

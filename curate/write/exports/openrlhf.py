@@ -11,6 +11,7 @@ from curate.data.messages import MESSAGE_CONTENT_KINDS
 from curate.write.exports.base import (
     Export,
     PairCounts,
+    ShardSchema,
     TrainerHints,
     extra_output_columns,
     margin_column,
@@ -32,10 +33,12 @@ class OpenRLHFExport(Export):
     reserved = ("margin",)
     holds = frozenset(MESSAGE_CONTENT_KINDS)
 
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return the three message columns, margin and id."""
-        texts = [messages_column(pairs, column, self) for column in TURNS]
-        return pairs.select(*texts, margin_column(), "pair_id", *extra_output_columns(pairs, self))
+        texts = [messages_column(pairs, column, schema) for column in TURNS]
+        return pairs.select(
+            *texts, margin_column(), "pair_id", *extra_output_columns(pairs, schema)
+        )
 
     def files(self, advice: TrainerHints) -> dict[str, Any]:
         """Return the arguments of the command line, by name."""
@@ -53,6 +56,6 @@ class OpenRLHFExport(Export):
             arguments["model.label_smoothing"] = advice.epsilon
         return {"openrlhf.yaml": arguments}
 
-    def warnings(self, counts: PairCounts) -> list[str]:
+    def warnings(self, counts: PairCounts, schema: ShardSchema) -> list[str]:
         """Warn of ties, and of pairs without a strength among others with one."""
-        return super().warnings(counts) + missing_strength_warning(counts)
+        return super().warnings(counts, schema) + missing_strength_warning(counts)

@@ -6,7 +6,13 @@ import polars as pl
 
 from curate.data.content_kinds import ALL_CONTENT_KINDS
 from curate.data.table import PAIR_COLUMNS
-from curate.write.exports.base import Export, PairCounts, extra_output_columns, weight_columns
+from curate.write.exports.base import (
+    Export,
+    PairCounts,
+    ShardSchema,
+    extra_output_columns,
+    weight_columns,
+)
 
 
 class PairTableExport(Export):
@@ -19,13 +25,13 @@ class PairTableExport(Export):
     smooths = True
     summary = "curate's own pair table with every column; can be read back"
 
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return the pair columns, weights if any, and what is carried."""
         extra_columns = [
-            name for name in extra_output_columns(pairs, self) if name not in PAIR_COLUMNS
+            name for name in extra_output_columns(pairs, schema) if name not in PAIR_COLUMNS
         ]
         return pairs.select(*PAIR_COLUMNS, *weight_columns(pairs), *extra_columns)
 
-    def warnings(self, counts: PairCounts) -> list[str]:  # noqa: ARG002
+    def warnings(self, counts: PairCounts, schema: ShardSchema) -> list[str]:  # noqa: ARG002
         """Return no warnings: the pair table loses nothing."""
         return []

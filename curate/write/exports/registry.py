@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from curate.steps.discovery import Catalogue
 from curate.steps.entries import EXPORTS
 from curate.write.exports.base import Export
-from curate.write.exports.content_support import supported_content
 
 CATALOGUE: Catalogue[Export] = Catalogue(
     "export format",
@@ -28,7 +27,7 @@ def exports_supporting(parts: Iterable[str], file_type: str) -> list[str]:
     return [
         name
         for name, cls in sorted(CATALOGUE.usable.items())
-        if content <= supported_content(cls(), file_type) and (cls.general or cls.needs & content)
+        if content <= cls().supported_content(file_type) and (cls.general or cls.needs & content)
     ]
 
 

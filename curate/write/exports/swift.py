@@ -14,6 +14,7 @@ from curate.errors import CurateError
 from curate.write.exports.base import (
     Export,
     PairCounts,
+    ShardSchema,
     TrainerHints,
     extra_output_columns,
     margin_column,
@@ -55,13 +56,13 @@ class SwiftExport(Export):
         TEXT_BESIDE_CALLS: "written as an assistant's message before the call",
     }
 
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return both conversations with tools and media, and `margin` (or null)."""
         talks = {"messages": "chosen", "rejected_messages": "rejected"}
         remaining_columns = pairs.select(
-            margin_column(), "pair_id", *extra_output_columns(pairs, self)
+            margin_column(), "pair_id", *extra_output_columns(pairs, schema)
         )
-        return _swift_columns(pairs, talks, self).hstack(remaining_columns)
+        return _swift_columns(pairs, talks, schema).hstack(remaining_columns)
 
     def files(self, advice: TrainerHints) -> dict[str, Any]:
         """Return the arguments of `swift rlhf` that read the shards."""
@@ -70,9 +71,9 @@ class SwiftExport(Export):
             arguments["label_smoothing"] = advice.epsilon
         return {"swift.yaml": arguments}
 
-    def warnings(self, counts: PairCounts) -> list[str]:
+    def warnings(self, counts: PairCounts, schema: ShardSchema) -> list[str]:
         """Warn of ties, and of pairs without a strength among others with one."""
-        return super().warnings(counts) + missing_strength_warning(counts)
+        return super().warnings(counts, schema) + missing_strength_warning(counts)
 
 
 class SwiftKTOExport(TRLUnpairedExport):
@@ -85,14 +86,14 @@ class SwiftKTOExport(TRLUnpairedExport):
     holds = SwiftExport.holds.difference(REJECTED_MEDIA.values())
     rewrites: ClassVar[Mapping[str, str]] = SwiftExport.rewrites
 
-    def check(self, pairs: pl.DataFrame) -> None:
+    def check(self, pairs: pl.DataFrame, schema: ShardSchema) -> None:
         """Make sure that answers are one message and end with a text: for KTO ms-swift exchanges
         the last messages of conversations, and takes no call there.
 
         Raises:
             CurateError: an answer of several messages, or one that ends with a tool call.
         """
-        super().check(pairs)
+        super().check(pairs, schema)
         last = pairs.select("pair_id", *(pl.col(side).list.last() for side in TURNS[1:]))
         odd = [
             pair
@@ -111,8 +112,8 @@ class SwiftKTOExport(TRLUnpairedExport):
         """Return the arguments of `swift rlhf` that read the shards."""
         return {"swift.yaml": {"rlhf_type": "kto"} | _dataset_settings(advice)}
 
-    def _written(self, rows: pl.DataFrame) -> pl.DataFrame:
-        columns = _swift_columns(rows, {"messages": "completion"}, self)
+    def _written(self, rows: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
+        columns = _swift_columns(rows, {"messages": "completion"}, schema)
         return columns.hstack(rows.select("label", *self.further_columns(rows)))
 
 
@@ -122,14 +123,16 @@ def _dataset_settings(advice: TrainerHints) -> dict[str, Any]:
     return {"dataset": [advice.train_path], **held_out}
 
 
-def _swift_columns(rows: pl.DataFrame, talks: Mapping[str, str], form: Export) -> pl.DataFrame:
+def _swift_columns(
+    rows: pl.DataFrame, talks: Mapping[str, str], schema: ShardSchema
+) -> pl.DataFrame:
     """Return the conversations with their media and tools.
 
     ms-swift reads the rejected conversation apart: beside `rejected_messages` it wants the media
     and tools of that one again, and trains on it without any where there are none.
     """
-    media = media_columns(form.parts)
-    media_inputs = [*media, *(c for c in REJECTED_MEDIA.values() if c in form.parts)]
+    media = media_columns(schema.content)
+    media_inputs = [*media, *(c for c in REJECTED_MEDIA.values() if c in schema.content)]
     converted = [
         _swift_row(row, talks, media)
         for row in rows.select("prompt", *talks.values(), *media_inputs).iter_rows(named=True)
@@ -138,9 +141,9 @@ def _swift_columns(rows: pl.DataFrame, talks: Mapping[str, str], form: Export) -
     for talk in talks:
         for column in (_column_prefix(talk) + c for c in media):
             columns.append(
-                media_fields(pl.Series(column, [r[column] for r in converted], dtype=MEDIA), form)
+                media_fields(pl.Series(column, [r[column] for r in converted], dtype=MEDIA), schema)
             )
-        if TOOLS in form.parts:
+        if TOOLS in schema.content:
             columns.append(rows[TOOLS].alias(_column_prefix(talk) + TOOLS))
     return pl.DataFrame(columns)
 

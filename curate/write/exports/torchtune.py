@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from curate.data.messages import TEXTS
-from curate.write.exports.base import Export, TrainerHints, extra_output_columns
+from curate.write.exports.base import Export, ShardSchema, TrainerHints, extra_output_columns
 from curate.write.exports.trl import turn_columns
 
 
@@ -18,14 +18,13 @@ class TorchtuneExport(Export):
     name = "torchtune"
     smooths = True
     summary = "torchtune preference_dataset: chosen and rejected as whole conversations"
-    prompt = "implicit"
     prompts = ("implicit",)
     rewrites: ClassVar[Mapping[str, str]] = {TEXTS: "joined into one text"}
 
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return both conversations and the id."""
         return pairs.select(
-            *turn_columns(pairs, self), "pair_id", *extra_output_columns(pairs, self)
+            *turn_columns(pairs, schema), "pair_id", *extra_output_columns(pairs, schema)
         )
 
     def files(self, advice: TrainerHints) -> dict[str, Any]:

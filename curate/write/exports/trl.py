@@ -24,6 +24,7 @@ from curate.write.exports.base import (
     Carrier,
     Export,
     PairCounts,
+    ShardSchema,
     TrainerHints,
     extra_output_columns,
     margin_column,
@@ -32,7 +33,6 @@ from curate.write.exports.base import (
     weight_columns,
 )
 from curate.write.exports.fields import attachment_fields, messages_column
-from curate.write.exports.prompt_spacing import PromptSpacing
 
 _HOLDS = frozenset({*MESSAGE_CONTENT_KINDS, TOOLS, ARGUMENTS, DOCUMENTS})
 _SEES = _HOLDS | {"images", FILE_BYTES}
@@ -48,10 +48,10 @@ def dpo_settings(advice: TrainerHints) -> dict[str, Any]:
     return {"dpo_config.yaml": settings}
 
 
-def turn_columns(pairs: pl.DataFrame, form: Export) -> list[pl.Series]:
+def turn_columns(pairs: pl.DataFrame, schema: ShardSchema) -> list[pl.Series]:
     """Return the columns of messages: prompt and answers, or two conversations."""
-    columns = [messages_column(pairs, column, form) for column in TURNS]
-    if form.prompt == "explicit":
+    columns = [messages_column(pairs, column, schema) for column in TURNS]
+    if schema.prompt == "explicit":
         return columns
     prompt, *answers = columns
     return [pl.select(pl.concat_list(prompt, a).alias(a.name)).to_series() for a in answers]
@@ -71,11 +71,15 @@ class TRLConversationalExport(Export):
     holds = _SEES
     carriers = _CARRIERS
 
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return the message columns, the id that leads back to the scores, and weights if any."""
-        texts = turn_columns(pairs, self)
-        remaining_columns = ("pair_id", *weight_columns(pairs), *extra_output_columns(pairs, self))
-        return pairs.select(*texts, *attachment_fields(pairs, self), *remaining_columns)
+        texts = turn_columns(pairs, schema)
+        remaining_columns = (
+            "pair_id",
+            *weight_columns(pairs),
+            *extra_output_columns(pairs, schema),
+        )
+        return pairs.select(*texts, *attachment_fields(pairs, schema), *remaining_columns)
 
     def files(self, advice: TrainerHints) -> dict[str, Any]:
         """Return settings for DPOConfig."""
@@ -96,16 +100,16 @@ class TRLStandardExport(Export):
         REASONING: "written into the text as <think>",
     }
 
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return the three texts, the id, and weights if any."""
         texts = [messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected")]
         return pairs.select(
-            *texts, "pair_id", *weight_columns(pairs), *extra_output_columns(pairs, self)
+            *texts, "pair_id", *weight_columns(pairs), *extra_output_columns(pairs, schema)
         )
 
-    def warnings(self, counts: PairCounts) -> list[str]:
+    def warnings(self, counts: PairCounts, schema: ShardSchema) -> list[str]:
         """Also warn of speakers that become plain text."""
-        return super().warnings(counts) + missing_speakers_warning(counts, self.name)
+        return super().warnings(counts, schema) + missing_speakers_warning(counts, self.name)
 
     def files(self, advice: TrainerHints) -> dict[str, Any]:
         """Return settings for DPOConfig."""
@@ -126,16 +130,20 @@ class TRLRewardExport(Export):
     holds = _HOLDS
     carriers = _CARRIERS
 
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return messages, margin, id, and weights if any."""
-        texts = turn_columns(pairs, self)
-        fields = attachment_fields(pairs, self)
-        remaining_columns = ("pair_id", *weight_columns(pairs), *extra_output_columns(pairs, self))
+        texts = turn_columns(pairs, schema)
+        fields = attachment_fields(pairs, schema)
+        remaining_columns = (
+            "pair_id",
+            *weight_columns(pairs),
+            *extra_output_columns(pairs, schema),
+        )
         return pairs.select(*texts, *fields, margin_column(0.0), *remaining_columns)
 
-    def warnings(self, counts: PairCounts) -> list[str]:
+    def warnings(self, counts: PairCounts, schema: ShardSchema) -> list[str]:
         """Warn of ties, and of pairs without a strength among others with one."""
-        return super().warnings(counts) + missing_strength_warning(counts)
+        return super().warnings(counts, schema) + missing_strength_warning(counts)
 
 
 class TRLUnpairedExport(Export):
@@ -152,49 +160,48 @@ class TRLUnpairedExport(Export):
     reserved: ClassVar[tuple[str, ...]] = ("completion", "label")
     holds = _SEES
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._spacing = PromptSpacing()
-
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return two rows a pair, without repeats."""
-        return pl.concat(self.stream(iter([pairs])))
+        return pl.concat(self.stream(iter([pairs]), schema))
 
-    def stream(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    def stream(self, parts: Iterator[pl.DataFrame], schema: ShardSchema) -> Iterator[pl.DataFrame]:
         """Yield two rows a pair, batch by batch, without rows of earlier batches.
 
         Raises:
             CurateError: see `check`.
         """
-        ordered = self._spacing.order(self._fresh(parts))
-        return (self._written(rows) for part in ordered for rows in self.media.slices(part))
-
-    def warnings(self, counts: PairCounts) -> list[str]:
-        """Also warn of equal rows that could not be separated."""
-        clashes, rows = self._spacing.clashes, self._spacing.rows
-        if not clashes:
-            return super().warnings(counts)
-        repeated = (
-            f"{clashes:,} of {rows:,} rows are next to an answer to the same prompt in batches of "
-            f"{self._spacing.sizes_text}, because there are too few prompts: KTO's estimate of "
-            "the KL divergence is biased there; the loss apo_zero_unpaired does not need it"
+        ordered = schema.spacing.order(self._fresh(parts, schema))
+        return (
+            self._written(rows, schema) for part in ordered for rows in schema.media.slices(part)
         )
-        return [*super().warnings(counts), repeated]
 
-    def _fresh(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    def warnings(self, counts: PairCounts, schema: ShardSchema) -> list[str]:
+        """Also warn of equal rows that could not be separated."""
+        spacing = schema.spacing
+        if not spacing.clashes:
+            return super().warnings(counts, schema)
+        repeated = (
+            f"{spacing.clashes:,} of {spacing.rows:,} rows are next to an answer to the same "
+            f"prompt in batches of {spacing.sizes_text}, because there are too few prompts: KTO's "
+            "estimate of the KL divergence is biased there; the loss apo_zero_unpaired does not "
+            "need it"
+        )
+        return [*super().warnings(counts, schema), repeated]
+
+    def _fresh(self, parts: Iterator[pl.DataFrame], schema: ShardSchema) -> Iterator[pl.DataFrame]:
         """Yield the rows of pairs, without those of earlier batches."""
         answer_counts = KeyCounts()
         for pairs in parts:
-            self.check(pairs)
-            rows = self._rows(pairs)
+            self.check(pairs, schema)
+            rows = self._rows(pairs, schema)
             yield rows.filter(pl.Series(answer_counts.before(_answer_keys(rows)) == 0))
 
-    def _written(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def _written(self, rows: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return the rows in the form's columns."""
         return rows.select(
-            messages_column(rows, "prompt", self),
-            messages_column(rows, "completion", self),
-            *attachment_fields(rows, self),
+            messages_column(rows, "prompt", schema),
+            messages_column(rows, "completion", schema),
+            *attachment_fields(rows, schema),
             "label",
             *self.further_columns(rows),
         )
@@ -204,12 +211,12 @@ class TRLUnpairedExport(Export):
         names = ("prompt", "completion", "label", *ATTACHMENTS, DRAW)
         return [name for name in rows.columns if name not in names]
 
-    def _rows(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def _rows(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         sides = [
             pairs.select(
                 "prompt",
                 *ATTACHMENTS,
-                *extra_output_columns(pairs, self),
+                *extra_output_columns(pairs, schema),
                 *([DRAW] if DRAW in pairs.columns else []),
                 completion=pl.col(side),
                 label=pl.lit(label),

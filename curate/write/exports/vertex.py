@@ -9,7 +9,7 @@ import polars as pl
 
 from curate.data.content_kinds import TURNS
 from curate.errors import CurateError
-from curate.write.exports.base import Export, extra_output_columns
+from curate.write.exports.base import Export, ShardSchema, extra_output_columns
 
 _Turns = Sequence[Mapping[str, Any]]
 _ROLES = {"user": "user", "assistant": "model"}
@@ -29,13 +29,13 @@ class VertexExport(Export):
     reserved = ("system_instruction", "contents", "completions")
     single = True
 
-    def check(self, pairs: pl.DataFrame) -> None:
+    def check(self, pairs: pl.DataFrame, schema: ShardSchema) -> None:
         """Make sure that user and assistant alone speak, behind texts of the system.
 
         Raises:
             CurateError: another role, a later text of the system, or an answer of several messages.
         """
-        super().check(pairs)
+        super().check(pairs, schema)
         roles = pl.element().struct.field("role")
         prompt = pl.col("prompt").list
         systems = prompt.eval(roles == "system").list.sum()
@@ -50,19 +50,19 @@ class VertexExport(Export):
                 fix="drop such pairs, or use another output.format",
             )
 
-    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return the prompt as contents, both answers as completions.
 
         Raises:
             CurateError: see `check`.
         """
-        self.check(pairs)
+        self.check(pairs, schema)
         converted = [_vertex_row(*turns) for turns in pairs.select(*TURNS).rows()]
         types = (_INSTRUCTION, pl.List(_CONTENT), pl.List(_COMPLETION))
         columns = zip(self.reserved, types, strict=True)
         return pl.DataFrame(
             [pl.Series(c, [row[c] for row in converted], dtype=kind) for c, kind in columns]
-        ).hstack(pairs.select(extra_output_columns(pairs, self)).get_columns())
+        ).hstack(pairs.select(extra_output_columns(pairs, schema)).get_columns())
 
 
 def _vertex_row(prompt: _Turns, chosen: _Turns, rejected: _Turns) -> dict[str, Any]:

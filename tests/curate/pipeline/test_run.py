@@ -12,7 +12,7 @@ import pytest
 
 from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.sample import default_pipeline
-from curate.write.exports.base import PairCounts
+from curate.write.exports.base import PairCounts, ShardSchema
 from tests.helpers import PANDALM_SAMPLE, numbered_pairs, pairs_of, trl_rows, write_jsonl
 
 CHEAP: dict[str, Any] = {
@@ -131,7 +131,7 @@ def test_ties_among_the_kept_are_warned_of() -> None:
     assert result.warnings == []
     export, kept_pairs = Pipeline({}).plan.export, PairCounts()
     kept_pairs.add(result.kept)
-    assert "1 of 5 kept pairs are ties" in export.warnings(kept_pairs)[0]
+    assert "1 of 5 kept pairs are ties" in export.warnings(kept_pairs, ShardSchema())[0]
 
 
 def test_filters_read_extra_keys_as_numbers_or_text() -> None:

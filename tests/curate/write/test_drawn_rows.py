@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ from curate.write.as_dataset import to_dataset
 from curate.write.drawn_rows import DrawnRows, WeighedRows, weigh_pairs
 from curate.write.export import ExportTarget, export_pairs
 from curate.write.exports import export_names, get_export
+from curate.write.exports.base import ShardSchema
 from curate.write.manifest import ShardFile
 from curate.write.run_files import RunFiles
 from curate.write.shards import write_shards
@@ -172,7 +174,7 @@ def test_no_form_drops_weights_in_silence(form: str) -> None:
     """Its columns carry them, or they are refused and become rows."""
     export_form = get_export(form)
     if "column" in export_form.carriers:
-        columns = export_form.convert(weighted(4)).columns
+        columns = export_form.convert(weighted(4), export_form.schema()).columns
         assert {"weight", "label_probability"} <= set(columns)
     else:
         assert export_form.carriers[0] == "rows"
@@ -256,10 +258,12 @@ def test_workers_write_the_same_shards(file_type: str, tmp_path: Path) -> None:
         RowSelection.from_table(weighted()), Weighing("rows", copies=2, seed=5)
     )
     assert counts is not None
+    convert = partial(form.convert, schema=ShardSchema())
     there = shards_by_workers(
-        rows, form.convert, tmp_path / "there", file_type, 25, PickledWorkers(), lambda _: None
+        rows, convert, tmp_path / "there", file_type, 25, PickledWorkers(), lambda _: None
     )
-    local_shards = write_shards(form.stream(rows.iter_batches()), tmp_path / "here", file_type, 25)
+    frames = form.stream(rows.iter_batches(), ShardSchema())
+    local_shards = write_shards(frames, tmp_path / "here", file_type, 25)
     assert sum(shard.rows for shard in local_shards) == counts.rows
     assert [shard.rows for shard in there] == [shard.rows for shard in local_shards]
     read = pl.read_parquet if file_type == "parquet" else pl.read_ndjson

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +34,21 @@ def test_the_same_rows_in_the_same_shards(
 ) -> None:
     monkeypatch.setattr(worker_shards, "BATCH_ROWS", piece)
     export, progress = get_export(form), []
+    schema = export.schema()
     rows = RowSelection.from_table(numbered_pairs(70)).where(np.arange(70) % 7 * 10 + 10 <= count)
     weights = pl.DataFrame({"weight": np.linspace(0.0, 1.0, len(rows))})
     rows = rows.with_columns(weights) if form == "pairs" else rows
     workers = PickledWorkers()
     shards = shards_by_workers(
-        rows, export.convert, tmp_path / "there", file_type, 20, workers, progress.append
+        rows,
+        partial(export.convert, schema=schema),
+        tmp_path / "there",
+        file_type,
+        20,
+        workers,
+        progress.append,
     )
-    parts = export.stream(rows.iter_batches(rows.columns))
+    parts = export.stream(rows.iter_batches(rows.columns), schema)
     expected = write_shards(parts, tmp_path / "here", file_type, 20)
     assert [shard.rows for shard in shards] == [shard.rows for shard in expected]
     assert [Path(shard.path).name for shard in shards] == [

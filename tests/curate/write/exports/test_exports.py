@@ -12,7 +12,7 @@ import pytest
 from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.data.table import messages_series
 from curate.write.exports import TrainerHints, get_export
-from curate.write.exports.base import PairCounts, missing_smoothing_warning
+from curate.write.exports.base import PairCounts, ShardSchema, missing_smoothing_warning
 from tests.curate.write.exports.round_trips import text_forms
 from tests.helpers import numbered_pairs, pairs_of, published, turn
 
@@ -20,20 +20,22 @@ BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}
 
 
 def test_text_export() -> None:
-    row = get_export("trl_text").convert(pairs_of([BASE])).row(0, named=True)
+    row = get_export("trl_text").convert(pairs_of([BASE]), ShardSchema()).row(0, named=True)
     assert (row["prompt"], row["chosen"], row["rejected"]) == ("p", "a", "b")
 
 
 def test_reward_export_has_a_margin_and_warns_of_missing_ones() -> None:
     pairs = pairs_of([{**BASE, "strength": 2.0}, BASE])
     export = get_export("trl_reward")
-    assert export.convert(pairs)["margin"].to_list() == [2.0, 0.0]
+    assert export.convert(pairs, ShardSchema())["margin"].to_list() == [2.0, 0.0]
     counts = PairCounts()
     counts.add(pairs[:1])
-    assert export.warnings(counts) == []
+    assert export.warnings(counts, ShardSchema()) == []
     # Counted over all batches: none of the two alone lacks a strength that others have.
     counts.add(pairs[1:])
-    assert export.warnings(counts) == ["1 of 2 kept pairs have no strength: their margin is 0"]
+    assert export.warnings(counts, ShardSchema()) == [
+        "1 of 2 kept pairs have no strength: their margin is 0"
+    ]
 
 
 def test_speakers_that_become_marks_in_a_text_are_told() -> None:
@@ -47,25 +49,27 @@ def test_speakers_that_become_marks_in_a_text_are_told() -> None:
     )
     counts = PairCounts()
     counts.add(pairs)
-    (warning,) = (w for w in get_export("trl_text").warnings(counts) if "no roles" in w)
+    (warning,) = (
+        w for w in get_export("trl_text").warnings(counts, ShardSchema()) if "no roles" in w
+    )
     assert warning.startswith("3 of 4 kept pairs have several turns or a system text")
-    assert not any("no roles" in w for w in get_export("trl").warnings(counts))
+    assert not any("no roles" in w for w in get_export("trl").warnings(counts, ShardSchema()))
     plain = PairCounts()
     plain.add(pairs_of([BASE]))
-    assert get_export("trl_text").warnings(plain) == []
+    assert get_export("trl_text").warnings(plain, ShardSchema()) == []
 
 
 def test_vertex_keeps_texts_of_the_system_apart() -> None:
     pairs = pairs_of([BASE]).with_columns(
         messages_series("prompt", [turn("a", "system") + turn("b", "system") + turn("q", "user")])
     )
-    (row,) = get_export("vertex").convert(pairs).to_dicts()
+    (row,) = get_export("vertex").convert(pairs, ShardSchema()).to_dicts()
     assert row["system_instruction"] == {"parts": [{"text": "a\n\nb"}]}
 
 
 def test_unpaired_export_writes_each_judged_answer_once() -> None:
     pairs = pairs_of([BASE, {**BASE, "rejected": "c"}, {**BASE, "chosen": "b", "rejected": "a"}])
-    exported_rows = get_export("trl_kto").convert(pairs)
+    exported_rows = get_export("trl_kto").convert(pairs, ShardSchema())
     rows = [
         (c[0]["content"], label) for c, label in exported_rows.select("completion", "label").rows()
     ]
@@ -77,16 +81,20 @@ def test_unpaired_export_writes_each_judged_answer_once() -> None:
 def test_unpaired_parts_leave_out_what_an_earlier_one_held() -> None:
     pairs = pairs_of([BASE, {**BASE, "rejected": "c"}, {**BASE, "prompt": "other"}, BASE])
     export = get_export("trl_kto")
-    exported_rows = pl.concat(export.stream(pairs[row : row + 1] for row in range(4)))
+    exported_rows = pl.concat(
+        export.stream((pairs[row : row + 1] for row in range(4)), ShardSchema())
+    )
     assert len(exported_rows) == 5
-    assert sorted(map(str, exported_rows.rows())) == sorted(map(str, export.convert(pairs).rows()))
+    at_once = export.convert(pairs, ShardSchema())
+    assert sorted(map(str, exported_rows.rows())) == sorted(map(str, at_once.rows()))
 
 
 @pytest.mark.parametrize("name", text_forms())
 def test_every_export_takes_empty_and_weighted_tables(name: str, tmp_path: Path) -> None:
     export = get_export(name)
-    assert len(export.convert(numbered_pairs(3).clear())) == 0
-    assert len(export.convert(numbered_pairs(3).with_columns(weight=pl.lit(0.5)))) >= 3
+    assert len(export.convert(numbered_pairs(3).clear(), export.schema())) == 0
+    weighted_pairs = numbered_pairs(3).with_columns(weight=pl.lit(0.5))
+    assert len(export.convert(weighted_pairs, export.schema())) >= 3
     config = {"output": {"format": name, "file_type": "jsonl"}}
     Pipeline(config).run(Pairs(numbered_pairs(3)), output=tmp_path / "out")
     assert (tmp_path / "out" / "kept" / "part-00000.jsonl").stat().st_size > 0

@@ -15,7 +15,7 @@ from datasets import load_dataset
 from curate import Pairs, Pipeline
 from curate.data.table import MESSAGES
 from curate.write.exports import get_export, prompt_spacing
-from curate.write.exports.base import PairCounts
+from curate.write.exports.base import PairCounts, ShardSchema
 from curate.write.exports.prompt_spacing import PromptSpacing
 from tests.helpers import numbered_pairs, turn
 from tests.models import tiny_causal
@@ -123,22 +123,22 @@ def test_rows_with_media_wait_in_smaller_numbers(monkeypatch: pytest.MonkeyPatch
 
 
 def test_both_labels_are_everywhere() -> None:
-    rows = get_export("trl_kto").convert(numbered_pairs(3000))
+    rows = get_export("trl_kto").convert(numbered_pairs(3000), ShardSchema())
     labels = rows["label"].to_numpy().reshape(-1, 100).mean(axis=1)
     assert labels.min() >= 0.4
     assert labels.max() <= 0.6
 
 
 def test_too_few_prompts_are_told() -> None:
-    form = get_export("trl_kto")
-    assert len(form.convert(numbered_pairs(4, prompts=1))) == 8
-    (warning,) = form.warnings(PairCounts())
+    form, schema = get_export("trl_kto"), ShardSchema()
+    assert len(form.convert(numbered_pairs(4, prompts=1), schema)) == 8
+    (warning,) = form.warnings(PairCounts(), schema)
     assert warning.startswith(
         "8 of 8 rows are next to an answer to the same prompt in batches of many"
     )
-    form = get_export("trl_kto")
-    form.convert(numbered_pairs(12))
-    (warning,) = form.warnings(PairCounts())
+    schema = ShardSchema()
+    form.convert(numbered_pairs(12), schema)
+    (warning,) = form.warnings(PairCounts(), schema)
     assert re.match(r"1 of 24 rows .* in batches of \d*[13579], because", warning)
 
 
