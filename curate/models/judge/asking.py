@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import CurateError
@@ -72,28 +75,39 @@ class _QuestionQueue:
 
     def all(self, questions: dict[bytes, Messages]) -> Iterator[tuple[bytes, Reply]]:
         """Yield the key and reply of each question as they come."""
-        limit = self._endpoint.params.concurrency
         waiting = iter(questions.items())
         running: dict[Future[Reply], bytes] = {}
-        with ThreadPoolExecutor(limit) as pool:
-            while True:
-                # Few are under way at a time, so that a budget is overrun by no more than these.
-                while len(running) < limit and not self._spent():
-                    item = next(waiting, None)
-                    if item is None:
-                        break
-                    running[pool.submit(self._ask, *item)] = item[0]
-                if not running:
-                    break
-                for done in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(done), self._counted(done.result())
+        with _background_loop() as loop:
+            try:
+                while self._begin(waiting, running, loop):
+                    for done in wait(running, return_when=FIRST_COMPLETED).done:
+                        yield running.pop(done), self._counted(done.result())
+            finally:
+                # Replies under way have been asked for, and are paid: they are kept.
+                wait(running)
+                asyncio.run_coroutine_threadsafe(self._endpoint.close(), loop).result()
         for key, _ in waiting:
             self._add("unasked", 1)
             yield key, Reply(None, BUDGET)
 
-    def _ask(self, key: bytes, question: Messages) -> Reply:
+    def _begin(
+        self,
+        waiting: Iterator[tuple[bytes, Messages]],
+        running: dict[Future[Reply], bytes],
+        loop: asyncio.AbstractEventLoop,
+    ) -> bool:
+        """Ask as many as may be under way; return whether any is."""
+        # Few are under way at a time, so that a budget is overrun by no more than these.
+        while len(running) < self._endpoint.params.concurrency and not self._spent():
+            item = next(waiting, None)
+            if item is None:
+                break
+            running[asyncio.run_coroutine_threadsafe(self._ask(*item), loop)] = item[0]
+        return bool(running)
+
+    async def _ask(self, key: bytes, question: Messages) -> Reply:
         """Ask, and keep the reply at once: also when the run is stopped while it is under way."""
-        reply = self._endpoint.ask(question)
+        reply = await self._endpoint.ask(question)
         if self._rows is not None and reply.status == OK:
             self._rows.put([key], [_encode_reply(reply)])
         return reply
@@ -129,6 +143,21 @@ class _QuestionQueue:
 
     def _add(self, name: str, value: float) -> None:
         self._facts[name] = self._facts.get(name, 0) + value
+
+
+@contextmanager
+def _background_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Run an event loop in a thread of its own: the caller may be in one, as in a notebook."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def _record_missing_replies(facts: dict[str, Any], context: Context) -> None:

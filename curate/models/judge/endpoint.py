@@ -18,7 +18,7 @@ from curate.steps.key_use import KeyUse
 from curate.steps.permissions import host_of
 
 if TYPE_CHECKING:
-    from openai import OpenAI
+    from openai import AsyncOpenAI
 
 Messages = list[dict[str, str]]
 OK, BUDGET = "ok", "budget"
@@ -135,10 +135,10 @@ class Endpoint:
         self._key = os.environ.get(params.api_key_env) or ""
         self._client = self._connect()
 
-    def _connect(self) -> OpenAI:
-        from openai import OpenAI
+    def _connect(self) -> AsyncOpenAI:
+        from openai import AsyncOpenAI
 
-        from curate.models.judge.transport import make_client
+        from curate.models.judge.transport import BoundedClient
 
         p = self.params
         if not self._key and p.url() is None:
@@ -150,12 +150,12 @@ class Endpoint:
             )
         try:
             # Local servers want no key, but the client wants some text.
-            return OpenAI(
+            return AsyncOpenAI(
                 base_url=p.url(),
                 api_key=self._key or "none",
                 max_retries=p.retries,
                 timeout=p.timeout,
-                http_client=make_client(p.timeout, p.concurrency),
+                http_client=BoundedClient(p.timeout, p.concurrency),
             )
         except Exception as error:  # an address that is none
             raise CurateError(
@@ -165,7 +165,11 @@ class Endpoint:
                 expected="such as http://localhost:8000/v1",
             ) from None
 
-    def ask(self, question: Messages) -> Reply:
+    async def close(self) -> None:
+        """End all connections."""
+        await self._client.close()
+
+    async def ask(self, question: Messages) -> Reply:
         """Return one reply; what cannot be answered, or read, comes back as a status.
 
         Raises:
@@ -174,7 +178,7 @@ class Endpoint:
         import openai
 
         try:
-            return self._reply(question)
+            return await self._reply(question)
         except (
             openai.AuthenticationError,
             openai.PermissionDeniedError,
@@ -214,7 +218,7 @@ class Endpoint:
             text = text.replace(self._key, MASK)
         return mask_text(text)
 
-    def _reply(self, question: Messages) -> Reply:
+    async def _reply(self, question: Messages) -> Reply:
         p = self.params
         body: dict[str, Any] = {"model": p.model, "messages": question}
         if p.temperature is not None:
@@ -222,7 +226,7 @@ class Endpoint:
         if p.reply_tokens is not None:
             body["max_tokens"] = p.reply_tokens
         raw_completions = self._client.chat.completions.with_raw_response
-        raw = raw_completions.create(**body, extra_body=p.request or None)
+        raw = await raw_completions.create(**body, extra_body=p.request or None)
         text, usage = read_reply(raw.http_response.content)
         text = text.replace(self._key, MASK) if self._key else text
         characters = sum(len(message["content"]) for message in question)
