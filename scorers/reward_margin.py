@@ -90,7 +90,7 @@ class RewardMargin(HeldOutScorer[RewardMarginParams]):
         record_learnability(mean, pairs, context)
         calibration = calibrate(select_rows(mean, vote_mask(pairs, context)))
         del mean
-        context.facts["calibration"] = calibration.facts()
+        context.facts["calibration"] = calibration.to_json()
 
         def score_block(block: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
             return {

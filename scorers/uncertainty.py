@@ -59,7 +59,7 @@ class Uncertainty(HeldOutScorer[UncertaintyParams]):
         margins = self.params.train(pairs, context).margins()
         record_learnability(margins.mean(axis=1), pairs, context)
         calibration = calibrate(margins.mean(axis=1)[vote_mask(pairs, context)])
-        context.facts["calibration"] = calibration.facts()
+        context.facts["calibration"] = calibration.to_json()
         p = expit(calibration.scale * margins)
         mean = p.mean(axis=1)
         # entr(p) = -p log p; the second term is the other answer's.

@@ -13,12 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import expit
 
+from curate.auditing.agreement import AnnotatorAgreement
 from curate.auditing.audit_report import AuditReport
+from curate.auditing.biases import LabelBiases
+from curate.auditing.candidates import CandidateDiversity
+from curate.auditing.feedback import UserFeedback
 from curate.auditing.noise import NoiseFindings
+from curate.auditing.structure import PreferenceStructure
 from curate.data.messages import PLACEHOLDERS
 from curate.data.table import PAIR_COLUMNS, messages_series, with_pair_ids
 from curate.models.embed.pair_embeddings import distinct_texts
 from curate.models.text.style import text_style
+from curate.read.inspection import DatasetSummary
 from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Context
 from curate.steps.features import Features
@@ -124,24 +130,47 @@ def context_of(pairs: pl.DataFrame, vectors: dict[str, np.ndarray], dim: int) ->
     return Context().for_pairs(pairs, features)
 
 
+def dataset_summary(**counts: Any) -> DatasetSummary:
+    """The summary of a dataset that holds nothing but what is given."""
+    numbers = dict.fromkeys(
+        (
+            *("rows_read", "rows_rejected", "pairs", "distinct_prompts", "ties", "strengths"),
+            *("identical_answers", "empty_answers", "exact_repeats", "contradicted"),
+        ),
+        0,
+    )
+    lists: dict[str, Any] = {name: [] for name in ("left_out", "notes", "extra_keys")}
+    named: dict[str, Any] = {
+        name: {} for name in ("prompt_turns", "annotators", "sources", "besides_texts")
+    }
+    empty = {
+        "format": "trl",
+        "chosen_is_longer": 0.5,
+        "characters": {},
+        **numbers,
+        **lists,
+        **named,
+    }
+    return DatasetSummary(**(empty | counts))
+
+
 def audit_report(**sections: Any) -> AuditReport:
     """The report of an audit that found nothing but what is given."""
-    counts = {"pairs": 1000, "distinct_prompts": 400, "rows_rejected": 0, "contradicted": 0}
     empty: dict[str, Any] = {
         "versions": {},
         "seed": 0,
         "dataset": None,
         "embedder": {},
-        "data": counts,
+        "data": dataset_summary(pairs=1000, distinct_prompts=400),
         "sampled": None,
         "noise": NoiseFindings(),
-        "agreement": {},
-        "biases": {"preferred_has_more": []},
-        "artefacts": [],
+        "agreement": AnnotatorAgreement(0),
+        "biases": LabelBiases(()),
+        "artefacts": (),
         "style": None,
-        "structure": {},
-        "candidates": {},
-        "feedback": {},
+        "structure": PreferenceStructure(0, 0, 0, None),
+        "candidates": CandidateDiversity(0),
+        "feedback": UserFeedback(),
     }
     return AuditReport(**(empty | sections))
 

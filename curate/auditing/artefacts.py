@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
-from curate.auditing.biases import binomial_share
+from curate.auditing.biases import TraitShare, binomial_share
 from curate.data.hashes import select_in_batches
 from curate.models.heads.out_of_fold import trainable_mask
 from curate.models.text.artefacts import ARTEFACTS, artefact_direction
 
 
-def audit_artefacts(pairs: pl.DataFrame) -> list[dict[str, Any]]:
+def audit_artefacts(pairs: pl.DataFrame) -> tuple[TraitShare, ...]:
     """Return for each artefact the pairs with it in only one answer, and how often that was
     chosen.
     """
@@ -23,4 +21,4 @@ def audit_artefacts(pairs: pl.DataFrame) -> list[dict[str, Any]]:
         sign = signs[kind].to_numpy()
         # An artefact in both answers cannot have decided the label.
         rows.append(binomial_share(kind.replace("_", " "), sign > 0, sign != 0))
-    return rows
+    return tuple(rows)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import Any
 
+from curate.auditing.agreement import AnnotatorAgreement
+from curate.auditing.biases import LabelBiases, TraitShare
+from curate.auditing.candidates import CandidateDiversity
+from curate.auditing.disagreement import LabelKinds
+from curate.auditing.feedback import UserFeedback
+from curate.auditing.gold import GoldRate
 from curate.auditing.noise import NoiseFindings
+from curate.auditing.ranking import RankingAccuracy
+from curate.auditing.structure import PreferenceStructure, PromptLeakage
+from curate.auditing.style import StyleEffects
+from curate.data.json_result import JsonResult
 from curate.models.heads.noise.estimate import NoiseEstimate
+from curate.read.inspection import DatasetSummary
 
-Findings = dict[str, Any]
 
-
-@dataclass(frozen=True)
-class AuditFindings:
+@dataclass(frozen=True, kw_only=True)
+class AuditFindings(JsonResult):
     """What an audit found.
 
     Attributes:
@@ -38,29 +47,28 @@ class AuditFindings:
 
     versions: dict[str, str]
     seed: int
-    dataset: str | None
-    embedder: Findings
-    data: Findings
-    sampled: str | None
+    dataset: str | None = None
+    embedder: dict[str, Any] = field(default_factory=dict)
+    data: DatasetSummary
+    sampled: str | None = None
     noise: NoiseFindings
-    agreement: Findings
-    biases: Findings
-    artefacts: list[Findings]
-    style: Findings | None
-    structure: Findings
-    candidates: Findings
-    feedback: Findings
-    gold: Findings | None = None
-    ranking: Findings | None = None
-    disagreement: Findings | None = None
-    leakage: Findings | None = None
+    agreement: AnnotatorAgreement
+    biases: LabelBiases
+    artefacts: tuple[TraitShare, ...]
+    style: StyleEffects | None
+    structure: PreferenceStructure
+    candidates: CandidateDiversity
+    feedback: UserFeedback
+    gold: GoldRate | None = None
+    ranking: RankingAccuracy | None = None
+    disagreement: LabelKinds | None = None
+    leakage: PromptLeakage | None = None
 
     @property
     def estimate(self) -> NoiseEstimate | None:
         """Return the noise rate, by reviewed pairs if they give one; None if nothing estimates
         it.
         """
-        if self.gold is not None and self.gold["high"] is not None:
-            names = {field.name for field in fields(NoiseEstimate)}
-            return NoiseEstimate(**{k: v for k, v in self.gold.items() if k in names})
+        if self.gold is not None and self.gold.high is not None:
+            return self.gold
         return self.noise.estimate

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from functools import cache
-from typing import Any
-
-from pydantic import TypeAdapter
+from dataclasses import dataclass
 
 from curate.auditing.audit_findings import AuditFindings
 from curate.auditing.sections import AuditTable, audit_sections
 from curate.auditing.verdict import VerdictSentences, audit_verdict
+from curate.data.json_types import JsonObject
 from curate.data.notebook_html import facts_html, table_html
 
 
@@ -29,24 +25,10 @@ class AuditReport(AuditFindings):
         """Return all tables that the command prints."""
         return audit_sections(self)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the report as plain data, which `from_json` reads back."""
-        return {"verdict": self.verdict.to_json()} | asdict(self) | {"noise": self.noise.to_json()}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> AuditReport:
-        """Return the report of what `curate audit` wrote.
-
-        Raises:
-            ValueError: a field is missing or of another type.
-        """
-        return _report_adapter().validate_python(values)
+        return {"verdict": self.verdict.to_json()} | super().to_json()
 
     def _repr_html_(self) -> str:
         tables = (table_html(s.title, s.head, s.rows) for s in self.sections)
         return facts_html(dict(self.verdict.lines)) + "".join(tables)
-
-
-@cache
-def _report_adapter() -> TypeAdapter[AuditReport]:
-    return TypeAdapter(AuditReport)

@@ -15,7 +15,7 @@ from curate.auditing.biases import audit_biases
 from curate.auditing.candidates import audit_candidates
 from curate.auditing.disagreement import audit_disagreement
 from curate.auditing.feedback import audit_feedback
-from curate.auditing.gold import audit_gold
+from curate.auditing.gold import GoldRate, audit_gold
 from curate.auditing.noise import audit_noise, audited_evidence, wrong_label_probability
 from curate.auditing.ranking import audit_ranking
 from curate.auditing.structure import audit_leakage, audit_structure
@@ -100,9 +100,8 @@ def audit_pairs(
     matched = None if reviews is None else _match_verdicts(frame, reviews.verdicts)
     judgements = None if matched is None else label_verdicts(frame, matched.verdicts.frame)
     context = replace(context, evidence=audited_evidence(frame, judgements))
-    findings = _audit_all_pairs(pairs, against)
-    findings |= _audit_sample(frame, context, options)
-    report = AuditReport(versions(), options.seed, dataset, facts, sampled=sampled, **findings)
+    report = _report_without_reviews(pairs, against, frame, context, options)
+    report = replace(report, dataset=dataset, embedder=facts, sampled=sampled)
     if reviews is not None and matched is not None:
         report = replace(report, gold=_audit_verdicts(frame, context, reviews, matched))
     if options.model is not None:
@@ -112,6 +111,32 @@ def audit_pairs(
     return report
 
 
+def _report_without_reviews(
+    pairs: Pairs,
+    against: Pairs | None,
+    sample: pl.DataFrame,
+    context: Context,
+    options: AuditOptions,
+) -> AuditReport:
+    """Return what counts of all pairs and models of the sampled prompts say."""
+    # Counts are cheap and exact on all pairs; models see only the sample.
+    return AuditReport(
+        versions=versions(),
+        seed=options.seed,
+        data=inspect_pairs(pairs),
+        noise=audit_noise(sample, context),
+        agreement=audit_agreement(pairs.frame),
+        biases=audit_biases(sample),
+        artefacts=audit_artefacts(sample),
+        style=audit_style(sample, context, options.style_columns),
+        structure=audit_structure(pairs.frame),
+        candidates=audit_candidates(sample, context),
+        feedback=audit_feedback(sample),
+        disagreement=audit_disagreement(sample, context) if options.disagreement else None,
+        leakage=None if against is None else audit_leakage(pairs.frame, against.frame),
+    )
+
+
 def _embedded_context(
     frame: pl.DataFrame, folders: tuple[Path, ...], options: AuditOptions, progress: Progress
 ) -> tuple[Context, dict[str, Any]]:
@@ -119,30 +144,6 @@ def _embedded_context(
     features, facts = embed_frame(frame, options.embedder, options.store, progress, media=folders)
     context = standalone_context(options.embedder, options.store, options.seed, progress)
     return context.for_pairs(frame, features), facts
-
-
-def _audit_all_pairs(pairs: Pairs, against: Pairs | None) -> dict[str, Any]:
-    """Return the findings that rest on all pairs."""
-    # Counts are cheap and exact on all pairs; models see only the sample.
-    return {
-        "data": inspect_pairs(pairs),
-        "agreement": audit_agreement(pairs.frame),
-        "structure": audit_structure(pairs.frame),
-        "leakage": None if against is None else audit_leakage(pairs.frame, against.frame),
-    }
-
-
-def _audit_sample(sample: pl.DataFrame, context: Context, options: AuditOptions) -> dict[str, Any]:
-    """Return the findings that rest on the sampled prompts."""
-    return {
-        "noise": audit_noise(sample, context),
-        "biases": audit_biases(sample),
-        "artefacts": audit_artefacts(sample),
-        "style": audit_style(sample, context, options.style_columns),
-        "candidates": audit_candidates(sample, context),
-        "feedback": audit_feedback(sample),
-        "disagreement": audit_disagreement(sample, context) if options.disagreement else None,
-    }
 
 
 @dataclass(frozen=True)
@@ -163,13 +164,13 @@ def _match_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame | GoldConfig) ->
 
 def _audit_verdicts(
     pairs: pl.DataFrame, context: Context, reviews: Reviews, matched: _MatchedReviews
-) -> dict[str, Any]:
+) -> GoldRate:
     """Return the rate of wrong labels by the verdicts, with warnings on verdicts."""
     # Predictions narrow the interval of the reviewed pairs (`estimate_gold_rate`).
     predicted = wrong_label_probability(pairs, context)
     verdicts = matched.verdicts
     rate = audit_gold(pairs, predicted, verdicts.frame, reviews.sample, reviews.resume)
-    return rate | {"warnings": [*matched.warnings, *verdicts.warnings()]}
+    return replace(rate, warnings=(*matched.warnings, *verdicts.warnings()))
 
 
 def _right_label_share(report: AuditReport) -> float | None:

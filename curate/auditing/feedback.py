@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import polars as pl
 
 from curate.data.hashes import prompt_keys
+from curate.data.json_result import JsonResult
+from curate.data.json_types import JsonObject
 from curate.models.text.feedback import DSAT, SAT, feedback_signals
 
 _MIN_MESSAGES = 3
 """Messages of a prompt in which a user can have spoken of an answer."""
 
 
-def audit_feedback(pairs: pl.DataFrame) -> dict[str, Any]:
+@dataclass(frozen=True)
+class UserFeedback(JsonResult):
+    """Shares of the distinct conversations in which a user shows (dis)satisfaction.
+
+    Attributes:
+        conversations: prompts that hold an earlier answer.
+        with_sat: share with satisfaction.
+        with_dsat: share with dissatisfaction.
+        with_either: share with either.
+    """
+
+    conversations: int = 0
+    with_sat: float = 0.0
+    with_dsat: float = 0.0
+    with_either: float = 0.0
+
+    def to_json(self) -> JsonObject:
+        """Return the counts as plain data; nothing where no prompt holds an answer."""
+        return super().to_json() if self.conversations else {}
+
+
+def audit_feedback(pairs: pl.DataFrame) -> UserFeedback:
     """Return the share of the distinct conversations in which a user shows (dis)satisfaction, by
     patterns.
 
-    Patterns miss paraphrases: shares are lower bounds. {} where no prompt holds an answer.
+    Patterns miss paraphrases: shares are lower bounds.
     """
     several = pairs.filter(pl.col("prompt").list.len() >= _MIN_MESSAGES)
     if several.is_empty():
-        return {}
+        return UserFeedback()
     several = several.filter(prompt_keys(several).is_first_distinct())
     turns = several.select("prompt").with_row_index("n").explode("prompt").unnest("prompt")
     before = pl.col("role").shift(1).over("n")
@@ -31,10 +54,7 @@ def audit_feedback(pairs: pl.DataFrame) -> dict[str, Any]:
     kinds = reactions.select("n").with_columns(
         pl.Series("kind", [s.kind if s else None for s in signal_kinds], dtype=pl.String)
     )
-    shares = {
-        f"with_{kind.lower()}": kinds.filter(pl.col("kind") == kind)["n"].n_unique() / len(several)
-        for kind in (SAT, DSAT)
-    }
-    either = kinds.drop_nulls("kind")["n"].n_unique() / len(several)
-    named = {name: round(share, 4) for name, share in {**shares, "with_either": either}.items()}
-    return {"conversations": len(several), **named}
+    kinds = kinds.drop_nulls("kind")
+    sat, dsat = (kinds.filter(pl.col("kind") == kind)["n"].n_unique() for kind in (SAT, DSAT))
+    counts = (sat, dsat, kinds["n"].n_unique())
+    return UserFeedback(len(several), *(round(count / len(several), 4) for count in counts))

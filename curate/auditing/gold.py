@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 from scipy.special import expit, logit
 from scipy.stats import beta, t
 
+from curate.data.json_types import JsonObject
 from curate.errors import CurateError
 from curate.models.heads.noise.estimate import NoiseEstimate
 
@@ -29,6 +31,32 @@ _MIN_WRONG_AND_RIGHT = 10
 _MIN_VERDICTS = 10
 """Verdicts below which no rate is reported: of nine right labels the interval ends above 33 %."""
 _WRONG_SHARE = {"keep": 0.0, "flip": 1.0, "tie": 0.5}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoldRate(NoiseEstimate):
+    """The share of wrong labels by reviewed pairs, and how far the review went.
+
+    Attributes:
+        judged_pairs: reviewed pairs with a verdict on their label.
+        sample_size: pairs of the sample; None without a sample.
+        resume: the command that continues the review; None where it is complete.
+        labelled_pairs: pairs that have a label.
+        verdicts_without_a_vote: reviewed pairs that were skipped or are unusable.
+        warnings: what the user should know of the verdicts.
+    """
+
+    judged_pairs: Annotated[int, Field(validation_alias="judged")]
+    sample_size: Annotated[int | None, Field(validation_alias="drawn")]
+    resume: str | None
+    labelled_pairs: Annotated[int, Field(validation_alias="of")]
+    verdicts_without_a_vote: int
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> JsonObject:
+        """Return the rate as plain data, under the keys of audit.json."""
+        keys = {"judged_pairs": "judged", "sample_size": "drawn", "labelled_pairs": "of"}
+        return {keys.get(name, name): value for name, value in super().to_json().items()}
 
 
 @dataclass(frozen=True)
@@ -147,9 +175,8 @@ def audit_gold(
     verdicts: pl.DataFrame,
     sample: pl.DataFrame | None = None,
     resume: str = "curate review DRAWN",
-) -> dict[str, Any]:
-    """Return the rate by reviewed pairs, as plain data; no rate if they are not a random
-    sample.
+) -> GoldRate:
+    """Return the rate by reviewed pairs; no rate if they are not a random sample.
 
     Pairs reviewed in the order of the draw are a random sample, however many there are. Pairs
     reviewed in another order are not: which of them have a verdict may depend on their labels.
@@ -173,13 +200,14 @@ def audit_gold(
     rate = NoiseEstimate(None, None, None, f"no rate: {problem}")
     if problem is None:
         rate = _rate_with_notes(frame, coverage, verdicts, has_sample)
-    return rate.to_json() | {
-        "judged": coverage.votes,
-        "drawn": coverage.size if has_sample else None,
-        "resume": resume if has_sample and coverage.reviewed < coverage.size else None,
-        "of": len(frame),
-        "verdicts_without_a_vote": coverage.reviewed - coverage.votes,
-    }
+    return GoldRate(
+        **vars(rate),
+        judged_pairs=coverage.votes,
+        sample_size=coverage.size if has_sample else None,
+        resume=resume if has_sample and coverage.reviewed < coverage.size else None,
+        labelled_pairs=len(frame),
+        verdicts_without_a_vote=coverage.reviewed - coverage.votes,
+    )
 
 
 def _rate_with_notes(

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from curate.data.file_margins import file_scores
+from curate.data.json_result import JsonResult
+from curate.data.json_types import JsonObject
 from curate.data.table import dense_ranks
-from curate.models.heads.noise.calibration import Calibration, calibrate, reliability_curve
+from curate.models.heads.noise.calibration import (
+    Calibration,
+    ReliabilityBin,
+    calibrate,
+    reliability_curve,
+)
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.models.heads.noise.learnability import LearnabilityTest
 from curate.models.heads.noise.pair_agreement import PairAgreement, pair_agreement
@@ -34,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class GroupAgreement:
+class GroupAgreement(JsonResult):
     """How far held-out heads side with the labels of one annotator or source.
 
     Attributes:
@@ -45,16 +52,20 @@ class GroupAgreement:
     name: str
     agreement: PairAgreement
 
+    def to_json(self) -> JsonObject:
+        """Return the numbers as plain data."""
+        return {"name": self.name, "agreement": asdict(self.agreement)}
+
 
 @dataclass(frozen=True)
-class NoiseFindings:
+class NoiseFindings(JsonResult):
     """What is known of the labels' noise before anything is filtered.
 
     Attributes:
         problem: why heads say nothing; None where they learn from the labels.
         learnt: how far held-out heads agree with the labels; None without enough prompts.
         calibration: calibration of the probe models.
-        reliability_curve: its points, as plain data.
+        reliability_curve: its points.
         estimate: the noise rate by votes or heads, with its assumption.
         evidence: accuracy of each source of evidence.
         by_annotator: agreement of the heads, the lowest first.
@@ -64,17 +75,17 @@ class NoiseFindings:
     problem: str | None = None
     learnt: LearnabilityTest | None = None
     calibration: Calibration | None = None
-    reliability_curve: tuple[dict[str, float], ...] = ()
+    reliability_curve: tuple[ReliabilityBin, ...] = ()
     estimate: NoiseEstimate | None = None
     evidence: tuple[SourceAccuracy, ...] = ()
     by_annotator: tuple[GroupAgreement, ...] = ()
     by_source: tuple[GroupAgreement, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the findings as plain data."""
-        learnt = None if self.learnt is None else self.learnt.facts()
-        evidence = [source.to_json() for source in self.evidence]
-        return asdict(self) | {"learnt": learnt, "evidence": evidence}
+        # The calibration in full: a manifest holds it rounded.
+        calibration = None if self.calibration is None else asdict(self.calibration)
+        return super().to_json() | {"calibration": calibration}
 
 
 def audit_noise(pairs: pl.DataFrame, context: Context) -> NoiseFindings:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from curate.auditing.agreement import AnnotatorAgreement
     from curate.auditing.audit_findings import AuditFindings
+    from curate.auditing.biases import LabelBiases, TraitShare
+    from curate.auditing.candidates import CandidateDiversity
+    from curate.auditing.disagreement import LabelKinds
+    from curate.auditing.feedback import UserFeedback
     from curate.auditing.noise import NoiseFindings
+    from curate.auditing.ranking import RankedShare, RankingAccuracy
+    from curate.auditing.style import StyleEffects
+    from curate.data.json_result import JsonResult
 
 # Rows of a table on the page; all rows are in the JSON.
 MOST_ROWS = 50
@@ -46,7 +54,7 @@ def audit_sections(findings: AuditFindings) -> list[AuditTable]:
         _feedback_table(findings.feedback),
         _ranking_table(findings.ranking),
         _structure_table("Structure", findings.structure),
-        _structure_table("Prompts shared with the other dataset", findings.leakage or {}),
+        _structure_table("Prompts shared with the other dataset", findings.leakage),
     ]
     return [table for table in tables if table is not None and table.rows]
 
@@ -82,91 +90,82 @@ def _probe_agreement_tables(noise: NoiseFindings) -> Iterable[AuditTable]:
         yield AuditTable(f"By {name}", rows[:MOST_ROWS], head)
 
 
-def _share_rows(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+def _share_rows(shares: Iterable[TraitShare]) -> list[tuple[str, ...]]:
     return [
-        (
-            row["trait"],
-            f"{row['share']:.1%}",
-            f"{row['low']:.1%} - {row['high']:.1%}",
-            f"{row['pairs']:,}",
-        )
-        for row in rows
-        if row["share"] is not None
+        (row.trait, f"{row.share:.1%}", f"{row.low:.1%} - {row.high:.1%}", f"{row.pairs:,}")
+        for row in shares
+        if row.share is not None
     ]
 
 
-def _bias_table(biases: dict[str, Any]) -> AuditTable:
-    rows = [*biases["preferred_has_more"], *([biases["position"]] if "position" in biases else [])]
+def _bias_table(biases: LabelBiases) -> AuditTable:
     head = ("trait", "share", "95 % interval", "pairs")
-    return AuditTable("Traits that predict the preferred answer", _share_rows(rows), head)
+    return AuditTable("Traits that predict the preferred answer", _share_rows(biases.traits), head)
 
 
-def _artefact_table(rows: list[dict[str, Any]]) -> AuditTable:
+def _artefact_table(shares: Iterable[TraitShare]) -> AuditTable:
     """Return the table of artefacts in only one of the two answers; only those that occur."""
     head = ("artefact", "chosen", "95 % interval", "pairs")
-    return AuditTable(
-        "Artefacts in only one of the two answers",
-        _share_rows([row for row in rows if row["pairs"]]),
-        head,
-    )
+    rows = _share_rows(row for row in shares if row.pairs)
+    return AuditTable("Artefacts in only one of the two answers", rows, head)
 
 
-def _style_table(style: dict[str, Any] | None) -> AuditTable | None:
-    if not style:
+def _style_table(style: StyleEffects | None) -> AuditTable | None:
+    if style is None:
         return None
     rows = [
-        (r["trait"], f"{r['coefficient']:+.2f}", f"{r['low']:+.2f} to {r['high']:+.2f}")
-        for r in style["coefficients"]
+        (effect.trait, f"{effect.coefficient:+.2f}", f"{effect.low:+.2f} to {effect.high:+.2f}")
+        for effect in style.coefficients
     ]
     note = (
-        f"Style features explain {style['explained']:.3f} bits per held-out vote; length alone "
-        f"explains {style['explained_by_length']:.3f}."
+        f"Style features explain {style.explained:.3f} bits per held-out vote; length alone "
+        f"explains {style.explained_by_length:.3f}."
     )
     head = ("effect of +1 SD", "log odds", "95 %")
     return AuditTable("Style: effects of all traits, fitted jointly", rows, head, note)
 
 
-def _agreement_table(agreement: dict[str, Any]) -> AuditTable | None:
-    if "krippendorff_alpha" not in agreement:
+def _agreement_table(agreement: AnnotatorAgreement) -> AuditTable | None:
+    if agreement.krippendorff_alpha is None:
         return None
     rows = [
-        ("pairs with several votes", f"{agreement['pairs_with_several_votes']:,}"),
-        ("unanimous", f"{agreement['unanimous']:.1%}"),
-        ("Krippendorff's alpha", f"{agreement['krippendorff_alpha']:.3f}"),
-        ("votes against the Dawid-Skene consensus", f"{agreement['consensus_contradicts']:.1%}"),
+        ("pairs with several votes", f"{agreement.pairs_with_several_votes:,}"),
+        ("unanimous", f"{agreement.unanimous:.1%}"),
+        ("Krippendorff's alpha", f"{agreement.krippendorff_alpha:.3f}"),
+        ("votes against the Dawid-Skene consensus", f"{agreement.consensus_contradicts:.1%}"),
     ]
     return AuditTable("Agreement of annotators", rows)
 
 
-def _annotator_table(agreement: dict[str, Any]) -> AuditTable | None:
+def _annotator_table(agreement: AnnotatorAgreement) -> AuditTable | None:
     """Return votes of each annotator that the consensus contradicts."""
     rows = [
-        (str(row["worker"]), f"{row['votes']:,}", f"{row['contradicted']:.1%}")
-        for row in agreement.get("by_annotator", [])
+        (row.worker, f"{row.votes:,}", f"{row.contradicted:.1%}")
+        for row in agreement.by_annotator or ()
     ]
     head = ("annotator", "votes", "against the consensus")
     return AuditTable("Annotators against the consensus", rows[:MOST_ROWS], head)
 
 
-def _disagreement_table(findings: dict[str, Any] | None) -> AuditTable | None:
+def _disagreement_table(kinds: LabelKinds | None) -> AuditTable | None:
     """Return the table of shares of flips, tastes and cycles, and of groups of annotators."""
-    if not findings or "shares" not in findings:
+    if kinds is None or kinds.shares is None:
         return None
-    rows = [(kind, f"{share:.1%}") for kind, share in findings["shares"].items()]
-    if findings.get("annotators", 0) > 1:
-        sizes = ", ".join(f"{size:.0%}" for size in findings["sizes"])
+    rows = [(kind, f"{share:.1%}") for kind, share in kinds.shares.items()]
+    if (kinds.annotators or 0) > 1:
+        sizes = ", ".join(f"{size:.0%}" for size in kinds.sizes or ())
         rows.append(("groups of annotators", sizes))
-    return AuditTable("Kinds of labels", rows, note=" ".join(findings.get("warnings", [])))
+    return AuditTable("Kinds of labels", rows, note=" ".join(kinds.warnings or ()))
 
 
-def _feedback_table(findings: dict[str, Any] | None) -> AuditTable | None:
+def _feedback_table(feedback: UserFeedback) -> AuditTable | None:
     """Return what users say of answers in the middle of prompts."""
-    if not findings:
+    if not feedback.conversations:
         return None
     rows = [
-        ("conversations with an earlier answer in the prompt", f"{findings['conversations']:,}"),
-        ("with satisfaction", f"{findings['with_sat']:.1%}"),
-        ("with dissatisfaction", f"{findings['with_dsat']:.1%}"),
+        ("conversations with an earlier answer in the prompt", f"{feedback.conversations:,}"),
+        ("with satisfaction", f"{feedback.with_sat:.1%}"),
+        ("with dissatisfaction", f"{feedback.with_dsat:.1%}"),
     ]
     note = (
         "Found by patterns, which miss paraphrases; 'curate derive --from feedback' turns it into "
@@ -175,70 +174,69 @@ def _feedback_table(findings: dict[str, Any] | None) -> AuditTable | None:
     return AuditTable("Feedback in conversations", rows, note=note)
 
 
-def _candidate_tables(findings: dict[str, Any]) -> Iterable[AuditTable]:
+def _candidate_tables(diversity: CandidateDiversity) -> Iterable[AuditTable]:
     """Return how much choice there was, and disagreement by how far answers are apart."""
     # Without a prompt of two answers there was no choice to speak of.
-    if not findings.get("comparisons"):
+    if not diversity.comparisons:
         return
     rows = [
-        ("answers per prompt", f"{findings['answers_per_prompt']:.2f}"),
-        ("mean distance of compared answers (1 - cosine)", f"{findings['mean_distance']:.3f}"),
-        ("nearly identical (cosine 0.95 and above)", f"{findings['nearly_alike']:.1%}"),
+        ("answers per prompt", f"{diversity.answers_per_prompt:.2f}"),
+        ("mean distance of compared answers (1 - cosine)", f"{diversity.mean_distance:.3f}"),
+        ("nearly identical (cosine 0.95 and above)", f"{diversity.nearly_alike:.1%}"),
     ]
-    if findings["relative_diversity"] is not None:
-        diversity = f"{findings['relative_diversity']:.2f}"
-        rows.append(("relative to answers to different prompts", diversity))
+    if diversity.relative_diversity is not None:
+        relative = f"{diversity.relative_diversity:.2f}"
+        rows.append(("relative to answers to different prompts", relative))
     yield AuditTable("Diversity of the compared answers", rows)
-    if findings.get("spearman") is None:
+    if diversity.spearman is None:
         return
     thirds = [
         (
-            f"{third['distance'][0]:.2f} to {third['distance'][1]:.2f}",
-            f"{third['pairs']:,}",
-            f"{third['disagreement']:.1%}",
+            f"{third.distance[0]:.2f} to {third.distance[1]:.2f}",
+            f"{third.pairs:,}",
+            f"{third.disagreement:.1%}",
         )
-        for third in findings["by_distance"]
+        for third in diversity.by_distance
     ]
     note = (
-        f"Two votes on a pair differ in {findings['disagreement']:.1%}; Spearman's correlation "
-        f"with distance {findings['spearman']:+.2f} (p = {findings['p_value']:.2g})."
+        f"Two votes on a pair differ in {diversity.disagreement:.1%}; Spearman's correlation "
+        f"with distance {diversity.spearman:+.2f} (p = {diversity.p_value:.2g})."
     )
     head = ("distance", "pairs", "votes differ")
     yield AuditTable("Disagreement by distance between the answers", thirds, head, note)
 
 
-def _ranking_table(findings: dict[str, Any] | None) -> AuditTable | None:
-    if not findings:
+def _ranking_table(ranking: RankingAccuracy | None) -> AuditTable | None:
+    if ranking is None:
         return None
-    title = f"{findings['model']} ranks as the labels do"
-    if "problem" in findings:
-        return AuditTable(title, [("not measured", str(findings["problem"]))])
-    names = {"by_sum": "log-probability", "by_token": "log-probability per token"}
-    if "idealised" in findings:
-        ideal = findings["idealised"]
-        names["idealised"] = (
-            f"optimum of DPO (beta {ideal['beta']:g}, labels right {ideal['reliability']:.1%})"
-        )
-    rows = [
-        (
-            name,
-            f"{findings[key]['share']:.1%}",
-            f"{findings[key]['low']:.1%} - {findings[key]['high']:.1%}",
-        )
-        for key, name in names.items()
+    title = f"{ranking.model} ranks as the labels do"
+    if ranking.problem is not None:
+        return AuditTable(title, [("not measured", ranking.problem)])
+    named: list[tuple[str, RankedShare | None]] = [
+        ("log-probability", ranking.by_sum),
+        ("log-probability per token", ranking.by_token),
     ]
-    if "idealised" not in findings:
+    if (ideal := ranking.idealised) is not None:
+        name = f"optimum of DPO (beta {ideal.beta:g}, labels right {ideal.reliability:.1%})"
+        named.append((name, ideal))
+    rows = [
+        (name, f"{ranked.share:.1%}", f"{ranked.low:.1%} - {ranked.high:.1%}")
+        for name, ranked in named
+        if ranked is not None
+    ]
+    if ideal is None:
         rows.append(("optimum of DPO", "-", "needs the share of wrong labels: review some pairs"))
     return AuditTable(title, rows, ("by", "share", "95 % interval"))
 
 
-def _structure_table(title: str, rows: dict[str, Any]) -> AuditTable:
-    return AuditTable(
-        title, [(name.replace("_", " "), _format_number(v)) for name, v in rows.items()]
-    )
+def _structure_table(title: str, findings: JsonResult | None) -> AuditTable | None:
+    if findings is None:
+        return None
+    rows = [(name.replace("_", " "), _format_number(v)) for name, v in findings.to_json().items()]
+    return AuditTable(title, rows)
 
 
-def _format_number(value: float | None) -> str:
+def _format_number(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else f"{value:,}"

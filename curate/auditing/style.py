@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from curate.data.hashes import select_in_batches
 from curate.data.json_fields import SLOT_KEY, extra_value
+from curate.data.json_result import JsonResult
 from curate.models.heads.folds import group_folds
 from curate.models.heads.out_of_fold import vote_mask
 from curate.models.heads.regression import (
@@ -29,9 +31,45 @@ _FOLDS = 5
 _MIN_VOTES = 100
 
 
+@dataclass(frozen=True)
+class StyleEffect(JsonResult):
+    """What a standard deviation more of a trait does to the vote, the other traits held fixed.
+
+    Attributes:
+        trait: name of the trait.
+        coefficient: change of the log odds, in nats.
+        low: lower end of its 95 % interval.
+        high: upper end.
+        p_value: two-sided p value that it is 0.
+    """
+
+    trait: str
+    coefficient: float
+    low: float
+    high: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class StyleEffects(JsonResult):
+    """How far style moves the vote.
+
+    Attributes:
+        pairs: votes that are explained.
+        explained: share of a bit that style explains of a held-out vote.
+        explained_by_length: share that length alone explains.
+        coefficients: the effect of each trait.
+    """
+
+    pairs: int
+    explained: float
+    explained_by_length: float
+    coefficients: tuple[StyleEffect, ...]
+
+
 def audit_style(
     pairs: pl.DataFrame, context: Context, columns: tuple[str, ...] = ()
-) -> dict[str, Any] | None:
+) -> StyleEffects | None:
     """Return the coefficients of differences of style, together, and how much of the vote they
     explain.
 
@@ -62,12 +100,12 @@ def audit_style(
     fit = fit_vote_regression(differences, groups)
     # Folds by prompt: answers to one prompt share a style that would leak into held-out pairs.
     folds = group_folds(groups, _FOLDS, context.step_seed("style"))
-    return {
-        "pairs": int(is_voted.sum()),
-        "explained": explained_bits(held_out_log_odds(differences, groups, folds)),
-        "explained_by_length": explained_bits(held_out_log_odds(differences[:, :1], groups, folds)),
-        "coefficients": [{"trait": name} | fit.row(i) for i, name in enumerate(names)],
-    }
+    return StyleEffects(
+        int(is_voted.sum()),
+        explained_bits(held_out_log_odds(differences, groups, folds)),
+        explained_bits(held_out_log_odds(differences[:, :1], groups, folds)),
+        tuple(StyleEffect(name, **fit.row(i)) for i, name in enumerate(names)),
+    )
 
 
 def _style_differences(

@@ -6,12 +6,13 @@ A count is certain. A rate is an estimate: it is shown with its assumption, neve
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from curate.steps.next_steps import next_step_by_judging
 
 if TYPE_CHECKING:
     from curate.auditing.audit_findings import AuditFindings
+    from curate.auditing.biases import LabelBiases
 
 _MIN_LEANING = 0.1
 """Distance from one half beyond which a trait of the preferred answer is worth a sentence."""
@@ -63,11 +64,11 @@ def audit_verdict(findings: AuditFindings) -> VerdictSentences:
 
 def _audit_counts(findings: AuditFindings) -> str:
     data = findings.data
-    sentences = [f"{data['pairs']:,} pairs over {data['distinct_prompts']:,} prompts"]
-    if data["rows_rejected"]:
-        sentences.append(f"{data['rows_rejected']:,} rows skipped")
-    if data["contradicted"]:
-        sentences.append(f"{data['contradicted']:,} labels contradict another label")
+    sentences = [f"{data.pairs:,} pairs over {data.distinct_prompts:,} prompts"]
+    if data.rows_rejected:
+        sentences.append(f"{data.rows_rejected:,} rows skipped")
+    if data.contradicted:
+        sentences.append(f"{data.contradicted:,} labels contradict another label")
     sentences += _strongest_bias(findings.biases)
     return "; ".join(sentences) + "."
 
@@ -80,19 +81,24 @@ def _audit_estimates(findings: AuditFindings) -> str:
     return f"Wrong labels: {estimate.text}.{sampled}"
 
 
-def _strongest_bias(biases: dict[str, Any]) -> list[str]:
+def _strongest_bias(biases: LabelBiases) -> list[str]:
     """Return the trait that the preferred answer has most often more or less of."""
-    rows = [*biases["preferred_has_more"], *([biases["position"]] if "position" in biases else [])]
-    measured = [row for row in rows if row["share"] is not None]
     # By the interval, not the share: a trait of ten pairs would lead every report.
-    clear = [r for r in measured if r["low"] > 0.5 + _MIN_LEANING or r["high"] < 0.5 - _MIN_LEANING]
+    clear = [
+        (abs(row.share - 0.5), row)
+        for row in biases.traits
+        if row.share is not None
+        and row.low is not None
+        and row.high is not None
+        and (row.low > 0.5 + _MIN_LEANING or row.high < 0.5 - _MIN_LEANING)
+    ]
     if not clear:
         return []
-    top: dict[str, Any] = max(clear, key=lambda row: abs(float(row["share"]) - 0.5))
-    count = f"{top['share']:.0%} of {top['pairs']:,} pairs"
-    if top is biases.get("position"):
+    _, top = max(clear, key=lambda leaning: leaning[0])
+    count = f"{top.share:.0%} of {top.pairs:,} pairs"
+    if top is biases.position:
         return [f"the first slot wins in {count}"]
-    trait = top["trait"].removeprefix("log ")
+    trait = top.trait.removeprefix("log ")
     return [f"the preferred answer has more of '{trait}' in {count}"]
 
 

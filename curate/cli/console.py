@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from curate.errors import CurateError
     from curate.pipeline.plan import PipelinePlan
     from curate.pipeline.result import Result
+    from curate.read.inspection import DatasetSummary
     from curate.write.manifest import SourceSummary
 
 out = SafeConsole()
@@ -151,18 +152,18 @@ def _column_names(columns: Any) -> str:
     return "\n".join(column.name for column in columns)
 
 
-def show_facts(facts: dict[str, Any]) -> None:
+def show_summary(summary: DatasetSummary) -> None:
     """Print the findings of `curate inspect`."""
     table = Table(show_header=False)
     table.add_column("fact")
     table.add_column("value", overflow="fold")
-    for name, value in facts.items():
+    for name, value in summary.to_json().items():
         if name != "characters":
             table.add_row(name.replace("_", " "), escape(_format_value(value)))
     out.print(table)
     lengths = Table(title="Length in characters", title_justify="left")
     lengths.add_column("")
-    rows = facts["characters"]
+    rows = summary.characters
     for quantile in rows["prompt"]:
         lengths.add_column(quantile, justify="right")
     for column, quantiles in rows.items():
@@ -188,7 +189,7 @@ def show_pair(texts: dict[str, str]) -> None:
     out.print(table)
 
 
-def _format_value(value: Any) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k}: {v:,}" for k, v in value.items()) or "none"
     if isinstance(value, list):

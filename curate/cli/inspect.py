@@ -21,7 +21,7 @@ def inspect(
     as_json: Json = False,
 ) -> None:
     """Show what a dataset contains, and how its first pair was read."""
-    from curate.cli.console import show_facts, show_pair
+    from curate.cli.console import show_pair, show_summary
     from curate.cli.progress import console_progress
     from curate.cli.safe import json_text
     from curate.read.inspection import first_pair, inspect_pairs
@@ -30,9 +30,9 @@ def inspect(
     with TemporaryDirectory() as scratch:
         with console_progress() as progress:
             pairs = dataset.read(progress, Path(scratch))
-        facts, first = inspect_pairs(pairs), first_pair(pairs)
+        summary, first = inspect_pairs(pairs), first_pair(pairs)
     if as_json:
-        typer.echo(json_text(facts | {"first_pair": first}))
+        typer.echo(json_text(summary.to_json() | {"first_pair": first}))
         return
-    show_facts(facts)
+    show_summary(summary)
     show_pair(first)

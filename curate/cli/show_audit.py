@@ -9,7 +9,7 @@ from rich.text import Text
 
 from curate.auditing.audit_report import AuditReport
 from curate.auditing.sections import AuditTable
-from curate.cli.console import out, show_facts, show_verdict, show_warnings
+from curate.cli.console import out, show_summary, show_verdict, show_warnings
 from curate.models.embed.notes import embedding_notes
 
 _MAX_ROWS = 20
@@ -21,7 +21,7 @@ def show_audit(report: AuditReport) -> None:
     show_verdict(report.verdict)
     show_warnings(embedding_notes(report.embedder))
     _show_noise(report)
-    show_facts(report.data)
+    show_summary(report.data)
     for section in report.sections:
         out.print(_section_table(section))
         if section.note:
@@ -31,9 +31,9 @@ def show_audit(report: AuditReport) -> None:
 def _show_noise(report: AuditReport) -> None:
     noise, gold = report.noise, report.gold
     if gold is not None:
-        show_warnings(gold["warnings"])
-        if gold["high"] is None:
-            show_warnings([f"reviewed pairs: {gold['text']}"])
+        show_warnings(list(gold.warnings))
+        if gold.high is None:
+            show_warnings([f"reviewed pairs: {gold.text}"])
         elif noise.estimate is not None:
             # The summary already has the rate from reviewed pairs.
             out.print(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from curate.data.attachments import MEDIA_COLUMNS, TEXT_ATTACHMENTS
 from curate.data.content_kinds import count_content_kinds
 from curate.data.duplicates import duplicate_flags
 from curate.data.hashes import same_answers, select_in_batches
+from curate.data.json_result import JsonResult
 from curate.data.table import messages_text
 from curate.read.notes import rejected_rows_note
 from curate.read.pairs import Pairs
@@ -22,8 +24,57 @@ _TEXTS = ("prompt", "chosen", "rejected")
 _SAMPLE_ROWS = 1000
 
 
-def inspect_pairs(pairs: Pairs) -> dict[str, Any]:
-    """Return facts about a dataset as plain data: format, rows, turns, lengths, ties, ..."""
+@dataclass(frozen=True)
+class DatasetSummary(JsonResult):
+    """What a dataset holds before anything is done to it.
+
+    Attributes:
+        format: format of the data.
+        rows_read: rows that were read.
+        rows_rejected: rows that hold no pair.
+        left_out: a sentence on these rows, if there are any.
+        notes: what the user should know of how the data were read.
+        pairs: pairs that were read.
+        distinct_prompts: distinct prompts among them.
+        ties: pairs without a preferred answer.
+        identical_answers: pairs of the same two texts.
+        empty_answers: answers without text.
+        exact_repeats: pairs that are there several times.
+        contradicted: pairs on which another label says the opposite.
+        chosen_is_longer: share of pairs whose preferred answer is longer.
+        prompt_turns: pairs by the number of turns of their prompt.
+        annotators: pairs by annotator, the most frequent ones.
+        sources: pairs by source, likewise.
+        strengths: pairs with a strength of preference.
+        besides_texts: pairs with media, tools and the like.
+        characters: quantiles of the lengths of prompt, chosen and rejected.
+        extra_keys: keys of `extra`.
+    """
+
+    format: str
+    rows_read: int
+    rows_rejected: int
+    left_out: list[str]
+    notes: list[str]
+    pairs: int
+    distinct_prompts: int
+    ties: int
+    identical_answers: int
+    empty_answers: int
+    exact_repeats: int
+    contradicted: int
+    chosen_is_longer: float
+    prompt_turns: dict[str, int]
+    annotators: dict[str, int]
+    sources: dict[str, int]
+    strengths: int
+    besides_texts: dict[str, int]
+    characters: dict[str, dict[str, int]]
+    extra_keys: list[str]
+
+
+def inspect_pairs(pairs: Pairs) -> DatasetSummary:
+    """Return counts of a dataset: format, rows, turns, lengths, ties, ..."""
     frame = pairs.frame
     flags = duplicate_flags(frame)
     # The texts themselves are never held: of a million pairs they are gigabytes.
@@ -36,28 +87,28 @@ def inspect_pairs(pairs: Pairs) -> dict[str, Any]:
     )
     lengths = measured.select(_TEXTS)
     longer = int((lengths["chosen"] > lengths["rejected"]).sum())
-    return {
-        "format": pairs.format,
-        "rows_read": pairs.rows_read,
-        "rows_rejected": len(pairs.rejected),
-        "left_out": rejected_rows_note(len(pairs.rejected), pairs.rejected),
-        "notes": list(pairs.notes),
-        "pairs": len(frame),
-        "distinct_prompts": measured["key"].n_unique(),
-        "ties": int(frame["is_tie"].sum()),
-        "identical_answers": int(same_answers(frame).sum()),
-        "empty_answers": sum(int((lengths[c] == 0).sum()) for c in ("chosen", "rejected")),
-        "exact_repeats": int(flags["exact"].sum()),
-        "contradicted": int(flags["contradicted"].sum()),
-        "chosen_is_longer": longer / max(len(frame), 1),
-        "prompt_turns": _count_values(measured["turns"]),
-        "annotators": _count_values(frame["annotator"]),
-        "sources": _count_values(frame["source"]),
-        "strengths": int(frame["strength"].is_not_null().sum()),
-        "besides_texts": dict(count_content_kinds(frame)),
-        "characters": {c: _length_quantiles(lengths[c]) for c in lengths.columns},
-        "extra_keys": _keys_of_extra(frame["extra"]),
-    }
+    return DatasetSummary(
+        format=pairs.format,
+        rows_read=pairs.rows_read,
+        rows_rejected=len(pairs.rejected),
+        left_out=rejected_rows_note(len(pairs.rejected), pairs.rejected),
+        notes=list(pairs.notes),
+        pairs=len(frame),
+        distinct_prompts=measured["key"].n_unique(),
+        ties=int(frame["is_tie"].sum()),
+        identical_answers=int(same_answers(frame).sum()),
+        empty_answers=sum(int((lengths[c] == 0).sum()) for c in ("chosen", "rejected")),
+        exact_repeats=int(flags["exact"].sum()),
+        contradicted=int(flags["contradicted"].sum()),
+        chosen_is_longer=longer / max(len(frame), 1),
+        prompt_turns=_count_values(measured["turns"]),
+        annotators=_count_values(frame["annotator"]),
+        sources=_count_values(frame["source"]),
+        strengths=int(frame["strength"].is_not_null().sum()),
+        besides_texts=dict(count_content_kinds(frame)),
+        characters={c: _length_quantiles(lengths[c]) for c in lengths.columns},
+        extra_keys=_keys_of_extra(frame["extra"]),
+    )
 
 
 def first_pair(pairs: Pairs) -> dict[str, str]:

@@ -60,7 +60,8 @@ def report_html(view: RunView) -> str:
         "columns": {str(column["name"]): column for column in manifest.columns},
         "cartography": ["crm.loss_mean", "crm.loss_variance"],
     }
-    data["noise"] = noise_section(view)
+    noise = noise_section(view)
+    data["noise"] = None if noise is None else noise.to_json()
     return render_page(
         "report.html.j2",
         title=f"Curation report: {view.folder.name}",

@@ -37,13 +37,14 @@ def write_json_report(path: Path, output: Path | None = None) -> Path:
 
 def audit_html(report: AuditReport, name: str) -> str:
     """Return the findings of `curate audit` as HTML."""
+    curve = [point.to_json() for point in report.noise.reliability_curve]
     return render_page(
         "audit.html.j2",
         title=f"Audit report: {name}",
         report=report,
         verdict=report.verdict,
         sections=report.sections,
-        data={"noise": {"reliability_curve": report.noise.reliability_curve}},
+        data={"noise": {"reliability_curve": curve}},
     )
 
 

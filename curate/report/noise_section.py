@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from curate.data.json_result import JsonResult
 from curate.data.table import gather_pairs
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.report.run_view import RunView, sample_view_rows
 from curate.steps.context import Context
+
+if TYPE_CHECKING:
+    from curate.models.heads.noise.calibration import Calibration, ReliabilityBin
 
 _MARGINS = ("label_em.margin", "noise_score.margin", "reward_margin.margin")
 # Margins in the plot: more would look the same.
@@ -19,7 +24,30 @@ _ROW = "__row__"
 _MIN_MARGINS = 50
 
 
-def noise_section(view: RunView) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class NoiseSection(JsonResult):
+    """What the report says of the labels' noise.
+
+    Attributes:
+        column: the column of held-out margins that it rests on.
+        estimate: the share of wrong labels.
+        pairs: pairs of the sample.
+        of: pairs with a margin.
+        agreement: agreement of the probe models with the labels, as a sentence.
+        calibration: calibration of the margins.
+        reliability_curve: its curve.
+    """
+
+    column: str
+    estimate: NoiseEstimate
+    pairs: int
+    of: int
+    agreement: str
+    calibration: Calibration
+    reliability_curve: tuple[ReliabilityBin, ...]
+
+
+def noise_section(view: RunView) -> NoiseSection | None:
     """Return calibration, its curve and the noise rate; None without held-out margins.
 
     On at most 3,000 pairs drawn at random: `curate audit` takes all pairs.
@@ -39,18 +67,17 @@ def noise_section(view: RunView) -> dict[str, Any] | None:
     rows = gather_pairs(view.frame, sample_view_rows(voted, _SAMPLE_PAIRS)[_ROW].to_numpy())
     margins = rows[column].to_numpy()
     calibration = calibrate(margins)
-    scaled = calibration.scale * margins
     groups = Context().prompt_groups(rows)
-    return {
-        "column": column,
+    return NoiseSection(
+        column,
         # The scorer's own word is of all pairs: a sample tears votes on the same answers apart.
-        "estimate": _recorded_estimate(view, column) or estimate_noise_rate(margins, rows, groups),
-        "pairs": len(rows),
-        "of": len(voted),
-        "agreement": pair_agreement(margins, groups).text,
-        "calibration": calibration.facts(),
-        "reliability_curve": reliability_curve(scaled),
-    }
+        _recorded_estimate(view, column) or estimate_noise_rate(margins, rows, groups),
+        len(rows),
+        len(voted),
+        pair_agreement(margins, groups).text,
+        calibration,
+        tuple(reliability_curve(calibration.scale * margins)),
+    )
 
 
 def _recorded_estimate(view: RunView, column: str) -> NoiseEstimate | None:

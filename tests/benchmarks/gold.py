@@ -33,8 +33,8 @@ def cell(rate: float, sample_size: int, sampling: Sampling) -> tuple[float, floa
         estimate = audit_gold(
             pairs, f, pl.DataFrame({"pair_id": sampled, "verdict": verdicts}), sample
         )
-        widths.append(estimate["high"] - estimate["low"])
-        covered.append(estimate["low"] <= wrong.mean() <= estimate["high"])
+        widths.append(estimate.high - estimate.low)
+        covered.append(estimate.low <= wrong.mean() <= estimate.high)
     return float(np.mean(widths)), float(np.mean(covered))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit
@@ -56,7 +56,7 @@ class VoteRegression:
             return 1.0
         return float(2.0 * norm.sf(abs(float(self.coefficients[column])) / error))
 
-    def row(self, column: int) -> dict[str, Any]:
+    def row(self, column: int) -> dict[str, float]:
         """Return coefficient, interval and p value of a column, as plain data."""
         low, high = self.interval(column)
         return {

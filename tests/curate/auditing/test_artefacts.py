@@ -41,14 +41,14 @@ def test_the_audit_counts_one_sided_pairs_and_the_share_of_chosen() -> None:
     rows += [{"prompt": "q", "chosen": "yes", "rejected": " no"}]
     rows += [{"prompt": "r", "chosen": " yes", "rejected": " no"}]
     rows += [{"prompt": "t", "chosen": " yes", "rejected": "no", "is_tie": True}]
-    result = {row["trait"]: row for row in audit_artefacts(pairs_of(rows))}
+    result = {row.trait: row for row in audit_artefacts(pairs_of(rows))}
     assert set(result) == {kind.replace("_", " ") for kind in ARTEFACTS}
     space = result["leading space"]
-    assert (space["pairs"], space["share"]) == (10, 0.9)
+    assert (space.pairs, space.share) == (10, 0.9)
     # Clopper-Pearson for 9 of 10.
-    assert (space["low"], space["high"]) == pytest.approx((0.555, 0.9975), abs=1e-3)
-    assert result["trace"]["pairs"] == 0
-    assert result["trace"]["share"] is None
+    assert (space.low, space.high) == pytest.approx((0.555, 0.9975), abs=1e-3)
+    assert result["trace"].pairs == 0
+    assert result["trace"].share is None
 
 
 def test_images_calls_and_traces_beside_the_text(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_images_calls_and_traces_beside_the_text(tmp_path: Path) -> None:
         {"prompt": "r", "chosen": answer("a"), "rejected": answer("no", reasoning_content="why")},
     ]
     pairs = read_pairs(str(write_jsonl(tmp_path / "rows.jsonl", rows))).frame
-    result = {row["trait"]: (row["pairs"], row["share"]) for row in audit_artefacts(pairs)}
+    result = {row.trait: (row.pairs, row.share) for row in audit_artefacts(pairs)}
     assert result["image"] == (1, 1.0)
     assert result["tool call"] == (1, 1.0)
     assert result["trace"] == (1, 0.0)
@@ -90,7 +90,7 @@ def test_balance_leaves_an_artefact_as_often_chosen_as_rejected() -> None:
     kinds = ["leading_space", "template_token"]
     result = Artefacts(kinds=kinds, action="balance").apply(PAIRS, Context(seed=1))
     kept_pairs = PAIRS.filter(result.keep)
-    shares = {row["trait"]: (row["pairs"], row["share"]) for row in audit_artefacts(kept_pairs)}
+    shares = {row.trait: (row.pairs, row.share) for row in audit_artefacts(kept_pairs)}
     assert shares["leading space"] == (4, 0.5)
     assert shares["template token"][0] == 0
     again = Artefacts(kinds=kinds, action="balance").apply(PAIRS, Context(seed=1))

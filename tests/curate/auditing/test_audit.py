@@ -19,7 +19,12 @@ from curate.auditing.noise import (
     audited_evidence,
     wrong_label_probability,
 )
-from curate.auditing.structure import audit_leakage, audit_structure
+from curate.auditing.structure import (
+    PreferenceStructure,
+    PromptLeakage,
+    audit_leakage,
+    audit_structure,
+)
 from curate.cli.app import app
 from curate.models.heads.noise.learnability import NOTHING_LEARNT
 from curate.models.people.tournament import build_tournaments
@@ -48,12 +53,7 @@ def test_a_cycle_of_three_is_found_and_a_contradiction_is_none() -> None:
     ]
     pairs = pairs_of(rows)
     assert build_tournaments(pairs).on_cycle.tolist() == [True] * 3 + [False] * 7
-    assert audit_structure(pairs) == {
-        "prompts_with_three_answers": 2,
-        "pairs_on_cycles": 3,
-        "prompts_with_cycles": 1,
-        "clarity": 0.2103,
-    }
+    assert audit_structure(pairs) == PreferenceStructure(2, 3, 1, 0.2103)
 
 
 def test_agreement_equals_counts_by_hand() -> None:
@@ -66,22 +66,20 @@ def test_agreement_equals_counts_by_hand() -> None:
         ]
     rows.append(vote("a", "b", prompt="alone", annotator="w0"))
     findings = audit_agreement(pairs_of(rows))
-    assert findings["pairs_with_several_votes"] == 10
-    assert findings["unanimous"] == pytest.approx(0.6)
+    assert findings.pairs_with_several_votes == 10
+    assert findings.unanimous == pytest.approx(0.6)
     # Nominal alpha: 1 - (n - 1) sum of unequal pairs / sum over values of n_c n_k.
     disagree = 4 * (2 * 2) / 2 / 30
     expected = 2 * 26 * 4 / (30 * 29)
-    assert findings["krippendorff_alpha"] == pytest.approx(1 - disagree / expected, abs=0.02)
-    assert findings["consensus_contradicts"] == pytest.approx(4 / 30)
-    assert findings["by_annotator"][0] == {
-        "worker": "w2",
-        "votes": 10,
-        "contradicted": pytest.approx(0.4),
-    }
+    assert findings.krippendorff_alpha == pytest.approx(1 - disagree / expected, abs=0.02)
+    assert findings.consensus_contradicts == pytest.approx(4 / 30)
+    assert findings.by_annotator is not None
+    first = findings.by_annotator[0]
+    assert (first.worker, first.votes, first.contradicted) == ("w2", 10, pytest.approx(0.4))
 
 
 def test_agreement_without_shared_pairs() -> None:
-    assert audit_agreement(numbered_pairs(8)) == {"pairs_with_several_votes": 0}
+    assert audit_agreement(numbered_pairs(8)).to_json() == {"pairs_with_several_votes": 0}
 
 
 def test_biases_are_shares_among_pairs_that_differ() -> None:
@@ -90,20 +88,19 @@ def test_biases_are_shares_among_pairs_that_differ() -> None:
     rows += [vote("same", "size", prompt="40"), vote("b", "aaa", prompt="41", is_tie=True)]
     pairs = pairs_of([{**r, "extra": '{"chosen_slot":1}'} for r in rows])
     findings = audit_biases(pairs)
-    length = findings["preferred_has_more"][0]
-    assert (length["trait"], length["pairs"], length["share"]) == ("log characters", 40, 0.75)
-    assert length["low"] < 0.75 < length["high"]
-    assert findings["position"]["share"] == 1.0
+    length = findings.preferred_has_more[0]
+    assert (length.trait, length.pairs, length.share) == ("log characters", 40, 0.75)
+    assert length.low is not None
+    assert length.high is not None
+    assert length.low < 0.75 < length.high
+    assert findings.position is not None
+    assert findings.position.share == 1.0
 
 
 def test_leakage_ignores_case_and_white_space() -> None:
     mine = pairs_of([{**BASE, "prompt": p} for p in ("One  two", "three", "Three")])
     theirs = pairs_of([{**BASE, "prompt": p} for p in ("one two", "four")])
-    assert audit_leakage(mine, theirs) == {
-        "prompts": 2,
-        "shared_prompts": 1,
-        "pairs_of_shared_prompts": 1,
-    }
+    assert audit_leakage(mine, theirs) == PromptLeakage(2, 1, 1)
 
 
 @pytest.mark.slow

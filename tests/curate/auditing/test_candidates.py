@@ -42,17 +42,17 @@ def voted(count: int, seed: int = 0):  # type: ignore[no-untyped-def]
 def test_people_disagree_where_answers_are_alike() -> None:
     pairs, context = voted(300)
     findings = audit_candidates(pairs, context)
-    assert findings["comparisons"] == 300
-    assert findings["answers_per_prompt"] == 2
-    assert findings["spearman"] < -0.2
-    assert findings["p_value"] < 1e-6
-    low, _, high = (part["disagreement"] for part in findings["by_distance"])
+    assert findings.comparisons == 300
+    assert findings.answers_per_prompt == 2
+    assert findings.spearman < -0.2
+    assert findings.p_value < 1e-6
+    low, _, high = (part.disagreement for part in findings.by_distance)
     assert low > high + 0.1
     features = context.features
     cosines = np.einsum("nd,nd->n", features.of("chosen"), features.of("rejected"))[::3]
-    assert findings["mean_distance"] == pytest.approx(1 - cosines.mean(), abs=1e-3)
-    assert findings["nearly_alike"] == pytest.approx((cosines > 0.95).mean(), abs=1e-3)
-    assert findings["distance_between_prompts"] == pytest.approx(1.0, abs=0.1)
+    assert findings.mean_distance == pytest.approx(1 - cosines.mean(), abs=1e-3)
+    assert findings.nearly_alike == pytest.approx((cosines > 0.95).mean(), abs=1e-3)
+    assert findings.distance_between_prompts == pytest.approx(1.0, abs=0.1)
 
 
 def test_copies_have_no_diversity_and_single_votes_no_disagreement() -> None:
@@ -60,10 +60,10 @@ def test_copies_have_no_diversity_and_single_votes_no_disagreement() -> None:
     one = np.array([1.0, 0, 0])
     vectors = {f"{side} {i}": one for side in ("good", "evil") for i in range(40)}
     findings = audit_candidates(pairs, context_of(pairs, vectors, 3))
-    assert findings["mean_distance"] == 0
-    assert findings["nearly_alike"] == 1
-    assert findings["pairs_with_several_votes"] == 0
-    assert "disagreement" not in findings
+    assert findings.mean_distance == 0
+    assert findings.nearly_alike == 1
+    assert findings.pairs_with_several_votes == 0
+    assert "disagreement" not in findings.to_json()
 
 
 def test_ranking_accuracy_counts_what_the_model_prefers(tmp_path: Path) -> None:
@@ -72,13 +72,13 @@ def test_ranking_accuracy_counts_what_the_model_prefers(tmp_path: Path) -> None:
     answers = answer_logprobs(pairs, Context(), model)
     findings = audit_ranking(pairs, Context(), model, beta=0.5, reliability=0.8)
     gap = answers.chosen - answers.rejected
-    assert findings["by_sum"]["share"] == pytest.approx((gap > 0).mean(), abs=1e-4)
+    assert findings.by_sum.share == pytest.approx((gap > 0).mean(), abs=1e-4)
     chosen, rejected = answers.means()
-    assert findings["by_token"]["share"] == pytest.approx((chosen > rejected).mean(), abs=1e-4)
+    assert findings.by_token.share == pytest.approx((chosen > rejected).mean(), abs=1e-4)
     ideal = (gap > -logit(0.8) / 0.5).mean()
-    assert findings["idealised"]["share"] == pytest.approx(ideal, abs=1e-4)
+    assert findings.idealised.share == pytest.approx(ideal, abs=1e-4)
     assert ideal >= (gap > 0).mean()
-    assert findings["by_sum"]["low"] <= findings["by_sum"]["share"] <= findings["by_sum"]["high"]
+    assert findings.by_sum.low <= findings.by_sum.share <= findings.by_sum.high
 
 
 def test_no_optimum_is_told_where_the_share_of_wrong_labels_is_not_known(tmp_path: Path) -> None:
@@ -88,6 +88,6 @@ def test_no_optimum_is_told_where_the_share_of_wrong_labels_is_not_known(tmp_pat
     assert findings.estimate is not None
     assert findings.estimate.rate is None
     assert findings.ranking is not None
-    assert findings.ranking.keys() == {"model", "pairs", "by_sum", "by_token"}
+    assert findings.ranking.to_json().keys() == {"model", "pairs", "by_sum", "by_token"}
     (table,) = (s for s in findings.sections if "ranks as the labels do" in s.title)
     assert table.rows[-1][-1] == "needs the share of wrong labels: review some pairs"

@@ -36,8 +36,8 @@ def trial(rate: float, worth: float, sampling: str, seed: int) -> tuple[float, f
         {"pair_id": drawn_ids, "verdict": ["flip" if wrong[int(i)] else "keep" for i in drawn_ids]}
     )
     estimate = audit_gold(pairs, f, verdicts, sample)
-    assert estimate["judged"] == JUDGED
-    return float(wrong.mean()), estimate["low"], estimate["high"]
+    assert estimate.judged_pairs == JUDGED
+    return float(wrong.mean()), estimate.low, estimate.high
 
 
 @pytest.mark.slow
@@ -136,7 +136,7 @@ def test_gold_may_be_a_column_of_the_data_or_a_file(tmp_path: Path) -> None:
     ids = read_pairs(data).frame["pair_id"][:20]
     verdicts = [{"pair_id": i, "verdict": "flip" if n < 5 else "keep"} for n, i in enumerate(ids)]
     result = audit(data, gold=str(write_jsonl(tmp_path / "gold.jsonl", verdicts)), store=None)
-    assert result.gold["rate"] == by_column["rate"]
+    assert result.gold.rate == by_column["rate"]
 
 
 def test_verdicts_on_other_data_are_refused() -> None:
@@ -168,9 +168,9 @@ def test_too_few_verdicts_give_no_rate(count: int) -> None:
     estimate = audit_gold(
         pairs, np.full(1000, 0.3), verdicts_at(sample, list(range(count))), sample
     )
-    assert (estimate["rate"], estimate["low"], estimate["high"]) == (None, None, None)
-    assert estimate["text"].startswith(f"no rate: {count} of 100 pairs are reviewed")
-    assert estimate["text"].endswith("Continue: curate review DRAWN")
+    assert (estimate.rate, estimate.low, estimate.high) == (None, None, None)
+    assert estimate.text.startswith(f"no rate: {count} of 100 pairs are reviewed")
+    assert estimate.text.endswith("Continue: curate review DRAWN")
 
 
 def test_the_first_of_a_draw_are_a_smaller_sample() -> None:
@@ -180,14 +180,12 @@ def test_the_first_of_a_draw_are_a_smaller_sample() -> None:
     estimate = audit_gold(
         pairs, np.full(1000, 0.3), verdicts_at(sample, list(range(15)), words), sample
     )
-    assert estimate["text"].startswith(
-        "15 of 100 reviewed, in the drawn order: 33.3%, between 11.8%"
-    )
-    assert (estimate["judged"], estimate["drawn"], estimate["of"]) == (15, 100, 1000)
+    assert estimate.text.startswith("15 of 100 reviewed, in the drawn order: 33.3%, between 11.8%")
+    assert (estimate.judged_pairs, estimate.sample_size, estimate.labelled_pairs) == (15, 100, 1000)
     skipped = verdicts_at(sample, list(range(15)), ["skip", "drop", "skip", *words[3:]])
     estimate = audit_gold(pairs, np.full(1000, 0.3), skipped, sample)
-    assert estimate["text"].startswith("15 of 100 reviewed, in the drawn order: ")
-    assert estimate["text"].endswith("; 3 skipped or unusable pairs are left out")
+    assert estimate.text.startswith("15 of 100 reviewed, in the drawn order: ")
+    assert estimate.text.endswith("; 3 skipped or unusable pairs are left out")
 
 
 def test_judged_pairs_that_were_not_drawn_are_counted() -> None:
@@ -197,8 +195,8 @@ def test_judged_pairs_that_were_not_drawn_are_counted() -> None:
     more = pl.DataFrame({"pair_id": undrawn_ids, "verdict": "flip", "blind": True})
     verdicts = pl.concat([verdicts_at(sample, list(range(100))), more])
     estimate = audit_gold(pairs, np.full(1000, 0.3), verdicts, sample)
-    assert estimate["judged"] == 100
-    assert estimate["text"].endswith("; 7 reviewed pairs outside the sample are ignored")
+    assert estimate.judged_pairs == 100
+    assert estimate.text.endswith("; 7 reviewed pairs outside the sample are ignored")
 
 
 @pytest.mark.parametrize("places", [list(range(1, 16)), [*range(14), 99], [3, 7, 50]])
@@ -207,9 +205,9 @@ def test_another_order_gives_no_rate(places: list[int]) -> None:
     sample = draw_sample(pairs, None, 100, "random", 0)
     verdicts = verdicts_at(sample, places)
     estimate = audit_gold(pairs, np.full(1000, 0.3), verdicts, sample, "curate review drawn")
-    assert estimate["high"] is None
-    assert "not in the drawn order" in estimate["text"]
-    assert estimate["text"].endswith("curate review drawn")
+    assert estimate.high is None
+    assert "not in the drawn order" in estimate.text
+    assert estimate.text.endswith("curate review drawn")
 
 
 def test_pairs_that_were_picked_with_their_labels_in_view_give_no_rate() -> None:
@@ -217,12 +215,12 @@ def test_pairs_that_were_picked_with_their_labels_in_view_give_no_rate() -> None
     sample = draw_sample(pairs, None, 100, "random", 0)
     unblinded = verdicts_at(sample, list(range(100))).with_columns(blind=pl.lit(False))
     estimate = audit_gold(pairs, np.full(1000, 0.3), unblinded)
-    assert estimate["high"] is None
-    assert "no random sample" in estimate["text"]
+    assert estimate.high is None
+    assert "no random sample" in estimate.text
     estimate = audit_gold(pairs, np.full(1000, 0.3), unblinded, sample)
-    assert estimate["text"].endswith("; 100 verdicts were made with the label visible")
+    assert estimate.text.endswith("; 100 verdicts were made with the label visible")
     unknown = audit_gold(pairs, np.full(1000, 0.3), unblinded.drop("blind"))
-    assert "if the reviewed pairs were drawn at random" in unknown["text"]
+    assert "if the reviewed pairs were drawn at random" in unknown.text
 
 
 @pytest.mark.slow
@@ -241,8 +239,8 @@ def test_the_interval_of_the_first_of_a_draw_holds(first: int, rate: float, samp
         words = ["flip" if wrong[int(i)] else "keep" for i in drawn_ids]
         verdicts = pl.DataFrame({"pair_id": drawn_ids, "verdict": words})
         estimate = audit_gold(pairs, f, verdicts, sample)
-        if estimate["high"] is not None:  # strata of which none was judged give no rate
-            covered.append(estimate["low"] <= wrong.mean() <= estimate["high"])
+        if estimate.high is not None:  # strata of which none was judged give no rate
+            covered.append(estimate.low <= wrong.mean() <= estimate.high)
     assert len(covered) >= 0.8 * TRIALS
     assert np.mean(covered) >= 0.93
 

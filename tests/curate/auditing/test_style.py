@@ -35,21 +35,21 @@ def test_effects_of_two_traits_are_told_apart() -> None:
     """Lists are preferred and length is disliked, though lists make answers longer."""
     findings = audit_style(styled(3000, 1.0, -0.8), Context(), ("gap",))
     assert findings is not None
-    rows = {row["trait"]: row for row in findings["coefficients"]}
+    rows = {row.trait: row for row in findings.coefficients}
     assert set(rows) == {"length", "list items", "extra.gap"}
-    assert rows["list items"]["low"] > 0
-    assert rows["length"]["high"] < 0
-    assert rows["extra.gap"]["low"] < 0 < rows["extra.gap"]["high"]
+    assert rows["list items"].low > 0
+    assert rows["length"].high < 0
+    assert rows["extra.gap"].low < 0 < rows["extra.gap"].high
     size = np.sqrt(np.mean(np.square(np.log1p([0, 1, 2, 3, 4])[:, None] - np.log1p(range(5)))))
-    assert rows["list items"]["coefficient"] == pytest.approx(1.0 * size, abs=0.12)
-    assert findings["explained"] > findings["explained_by_length"]
+    assert rows["list items"].coefficient == pytest.approx(1.0 * size, abs=0.12)
+    assert findings.explained > findings.explained_by_length
 
 
 def test_where_style_says_nothing_it_explains_nothing() -> None:
     findings = audit_style(styled(3000, 0.0, 0.0), Context())
     assert findings is not None
-    assert abs(findings["explained"]) < 0.01
-    assert sum(row["p_value"] < 0.01 for row in findings["coefficients"]) <= 1
+    assert abs(findings.explained) < 0.01
+    assert sum(row.p_value < 0.01 for row in findings.coefficients) <= 1
 
 
 def test_refusals_and_citations_are_seen() -> None:
@@ -61,7 +61,7 @@ def test_refusals_and_citations_are_seen() -> None:
         rows.append({"prompt": f"p{i}", "chosen": sides[0], "rejected": sides[1]})
     findings = audit_style(pairs_of(rows), Context())
     assert findings is not None
-    assert {"citations", "refusal"} <= {row["trait"] for row in findings["coefficients"]}
+    assert {"citations", "refusal"} <= {row.trait for row in findings.coefficients}
 
 
 def test_what_always_wins_has_no_coefficient() -> None:
@@ -75,7 +75,7 @@ def test_what_always_wins_has_no_coefficient() -> None:
     ]
     findings = audit_style(pairs_of(rows), Context())
     assert findings is not None
-    assert [row["trait"] for row in findings["coefficients"]] == ["length"]
+    assert [row.trait for row in findings.coefficients] == ["length"]
 
 
 def test_too_few_pairs_say_nothing() -> None:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from curate import CurateError, read_pairs
-from curate.auditing.feedback import audit_feedback
+from curate.auditing.feedback import UserFeedback, audit_feedback
 from curate.cli.app import app
 from curate.data.table import MESSAGES
 from curate.derive.feedback import FeedbackConversation, feedback_pairs, pattern_judge
@@ -207,10 +207,5 @@ def test_the_audit_tells_the_share_of_conversations_with_signals() -> None:
     prompts = [prompt("thanks!"), prompt("that's wrong"), prompt("and in 2020?"), prompt()]
     prompts += [prompt("thanks!")]  # the same conversation counts once
     pairs = numbered_pairs(5).with_columns(pl.Series("prompt", prompts, dtype=MESSAGES))
-    assert audit_feedback(pairs) == {
-        "conversations": 3,
-        "with_sat": 0.3333,
-        "with_dsat": 0.3333,
-        "with_either": 0.6667,
-    }
-    assert audit_feedback(numbered_pairs(5)) == {}
+    assert audit_feedback(pairs) == UserFeedback(3, 0.3333, 0.3333, 0.6667)
+    assert audit_feedback(numbered_pairs(5)).to_json() == {}

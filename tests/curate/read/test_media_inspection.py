@@ -19,9 +19,9 @@ def test_different_images_are_no_identical_answers(tmp_path: Path) -> None:
         {"caption": "cat", "jpg_0": a, "jpg_1": a, "label_0": 0.0},
     ]
     pairs = read_rows(tmp_path, rows, "parquet")
-    facts = inspect_pairs(pairs)
-    assert facts["identical_answers"] == 1
-    assert facts["besides_texts"]["rejected_images"] == 2
+    summary = inspect_pairs(pairs)
+    assert summary.identical_answers == 1
+    assert summary.besides_texts["rejected_images"] == 2
     first = first_pair(pairs)
     assert first["images"] == f"{len(a):,} bytes"
 

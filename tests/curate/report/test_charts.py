@@ -11,8 +11,9 @@ import pytest
 
 from curate import CurateError, Pairs, Pipeline
 from curate.auditing.audit_report import AuditReport
+from curate.auditing.biases import LabelBiases, TraitShare
 from curate.auditing.noise import GroupAgreement, NoiseFindings
-from curate.models.heads.noise.calibration import Calibration
+from curate.models.heads.noise.calibration import Calibration, ReliabilityBin
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.models.heads.noise.learnability import LearnabilityTest
 from curate.models.heads.noise.pair_agreement import pair_agreement
@@ -23,7 +24,7 @@ from curate.report.json_pages import write_json_report
 from curate.report.run_view import RunView, load_view, sample_view_rows
 from curate.report.word_diff import MAX_CHARACTERS, word_diff
 from tests.curate.report.conftest import CONFIG, HOSTILE
-from tests.helpers import audit_report, numbered_pairs, pairs_of
+from tests.helpers import audit_report, dataset_summary, numbered_pairs, pairs_of
 
 
 def test_histograms_count_every_pair_once(run: Path) -> None:
@@ -177,24 +178,13 @@ def test_an_audit_as_a_page(tmp_path: Path) -> None:
         noise=NoiseFindings(
             learnt=LearnabilityTest(agreement, 2, 1, 0.5),
             calibration=Calibration(3, 0.7, 1.1, 0.6, 0.1, 0.02),
-            reliability_curve=({"confidence": 0.6, "accuracy": 0.6, "pairs": 10},),
+            reliability_curve=(ReliabilityBin(0.6, 0.6, 10),),
             estimate=NoiseEstimate(None, 0.0, 0.21, "at most 21 % (by <b>heads</b>)"),
             evidence=(SourceAccuracy("<s>judge</s>", 90, 0.8, 0.75, 0.84),),
             by_annotator=(GroupAgreement("<i>ann</i>", agreement),),
         ),
-        data={
-            "pairs": 3,
-            "distinct_prompts": 2,
-            "rows_rejected": 0,
-            "contradicted": 0,
-            "annotators": {"<b>": 3},
-        },
-        structure={"cycles": 0, "clarity": None},
-        biases={
-            "preferred_has_more": [
-                {"trait": "<u>length</u>", "share": 0.9, "low": 0.8, "high": 0.95, "pairs": 40}
-            ]
-        },
+        data=dataset_summary(pairs=3, distinct_prompts=2, annotators={"<b>": 3}),
+        biases=LabelBiases((TraitShare("<u>length</u>", 40, 0.9, 0.8, 0.95),)),
     )
     (tmp_path / "audit.json").write_text(json.dumps(result.to_json()))
     assert AuditReport.from_json(json.loads((tmp_path / "audit.json").read_text())) == result

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from curate import CurateError
+from curate.auditing.biases import LabelBiases, TraitShare
+from curate.auditing.gold import GoldRate
 from curate.auditing.noise import NoiseFindings
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.report.json_pages import write_json_report
@@ -16,26 +19,31 @@ from curate.report.run_verdict import run_verdict, share_shifts
 from curate.steps.next_steps import next_step_by_judging
 from curate.steps.step_record import StepRecord
 from curate.write.manifest import RowCounts
-from tests.helpers import audit_report
+from tests.helpers import audit_report, dataset_summary
 
 LEARNT = {"ok": True, "text": "heads agree"}
 CHANCE = {"ok": False, "text": "held-out heads agree with the labels on 51.0% of 100 prompts"}
 
 
-BIASES = {
-    "preferred_has_more": [
-        {"trait": "words", "share": 0.7, "low": 0.65, "high": 0.75, "pairs": 900},
-        {"trait": "digits", "share": 0.9, "low": 0.2, "high": 1.0, "pairs": 3},
-        {"trait": "lists", "share": None, "low": None, "high": None, "pairs": 0},
-    ]
-}
-COUNTS = {"pairs": 1000, "distinct_prompts": 400, "rows_rejected": 2, "contradicted": 7}
+BIASES = LabelBiases(
+    (
+        TraitShare("words", 900, 0.7, 0.65, 0.75),
+        TraitShare("digits", 3, 0.9, 0.2, 1.0),
+        TraitShare("lists", 0, None, None, None),
+    )
+)
+COUNTS = dataset_summary(pairs=1000, distinct_prompts=400, rows_rejected=2, contradicted=7)
 
 
 def noise(
     rate: float | None, low: float | None, high: float | None, text: str, problem: str | None = None
 ) -> NoiseFindings:
     return NoiseFindings(problem, estimate=NoiseEstimate(rate, low, high, text))
+
+
+def gold_rate(rate: float | None, low: float | None, high: float | None, text: str) -> GoldRate:
+    counts = {"judged_pairs": 90, "labelled_pairs": 900, "verdicts_without_a_vote": 0}
+    return GoldRate(rate, low, high, text, sample_size=None, resume=None, **counts)
 
 
 def test_a_rate_that_is_estimated() -> None:
@@ -66,7 +74,7 @@ def test_nothing_is_learnt_unless_judged_pairs_give_a_rate() -> None:
     verdict = audit_report(noise=silent).verdict
     assert not verdict.estimated
     assert verdict.unknown == "How many labels are wrong, and which: heads learn nothing."
-    gold = {"rate": 0.01, "low": 0.005, "high": 0.015, "text": "1.0%", "judged": 90}
+    gold = gold_rate(0.01, 0.005, 0.015, "1.0%")
     verdict = audit_report(noise=silent, gold=gold).verdict
     assert verdict.estimated == "Wrong labels: 1.0%."
     assert verdict.unknown == "Which labels are wrong: heads learn nothing."
@@ -82,14 +90,14 @@ def test_labels_that_follow_a_rule_have_no_rate() -> None:
 
 
 def test_judged_pairs_without_a_rate_leave_that_of_the_heads() -> None:
-    gold = {"rate": None, "low": None, "high": None, "text": "no rate: too few"}
+    gold = gold_rate(None, None, None, "no rate: too few")
     verdict = audit_report(noise=noise(None, 0.0, 0.3, "at most 30%"), gold=gold).verdict
     assert verdict.estimated == "Wrong labels: at most 30%."
 
 
 def test_the_first_slot_is_said_to_win() -> None:
-    slot = {"trait": "first slot", "share": 0.8, "low": 0.75, "high": 0.85, "pairs": 400}
-    verdict = audit_report(biases=BIASES | {"position": slot}).verdict
+    slot = TraitShare("first slot", 400, 0.8, 0.75, 0.85)
+    verdict = audit_report(biases=replace(BIASES, position=slot)).verdict
     assert "the first slot wins in 80% of 400 pairs" in verdict.sure
 
 
@@ -146,7 +154,8 @@ def test_evidence_and_judged_pairs_of_a_run() -> None:
 
 
 def test_sections_hold_only_what_was_found() -> None:
-    (section,) = audit_report(biases=BIASES).sections
+    section, structure = audit_report(biases=BIASES).sections
+    assert structure.title == "Structure"
     assert section.title == "Traits that predict the preferred answer"
     assert section.rows == [
         ("words", "70.0%", "65.0% - 75.0%", "900"),

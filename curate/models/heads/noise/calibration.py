@@ -9,6 +9,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit
 
+from curate.data.json_result import JsonResult
+from curate.data.json_types import JsonObject
 from curate.data.table import batch_slices
 
 if TYPE_CHECKING:
@@ -22,7 +24,22 @@ _HALF = 0.5
 
 
 @dataclass(frozen=True)
-class Calibration:
+class ReliabilityBin(JsonResult):
+    """Pairs of similar confidence.
+
+    Attributes:
+        confidence: mean confidence of the head's choice.
+        accuracy: share of the pairs whose label agrees with it.
+        pairs: number of pairs.
+    """
+
+    confidence: float
+    accuracy: float
+    pairs: int
+
+
+@dataclass(frozen=True)
+class Calibration(JsonResult):
     """How margins agree with the observed labels.
 
     Attributes:
@@ -41,8 +58,8 @@ class Calibration:
     error_before: float
     error: float
 
-    def facts(self) -> dict[str, float]:
-        """Return the findings as plain data, for the manifest."""
+    def to_json(self) -> JsonObject:
+        """Return the calibration as plain data, rounded for the manifest."""
         return {name: round(value, 4) for name, value in asdict(self).items()}
 
 
@@ -108,24 +125,24 @@ def calibration_error(margins: NDArray[np.float64], scale: float = 1.0) -> float
         return float("nan")
     bins = reliability_curve(margins, scale)
     off = sum(
-        bin_values["pairs"] * abs(bin_values["confidence"] - bin_values["accuracy"])
-        for bin_values in bins
+        reliability.pairs * abs(reliability.confidence - reliability.accuracy)
+        for reliability in bins
     )
     return off / len(margins)
 
 
-def reliability_curve(margins: NDArray[np.float64], scale: float = 1.0) -> list[dict[str, float]]:
-    """Return the mean confidence, accuracy and pairs of each bin of `calibration_error`."""
+def reliability_curve(margins: NDArray[np.float64], scale: float = 1.0) -> list[ReliabilityBin]:
+    """Return the bins of `calibration_error`."""
     # Bins of equal size: of equal width most would be empty.
     # A stable sort: ties of margins must not change the bins from machine to machine.
     order = np.argsort(np.abs(margins), kind="stable")
     bins = [margins[rows] for rows in np.array_split(order, _BINS) if len(rows)]
     return [
-        {
-            "confidence": float(expit(scale * np.abs(bin_margins)).mean()),
+        ReliabilityBin(
+            float(expit(scale * np.abs(bin_margins)).mean()),
             # At a scale of 0 nothing is chosen: all count half.
-            "accuracy": float(label_agreement(bin_margins).mean()) if scale else _HALF,
-            "pairs": len(bin_margins),
-        }
+            float(label_agreement(bin_margins).mean()) if scale else _HALF,
+            len(bin_margins),
+        )
         for bin_margins in bins
     ]

@@ -6,9 +6,10 @@ Apart from `rate`, which computes it: a card and a report need no libraries of s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from curate.data.json_types import Json, JsonObject
+from curate.data.json_result import JsonResult
+from curate.data.json_types import Json
 from curate.models.heads.noise.label_rules import LabelRule
 from curate.steps.findings import read_fact
 
@@ -17,7 +18,7 @@ NOISE_FACT = "noise"
 
 
 @dataclass(frozen=True)
-class NoiseEstimate:
+class NoiseEstimate(JsonResult):
     """The share of wrong labels as far as it can be estimated.
 
     Attributes:
@@ -35,10 +36,6 @@ class NoiseEstimate:
     text: str
     short: str = ""
     rule: LabelRule | None = None
-
-    def to_json(self) -> JsonObject:
-        """Return the fields as plain data for JSON."""
-        return asdict(self)
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Json]) -> NoiseEstimate | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from curate.data.json_result import JsonResult
+from curate.data.json_types import JsonObject
 from curate.models.heads.noise.pair_agreement import PairAgreement, pair_agreement
 from curate.steps.context import Context
 
@@ -19,7 +21,7 @@ _P_VALUE = 0.05
 
 
 @dataclass(frozen=True)
-class LearnabilityTest:
+class LearnabilityTest(JsonResult):
     """How often held-out heads side with the labels.
 
     Attributes:
@@ -58,17 +60,13 @@ class LearnabilityTest:
             "labels from wrong ones"
         )
 
-    def facts(self) -> dict[str, Any]:
-        """Return the fields as plain data for JSON."""
-        return asdict(self) | {
-            "agreement": self.agreement.to_json(),
-            "ok": self.ok,
-            "text": self.text,
-        }
+    def to_json(self) -> JsonObject:
+        """Return the test as plain data, with its sentence."""
+        return super().to_json() | {"ok": self.ok, "text": self.text}
 
     def record(self, context: Context) -> None:
         """Put what heads learnt into a step's facts, and a warning where it is nothing."""
-        context.facts["learnt"] = self.facts()
+        context.facts["learnt"] = self.to_json()
         if not self.ok:
             context.warnings.append(self.warning)
 

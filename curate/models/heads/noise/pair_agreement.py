@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from curate.data.json_result import JsonResult
+from curate.data.json_types import JsonObject
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +20,7 @@ _MAX_CLUSTERS = 2000
 
 
 @dataclass(frozen=True)
-class PairAgreement:
+class PairAgreement(JsonResult):
     """The share of labels that held-out heads side with.
 
     Attributes:
@@ -42,9 +45,9 @@ class PairAgreement:
             f"prompts: {self.low:.1%} to {self.high:.1%})"
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as plain data for JSON."""
-        return asdict(self) | {"text": self.text}
+    def to_json(self) -> JsonObject:
+        """Return the agreement as plain data, with its sentence."""
+        return super().to_json() | {"text": self.text}
 
 
 def pair_agreement(

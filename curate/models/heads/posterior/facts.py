@@ -35,7 +35,7 @@ def record_posterior(
     """
     voting, held_out, averaged = vote_mask(pairs, context), posterior.held_out, posterior.averaged
     facts = context.facts
-    facts["calibration"] = calibrate(select_rows(held_out.margin, voting)).facts()
+    facts["calibration"] = calibrate(select_rows(held_out.margin, voting)).to_json()
     facts["strengths"] = held_out.strengths
     facts["pairs_with_other_votes"] = int((posterior.observations.count > 1).sum())
     facts["judged_pairs"] = int((posterior.verdicts != 0).sum())
@@ -78,7 +78,7 @@ def _record_sources(
 def _record_learnability(posterior: LabelPosterior, context: Context) -> None:
     """What heads learn is information; a warning where nothing else speaks of the labels."""
     learnt = posterior.held_out.learnability
-    context.facts["learnt"] = learnt.facts()
+    context.facts["learnt"] = learnt.to_json()
     informed = posterior.evidence.any() or posterior.votes.any() or posterior.verdicts.any()
     if not learnt.ok and not informed:
         context.warnings.append(

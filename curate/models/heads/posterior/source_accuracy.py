@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from curate.data.json_result import JsonResult
+from curate.data.json_types import JsonObject
 from curate.models.heads.posterior.averaging import AveragedPosterior
 from curate.steps.evidence import EvidenceSource
 
@@ -20,7 +22,7 @@ _FEWEST_PAIRS = 10
 
 
 @dataclass(frozen=True)
-class SourceAccuracy:
+class SourceAccuracy(JsonResult):
     """Share of pairs in which a source sides with the truth, if labels are flipped at random.
 
     Attributes:
@@ -57,9 +59,9 @@ class SourceAccuracy:
             "counts against the answer that it prefers; check its sign"
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self) | {"text": self.text}
+    def to_json(self) -> JsonObject:
+        """Return the accuracy as plain data, with its sentence."""
+        return super().to_json() | {"text": self.text}
 
 
 def source_accuracy(

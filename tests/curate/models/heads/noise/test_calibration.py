@@ -51,6 +51,6 @@ def test_margins_that_know_nothing_get_scale_0() -> None:
 
 def test_reliability_curve_rises_for_good_margins() -> None:
     curve = reliability_curve(margins(1.0))
-    assert sum(point["pairs"] for point in curve) == 40_000
-    assert [p["confidence"] for p in curve] == sorted(p["confidence"] for p in curve)
-    assert curve[-1]["accuracy"] > curve[0]["accuracy"] + 0.3
+    assert sum(point.pairs for point in curve) == 40_000
+    assert [p.confidence for p in curve] == sorted(p.confidence for p in curve)
+    assert curve[-1].accuracy > curve[0].accuracy + 0.3
