@@ -27,6 +27,7 @@ from curate.scoring.heads import (
     LinearHeads,
     LocalAnswerFeatures,
     agreement_share,
+    answer_features,
     dropout_mask,
     label_agreement,
     label_uncertainty,
@@ -131,7 +132,11 @@ class MCDropout(HeldOutScorer[MCDropoutParams]):
             statistics = _uncertainty_by_moments(trained, trained.heads, p.dropout, context.scratch)
         else:
             masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
-            statistics = pl.DataFrame(_uncertainty_by_sampling(trained, masks))
+            answers = trained.answer_features
+            if not isinstance(answers, LocalAnswerFeatures):
+                # Masks are of single features, which partitions hold as differences alone.
+                answers = LocalAnswerFeatures(*answer_features(pairs, context, p.features))
+            statistics = pl.DataFrame(_uncertainty_by_sampling(trained, answers, masks))
         # A probability above 1/2 corresponds to a positive margin.
         record_learnability(statistics["probability"].to_numpy() - 0.5, pairs, context)
         mean = statistics["bald"].mean()
@@ -179,11 +184,13 @@ def pass_masks(passes: int, units: int, rate: float, seed: int) -> Tensor:
     return dropout_mask(passes, units, rate, torch.Generator().manual_seed(seed))
 
 
-def _uncertainty_by_sampling(trained: OutOfFold, masks: Tensor) -> dict[str, NDArray[np.float64]]:
+def _uncertainty_by_sampling(
+    trained: OutOfFold, answers: LocalAnswerFeatures, masks: Tensor
+) -> dict[str, NDArray[np.float64]]:
     """Return `label_uncertainty` and `vote` of each pair, by the head that did not see it."""
     names = ("probability", "variance", "bald", "vote")
     statistics = {name: np.empty(len(trained.scorer_of)) for name in names}
-    for rows, margins in masked_margins(trained, masks):
+    for rows, margins in masked_margins(trained, answers, masks):
         row_statistics = label_uncertainty(expit(margins)) | {
             "vote": label_agreement(margins).mean(axis=1)
         }
@@ -193,19 +200,14 @@ def _uncertainty_by_sampling(trained: OutOfFold, masks: Tensor) -> dict[str, NDA
 
 
 def masked_margins(
-    trained: OutOfFold, masks: Tensor
+    trained: OutOfFold, answers: LocalAnswerFeatures, masks: Tensor
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Yield rows, and their held-out margins under each mask, (rows, passes)."""
-    answer_features, head_index = trained.answer_features, trained.scorer_of[:, 0]
-    assert isinstance(
-        answer_features, LocalAnswerFeatures
-    )  # passes need both answers, not their difference alone
-    masks = masks.to(answer_features.chosen.device)
+    chosen, rejected = answers.chosen, answers.rejected
+    masks, head_index = masks.to(chosen.device), trained.scorer_of[:, 0]
     with torch.no_grad():
         # Head by head: the masks of all passes and all heads would not fit into memory.
         for head in range(trained.heads.heads):
             for rows in torch.split((head_index == head).nonzero()[:, 0], _ROWS_PER_BLOCK):
-                margins = trained.heads.masked_margins(
-                    answer_features.chosen[rows], answer_features.rejected[rows], head, masks
-                )
+                margins = trained.heads.masked_margins(chosen[rows], rejected[rows], head, masks)
                 yield rows.numpy(), margins.double().cpu().numpy()

@@ -9,6 +9,8 @@ from typing import Any
 import cloudpickle
 import numpy as np
 
+from curate.steps.workers import one_thread_each
+
 
 class Pickled:
     """A value that lies with workers."""
@@ -48,7 +50,9 @@ class PickledWorkers:
         for row in zip(*columns, strict=True):  # handed out as it is made
             self.calls += 1
             arguments = [v.value() if isinstance(v, Pickled) else Pickled(v).value() for v in row]
-            yield pickle.loads(_dumps(pickle.loads(pickled_function)(*arguments)))
+            with one_thread_each():  # as Ray gives each task one core
+                result = pickle.loads(pickled_function)(*arguments)
+            yield pickle.loads(_dumps(result))
 
 
 def _dumps(value: Any) -> bytes:

@@ -67,7 +67,7 @@ class BenchData:
         """
         if self.parent_blocks is not None:
             return self.parent_blocks
-        return block_table(self.pairs, self.features)
+        return block_table(self.pairs, Context().for_pairs(self.pairs, self.features))
 
     def take(self, rows: NDArray[np.int64]) -> BenchData:
         """Return some of the pairs."""

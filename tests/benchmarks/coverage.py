@@ -32,12 +32,12 @@ from curate.benchmark.patterns import ambiguity_flips, symmetric_flips, topic_fl
 from curate.benchmark.run import experiment_seed
 from curate.models.heads.noise.calibration import fit_scale
 from curate.models.heads.noise.rate import estimate_noise_rate
+from curate.models.heads.partitions import pair_partitions
 from curate.models.heads.posterior.averaging import Priors, average_posterior
 from curate.models.heads.posterior.axes import DIFFUSE
 from curate.models.heads.posterior.observations import Observations, unit_scale
-from curate.models.heads.prompt_order import PromptOrder
-from curate.models.heads.ridge.data import LocalRidgeData
-from curate.models.heads.ridge.evidence import Evidence, Ridge, add_statistics
+from curate.models.heads.ridge.data import RidgeData
+from curate.models.heads.ridge.evidence import Evidence, Ridge
 from curate.models.heads.ridge.margins import VIEWS, vote_weights
 from curate.models.text.style import LENGTH
 from curate.steps.context import Context
@@ -66,28 +66,21 @@ class FlippableMargins:
 
     def __init__(self, data: BenchData) -> None:
         context = Context().for_pairs(data.pairs, data.features)
-        keys = context.vote_keys(data.pairs)
-        self._order = PromptOrder.of(data.pairs["pair_id"], keys["prompt"], context.scratch)
-        self._weights = vote_weights(keys, np.ones(len(data.pairs), dtype=bool))
+        self._partitions = pair_partitions(data.pairs, context)
         one = np.ones(len(data.pairs))
-        self._rows = LocalRidgeData(
-            data.pairs, data.features, self._order, self._weights, one, styled=True
-        )
+        weights = vote_weights(context.vote_keys(data.pairs), one.astype(bool))
+        self._rows = RidgeData(self._partitions, data.pairs, weights, one, styled=True)
 
     def margins(self, flips: NDArray[np.bool_]) -> NDArray[np.float64]:
         """As `held_out_margins` of the flipped pairs, up to a factor."""
         side = np.where(flips, -1.0, 1.0)
         rows = copy(self._rows)
-        rows._targets = side[self._order.rows]
-        parts, total = rows.sums(), np.zeros(len(side))
+        differences, counts, weights, _, groups = rows._columns
+        rows._columns = [differences, counts, weights, [*self._partitions.split(side)], groups]
+        sums, total = rows.sums(), np.zeros(len(side))
         for centre in VIEWS:
             evidence = Evidence(rows.widths, centre)
-            every = add_statistics(parts)
-            ridges = [
-                Ridge.fit(every, evidence, evidence.strengths(every.without(part)))
-                for part in parts
-            ]
-            view = rows.left_out(ridges)
+            view = rows.left_out(Ridge.fit(sums, evidence, evidence.strengths(sums)))
             total += view / float(view.std())
         return total * side
 

@@ -16,6 +16,7 @@ from curate.scorers.mc_dropout import (
     _uncertainty_by_sampling,
     pass_masks,
 )
+from curate.scoring.heads import LocalAnswerFeatures, answer_features
 from tests.helpers import simulate
 
 
@@ -75,7 +76,9 @@ def test_moments_are_those_of_very_many_passes() -> None:
     heads = trained.heads
     assert isinstance(heads, LinearHeads)
     by_moments = _uncertainty_by_moments(trained, heads, 0.2, sim.context.scratch)
-    by_sampling = _uncertainty_by_sampling(trained, pass_masks(20_000, heads.units(), 0.2, seed=1))
+    answers = LocalAnswerFeatures(*answer_features(sim.pairs, sim.context, "embedding"))
+    masks = pass_masks(20_000, heads.units(), 0.2, seed=1)
+    by_sampling = _uncertainty_by_sampling(trained, answers, masks)
     for name, off in (("probability", 0.01), ("variance", 0.003), ("bald", 0.006), ("vote", 0.05)):
         assert np.abs(by_moments[name].to_numpy() - by_sampling[name]).max() < off, name
         assert np.corrcoef(by_moments[name].to_numpy(), by_sampling[name])[0, 1] > 0.99, name

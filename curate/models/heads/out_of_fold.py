@@ -21,6 +21,8 @@ from curate.models.heads.held_out_values import AnswerFeatures, HeadValues, Loca
 from curate.models.heads.linear import solve_from_losses, solve_heads
 from curate.models.heads.losses import LossKind
 from curate.models.heads.modules import HeadKind, Heads, HeadSpec, LinearHeads, fit_heads
+from curate.models.heads.partitioned_heads import DifferenceRows, PartitionedLosses
+from curate.models.heads.partitions import FeatureColumns, pair_partitions
 from curate.steps.context import Context
 from curate.steps.contracts import Parameters
 from curate.steps.features import FeatureKind
@@ -294,7 +296,7 @@ def train_out_of_fold(
     # Scorers with the same settings share the heads: training is the larger part of a run.
     key = ("out of fold", spec, repeats, folds, features)
     return context.view(pairs).cached(
-        key, lambda: _train_here(pairs, context, spec, repeats, folds, features)
+        key, lambda: _train(pairs, context, spec, repeats, folds, features)
     )
 
 
@@ -326,7 +328,7 @@ def head_inputs(
     return replace(spec, network=network), chosen, rejected
 
 
-def _train_here(
+def _train(
     pairs: pl.DataFrame,
     context: Context,
     spec: HeadSpec,
@@ -334,8 +336,8 @@ def _train_here(
     folds: int,
     features: FeatureKind,
 ) -> OutOfFold:
-    if context.workers is not None and is_solved(spec):
-        return _train_in_parts(pairs, context, spec, repeats, folds, features)
+    if is_solved(spec):
+        return _solve(pairs, context, spec, repeats, folds, features)
     spec, chosen, rejected = head_inputs(pairs, context, spec, features)
     scorer_of, weights = fold_weights(pairs, context, repeats, folds)
     seed = context.step_seed("heads", repeats, folds)
@@ -343,7 +345,7 @@ def _train_here(
     return OutOfFold(heads, LocalAnswerFeatures(chosen, rejected), scorer_of)
 
 
-def _train_in_parts(
+def _solve(
     pairs: pl.DataFrame,
     context: Context,
     spec: HeadSpec,
@@ -351,22 +353,14 @@ def _train_in_parts(
     folds: int,
     features: FeatureKind,
 ) -> OutOfFold:
-    """Train with the workers of the run, none of whom needs all pairs."""
-    from curate.models.heads.partitioned_heads import PartitionedAnswerFeatures, PartitionedLosses
-    from curate.models.heads.partitions import FeatureColumns, pair_partitions
-
+    """Solve linear heads with workers, none of whom needs all pairs."""
     partitions = pair_partitions(pairs, context)
     assigned = draw_folds(pairs, context, repeats, folds)
-    columns = FeatureColumns.of(partitions, features)
-    losses = PartitionedLosses(
-        partitions, columns, assigned, vote_mask(pairs, context), int(assigned.max()) + 1
-    )
-    heads = LinearHeads(solve_from_losses(losses, spec.l2, spec.dropout))
-    return OutOfFold(
-        heads,
-        PartitionedAnswerFeatures(partitions, columns),
-        held_out_head_index(assigned, context.scratch),
-    )
+    rows = DifferenceRows(partitions, FeatureColumns.of(partitions, features))
+    voting, fold_count = vote_mask(pairs, context), int(assigned.max()) + 1
+    losses = PartitionedLosses(rows, assigned, voting, fold_count)
+    heads = LinearHeads(solve_from_losses(losses, spec.l2, spec.dropout)).to(partitions.device)
+    return OutOfFold(heads, rows, held_out_head_index(assigned, context.scratch))
 
 
 def draw_folds(

@@ -1,9 +1,10 @@
-"""Linear heads solved from sums over parts of the pairs, which lie with workers."""
+"""Linear heads solved from sums over partitions of the pairs, which lie with workers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,50 +18,14 @@ from curate.models.heads.partitions import FeatureColumns, PairPartitions
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from curate.steps.workers import RemoteValue
 
-class PartitionedLosses:
-    """`curate.models.heads.linear.HeadLosses` over parts.
-
-    Args:
-        partitions: the pairs.
-        columns: the features that heads see.
-        assigned: (pairs, repeats) fold of each pair in each repeat.
-        voting: (pairs,) whether a pair may teach.
-        folds: how many there are.
-    """
-
-    def __init__(
-        self,
-        partitions: PairPartitions,
-        columns: FeatureColumns,
-        assigned: NDArray[np.integer],
-        voting: NDArray[np.bool_],
-        folds: int,
-    ) -> None:
-        place = partitions.workers.place
-        self._map, self._features, self._folds = partitions.workers.map, columns, folds
-        fold_partitions, voting_partitions = partitions.split(assigned), partitions.split(voting)
-        # Placed once: each pass over the pairs reads them anew.
-        self._columns = partitions.differences, place(fold_partitions), place(voting_partitions)
-
-    def sums(self) -> tuple[Tensor, Tensor]:
-        """Return the sums over all partitions; see `HeadLosses.sums`."""
-        each = self._map(partial(_sums, self._features, self._folds), *self._columns)
-        # Added in the order of the partitions: floating-point sums must not depend on who is
-        # faster.
-        gram, cross = next(each)
-        for more_gram, more_cross in each:
-            gram, cross = gram + more_gram, cross + more_cross
-        return torch.from_numpy(gram), torch.from_numpy(cross)
-
-    def slope(self, coefficients: Tensor) -> Tensor:
-        """Return the slope over all partitions; see `HeadLosses.slope`."""
-        slope_of_partition = partial(_slope, self._features, self._folds, coefficients.numpy())
-        return torch.from_numpy(sum(self._map(slope_of_partition, *self._columns)))
+_ON_DEVICE = 2 << 30
+"""Bytes of features up to which they stay on a device between two passes."""
 
 
-class PartitionedAnswerFeatures:
-    """`curate.models.heads.held_out_values.AnswerFeatures` of heads that see only differences.
+class DifferenceRows:
+    """What linear heads see of all pairs: scaled differences of answers, with workers.
 
     Args:
         partitions: the pairs.
@@ -68,57 +33,138 @@ class PartitionedAnswerFeatures:
     """
 
     def __init__(self, partitions: PairPartitions, columns: FeatureColumns) -> None:
-        self._parts, self._columns = partitions, columns
+        self.partitions = partitions
+        self.reader = DifferenceReader(columns, partitions.device)
+        self.values: list[RemoteValue] = partitions.differences
+        size = 4 * len(columns.factor) * len(partitions.order.rows)
+        if partitions.device != "cpu" and size <= _ON_DEVICE:
+            # Each pass would else move all of them.
+            self.values = partitions.workers.keep(self.reader.read, self.values)
 
     def held_out_values(
         self, compute_values: HeadValues, head_index: Tensor
     ) -> NDArray[np.float64]:
-        """Return the values from all partitions; see `gather_held_out_values`."""
-        partitions = self._parts
-        each = partial(_values, self._columns, compute_values)
-        head_index_partitions = partitions.split(head_index.numpy())
-        return partitions.joined(
-            partitions.workers.map(each, partitions.differences, head_index_partitions)
-        )
+        """Return `compute_values(chosen, rejected)` at the given heads (pairs, K) of each pair.
+
+        Values are a function of chosen minus rejected: `rejected` is 0.
+        """
+        partitions = self.partitions
+        each = partial(_held_out_values, self.reader, compute_values)
+        indices = partitions.split(head_index.numpy())
+        return partitions.joined(partitions.workers.map(each, self.values, indices))
+
+
+@dataclass(frozen=True)
+class DifferenceReader:
+    """Reads the features of a partition.
+
+    Attributes:
+        columns: the features that heads see.
+        device: torch device on which they are wanted.
+    """
+
+    columns: FeatureColumns
+    device: str
+
+    def read(self, differences: NDArray[np.float32] | Tensor) -> Tensor:
+        """Return the scaled differences of a partition, which may have been read before."""
+        if isinstance(differences, Tensor):
+            return differences
+        return self.columns.scaled(differences, self.device)
+
+    def answers(self, differences: NDArray[np.float32] | Tensor) -> tuple[Tensor, Tensor]:
+        """Return stand-ins for chosen and rejected, for heads that see only their difference."""
+        chosen = self.read(differences)
+        # The difference against zero; expand_as costs no memory.
+        return chosen, torch.zeros(1, 1, device=chosen.device).expand_as(chosen)
+
+
+class PartitionedLosses:
+    """`curate.models.heads.linear.HeadLosses` over partitions.
+
+    Args:
+        rows: the features of the pairs.
+        assigned: (pairs, repeats) fold of each pair in each repeat.
+        voting: (pairs,) whether a pair may teach.
+        folds: how many there are.
+    """
+
+    def __init__(
+        self,
+        rows: DifferenceRows,
+        assigned: NDArray[np.integer],
+        voting: NDArray[np.bool_],
+        folds: int,
+    ) -> None:
+        partitions = rows.partitions
+        place, split = partitions.workers.place, partitions.split
+        self._map, self._reader, self._folds = partitions.workers.map, rows.reader, folds
+        # Placed once: each pass over the pairs reads them anew.
+        self._columns = rows.values, place(split(assigned)), place(split(voting))
+
+    def sums(self) -> tuple[Tensor, Tensor]:
+        """Return the sums over all partitions; see `HeadLosses.sums`."""
+        each = self._map(partial(_sums, self._reader, self._folds), *self._columns)
+        # Added in the order of the partitions: floating-point sums must not depend on who is
+        # faster.
+        gram, cross = next(each)
+        for more_gram, more_cross in each:
+            gram, cross = gram + more_gram, cross + more_cross
+        # Copies: what comes from a worker may be read-only.
+        return torch.tensor(gram), torch.tensor(cross)
+
+    def slope(self, coefficients: Tensor) -> Tensor:
+        """Return the slope over all partitions; see `HeadLosses.slope`."""
+        slope_of_partition = partial(_slope, self._reader, self._folds, coefficients.numpy())
+        return torch.from_numpy(sum(self._map(slope_of_partition, *self._columns)))
 
 
 def _losses(
-    columns: FeatureColumns,
+    reader: DifferenceReader,
     folds: int,
-    differences: NDArray[np.float32],
+    differences: NDArray[np.float32] | Tensor,
     assigned: NDArray[np.integer],
     voting: NDArray[np.bool_],
 ) -> RowLosses:
     weights = torch.from_numpy(fold_weight_matrix(assigned, voting, folds))
-    return RowLosses(*columns.answers(differences), weights)
+    return RowLosses(*reader.answers(differences), weights)
 
 
 def _sums(
-    columns: FeatureColumns, folds: int, *part: NDArray[Any]
+    reader: DifferenceReader,
+    folds: int,
+    differences: NDArray[np.float32] | Tensor,
+    assigned: NDArray[np.integer],
+    voting: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    gram, cross = _losses(columns, folds, *part).sums()
-    return gram.numpy(), cross.numpy()
+    gram, cross = _losses(reader, folds, differences, assigned, voting).sums()
+    return gram.double().cpu().numpy(), cross.double().cpu().numpy()
 
 
 def _slope(
-    columns: FeatureColumns, folds: int, coefficients: NDArray[np.float64], *part: NDArray[Any]
+    reader: DifferenceReader,
+    folds: int,
+    coefficients: NDArray[np.float64],
+    differences: NDArray[np.float32] | Tensor,
+    assigned: NDArray[np.integer],
+    voting: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    losses = _losses(columns, folds, *part)
-    slope: NDArray[np.float64] = losses.slope(torch.from_numpy(coefficients)).numpy()
+    losses = _losses(reader, folds, differences, assigned, voting)
+    slope: NDArray[np.float64] = losses.slope(torch.from_numpy(coefficients)).double().cpu().numpy()
     return slope
 
 
-def _values(
-    columns: FeatureColumns,
+def _held_out_values(
+    reader: DifferenceReader,
     compute_values: HeadValues,
-    differences: NDArray[np.float32],
+    differences: NDArray[np.float32] | Tensor,
     head_index: NDArray[np.integer],
 ) -> NDArray[np.float32]:
-    # Four bytes a value on their way; heads compute in single precision anyway.
     values = gather_held_out_values(
-        # A copy: arrays in shared memory are read-only, and torch would allow writes to them.
         compute_values,
-        *columns.answers(differences),
+        *reader.answers(differences),
+        # A copy: arrays in shared memory are read-only, and torch would allow writes to them.
         torch.from_numpy(head_index.copy()),
     )
+    # Four bytes a value on their way; heads compute in single precision anyway.
     return values.astype(np.float32)

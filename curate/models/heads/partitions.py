@@ -1,10 +1,10 @@
-"""What linear heads see of all pairs, in parts that lie with workers."""
+"""What linear heads see of all pairs, in partitions that lie with workers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import polars as pl
@@ -14,101 +14,98 @@ from torch import Tensor
 from curate.data.table import BATCH_ROWS, batch_slices
 from curate.models.heads.answer_features import STYLE_SCALE, scale_factor
 from curate.models.heads.prompt_order import PromptOrder
-from curate.models.text.style import LENGTH, STYLE_FEATURES
+from curate.models.text.style import LENGTH
 from curate.steps.context import Context
 from curate.steps.features import FeatureKind, Features
-from curate.steps.workers import RemoteValue, Workers
+from curate.steps.workers import LocalWorkers, RemoteValue, Workers
 from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Rows of a part: 50 MB of differences, and of usual texts 100, at most; and work for longer than
-# its way takes.
-_MAX_ROWS, _MIN_ROWS = 32_768, 512
-_PER_WORKER = 2
-"""Parts of a small set for each worker, so that all have work to the end."""
+V = TypeVar("V", bound=np.generic)
+# Rows of a partition: 50 MB of differences at most, and work for longer than its way takes.
+_MAX_ROWS, _MIN_ROWS = 32_768, 1024
+_PARTITIONS = 48
+"""Of a medium set, for any number of workers: sums over other partitions round differently."""
 TEXTS = ("prompt", "chosen", "rejected")
 
 
 @dataclass(frozen=True)
 class PairPartitions:
-    """Pairs in the order of fold and prompt; all pairs of a prompt lie in one part.
+    """Pairs in the order of their prompts; all pairs of a prompt lie in one partition.
 
     Attributes:
-        workers: with whom the parts lie.
+        workers: with whom the partitions lie.
+        device: torch device on which the workers compute.
         scratch: where the result is stored.
         order: of the pairs.
-        folds: ranges of rows in that order, of each fold.
+        ranges: rows of each partition, in that order.
         differences: of each range (rows, d) float32, chosen minus rejected: embeddings, style, and
             the cosine of the answer to the prompt.
         squares: (d,) mean of their squares over all pairs.
+        dim: how many of the columns are embeddings; style and the cosine follow them.
     """
 
     workers: Workers
+    device: str
     scratch: ScratchSpace
     order: PromptOrder
-    folds: list[list[slice]]
+    ranges: list[slice]
     differences: list[RemoteValue]
     squares: NDArray[np.float64]
+    dim: int
 
-    @property
-    def ranges(self) -> list[slice]:
-        """Return all parts' ranges of rows."""
-        return [rows for fold in self.folds for rows in fold]
-
-    @property
-    def dim(self) -> int:
-        """Return the number of embedding columns."""
-        return embedded_columns(len(self.squares))
-
-    def split(self, values: NDArray[Any]) -> Iterator[NDArray[Any]]:
-        """Yield the values of each part, of one value a pair as in the pair table, part by part."""
+    def split(self, values: NDArray[V]) -> Iterator[NDArray[V]]:
+        """Yield the values of each partition, of one value a pair as in the pair table."""
         return (values[self.order.rows[rows]] for rows in self.ranges)
 
-    def joined(self, partition_values: Iterable[NDArray[Any]]) -> NDArray[np.float64]:
+    def joined(self, partition_values: Iterable[NDArray[V]]) -> NDArray[np.float64]:
         """Return one value, or row of values, a pair as in the pair table, of those of each
-        part."""
+        partition."""
         out: NDArray[np.float64] | None = None
         for rows, values in zip(self.ranges, partition_values, strict=True):
             if out is None:
                 shape = (len(self.order.rows), *values.shape[1:])
-                out = self.scratch.array("values of parts", shape, np.float64)
+                out = self.scratch.array("values of partitions", shape, np.float64)
             out[self.order.rows[rows]] = values
         return np.empty(0) if out is None else out
 
 
-def embedded_columns(columns: int) -> int:
-    """Return how many of the columns of differences are embeddings: style and the cosine follow
-    them."""
-    return columns - len(STYLE_FEATURES) - 1
-
-
 def pair_partitions(pairs: pl.DataFrame, context: Context) -> PairPartitions:
-    """Return the parts of the run's pairs, which scorers share."""
-    return context.view(pairs).cached("pair parts", lambda: _partition_pairs(pairs, context))
+    """Return the partitions of the pairs, which scorers share."""
+    return context.view(pairs).cached("partitions", lambda: _partition_pairs(pairs, context))
 
 
 def _partition_pairs(pairs: pl.DataFrame, context: Context) -> PairPartitions:
-    workers, features = context.workers, context.view(pairs).features
-    assert workers is not None
-    keys = pairs["pair_id"], context.vote_keys(pairs)["prompt"]
-    order = PromptOrder.of(*keys, context.scratch)
-    # Large enough that a part's work outweighs its way, small enough that all have some.
-    size = min(max(len(pairs) // (_PER_WORKER * workers.count), _MIN_ROWS), _MAX_ROWS)
-    folds = [order.cuts(fold, size) for fold in order.folds]
-    total = np.zeros(features.vectors.shape[1] + len(STYLE_FEATURES) + 1)
-
-    def partition_differences(rows: slice) -> NDArray[np.float32]:
-        nonlocal total
-        differences = _answer_differences(features, order.rows[rows])
-        total += np.square(differences, dtype=np.float64).sum(axis=0)
-        return differences
-
-    differences = workers.place(partition_differences(rows) for fold in folds for rows in fold)
+    view, workers = context.view(pairs), context.workers or LocalWorkers(context.scratch)
+    features = view.features
+    order = PromptOrder.of(pairs["pair_id"], view.vote_keys["prompt"], context.scratch)
+    # Large enough that a partition's work outweighs its way, small enough that all have some.
+    ranges = order.cuts(min(max(len(pairs) // _PARTITIONS, _MIN_ROWS), _MAX_ROWS))
+    differences = workers.place(_answer_differences(features, order.rows[rows]) for rows in ranges)
+    dim = features.vectors.shape[1]
+    total = np.zeros(dim + features.style.shape[1] + 1)
+    for squares in workers.map(_sum_squares, differences):
+        total += squares
     return PairPartitions(
-        workers, context.scratch, order, folds, differences, total / max(len(pairs), 1)
+        workers,
+        context.device if context.workers is None else "cpu",
+        context.scratch,
+        order,
+        ranges,
+        differences,
+        total / max(len(pairs), 1),
+        dim,
     )
+
+
+def _sum_squares(differences: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the sum of the squares of each column, (d,)."""
+    total = np.zeros(differences.shape[1])
+    for rows in batch_slices(len(differences), BATCH_ROWS):
+        total += np.square(differences[rows], dtype=np.float64).sum(axis=0)
+    return total
 
 
 def _answer_differences(features: Features, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -116,7 +113,7 @@ def _answer_differences(features: Features, rows: NDArray[np.int64]) -> NDArray[
     d)."""
     dim, styles = features.vectors.shape[1], features.style.shape[1]
     out = np.empty((len(rows), dim + styles + 1), dtype=np.float32)
-    # A part at once would hold three times as much on the way.
+    # A partition at once would hold three times as much on the way.
     for block in batch_slices(len(rows), BATCH_ROWS):
         prompt, chosen, rejected = (features.of(column, rows[block]) for column in TEXTS)
         style = [features.style[features.index[column][rows[block]]] for column in TEXTS[1:]]
@@ -146,8 +143,6 @@ class FeatureColumns:
         style_factor = scale_factor(squares[dim:], STYLE_SCALE)
         return cls(slice(None), np.concatenate([embedding_factor, style_factor]))
 
-    def answers(self, differences: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-        """Return stand-ins for chosen and rejected, for heads that see only their difference."""
-        chosen = torch.from_numpy(differences[:, self.columns] * self.factor)
-        # The difference against zero; expand_as costs no memory.
-        return chosen, torch.zeros(1, 1).expand_as(chosen)
+    def scaled(self, differences: NDArray[np.float32], device: str) -> Tensor:
+        """Return the scaled columns of some pairs, (rows, columns)."""
+        return torch.from_numpy(differences[:, self.columns] * self.factor).to(device)

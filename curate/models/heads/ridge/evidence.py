@@ -9,13 +9,15 @@ products. No pair's margin depends on any label of its prompt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import minimize
 
+from curate.data.table import batch_slices
 from curate.models.heads.ridge.sign_flip_test import RESAMPLES, prompt_signs
 
 if TYPE_CHECKING:
@@ -55,26 +57,23 @@ class SufficientStatistics:
 
 def sufficient_statistics(
     features: FeatureReader,
-    rows: slice,
     groups: NDArray[np.int64],
     weights: NDArray[np.float64],
     targets: NDArray[np.float64],
     width: int,
 ) -> SufficientStatistics:
-    """Return sums over the rows of a range, a few thousand rows in memory at a time.
+    """Return sums over rows, a few thousand of them in memory at a time.
 
     Args:
         features: gives the features of some rows.
-        rows: range of rows.
-        groups: (all rows,) number of each row's prompt.
-        weights: (all rows,) weight of each row.
-        targets: (all rows,) target y of each row.
+        groups: (rows,) number of each row's prompt.
+        weights: (rows,) weight of each row.
+        targets: (rows,) target y of each row.
         width: number of features.
     """
     gram, cross = np.zeros((width, width)), np.zeros(width)
     turned = np.zeros((width, RESAMPLES))
-    for start in range(rows.start, rows.stop, _CHUNK):
-        chunk = slice(start, min(start + _CHUNK, rows.stop))
+    for chunk in batch_slices(len(groups), _CHUNK):
         z, w = features(chunk), weights[chunk]
         weighted = z * w[:, None]
         # Products in the type of the features, sums over parts in float64.
@@ -82,18 +81,21 @@ def sufficient_statistics(
         cross += weighted.T @ targets[chunk]
         signed = targets[chunk, None] * prompt_signs(groups[chunk])
         turned += weighted.T @ signed.astype(z.dtype)
-    square = float(weights[rows] @ targets[rows] ** 2)
-    return SufficientStatistics(gram, cross, turned, square, float(weights[rows].sum()))
+    square = float(weights @ targets**2)
+    return SufficientStatistics(gram, cross, turned, square, float(weights.sum()))
 
 
-def add_statistics(statistics: Sequence[SufficientStatistics]) -> SufficientStatistics:
-    """Return the sums over the rows of all."""
-    return SufficientStatistics(
-        np.sum([p.gram for p in statistics], axis=0),
-        np.sum([p.cross for p in statistics], axis=0),
-        np.sum([p.turned for p in statistics], axis=0),
-        sum(p.square for p in statistics),
-        sum(p.count for p in statistics),
+def add_statistics(statistics: Iterable[SufficientStatistics]) -> SufficientStatistics:
+    """Return the sums over the rows of all, added in their order."""
+    return reduce(
+        lambda total, more: SufficientStatistics(
+            total.gram + more.gram,
+            total.cross + more.cross,
+            total.turned + more.turned,
+            total.square + more.square,
+            total.count + more.count,
+        ),
+        statistics,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
@@ -14,8 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from curate.data.process import available_cores
-from curate.data.table import BATCH_ROWS, batch_slices, messages_text
+from curate.data.table import BATCH_ROWS, batch_slices
 from curate.models.text.answer_counts import COUNTS, count_expressions, with_prompt_words
 from curate.models.text.style import LENGTH
 
@@ -27,8 +25,6 @@ _STYLE_PRIOR_FILE = "style_prior.json"
 _TINY, _ZERO = 1e-12, 1e-9
 # From here on sums in single precision err less than the labels do.
 _SINGLE_PRECISION_ROWS = 20_000
-_MAX_THREADS = 4
-"""At most; each holds the words of a batch."""
 
 
 class RawFeatures(NamedTuple):
@@ -135,22 +131,12 @@ def with_sizes(scales: FeatureScales, squares: NDArray[np.float64], pairs: int) 
     return replace(scales, sizes=np.sqrt(squares / max(pairs, 1) + _TINY))
 
 
-def count_differences(pairs: pl.DataFrame) -> NDArray[np.float32]:
-    """Return counts of chosen minus those of rejected, (pairs, len(COUNTS))."""
-    out = np.zeros((len(pairs), len(COUNTS)), dtype=np.float32)
-
-    def count(rows: slice) -> None:
-        texts = [messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected")]
-        out[rows] = count_text_differences(pairs[rows].select(texts))
-
-    # polars takes one core for steps of one column, as those that find the words.
-    with ThreadPoolExecutor(min(available_cores(), _MAX_THREADS)) as pool:
-        list(pool.map(count, batch_slices(len(pairs), BATCH_ROWS)))
-    return out
-
-
 def count_text_differences(texts: pl.DataFrame) -> NDArray[np.float32]:
-    """Return the same of some pairs given as texts, whose words are all in memory at a time."""
+    """Return counts of chosen minus those of rejected, (pairs, len(COUNTS)).
+
+    Args:
+        texts: prompts and answers, whose words are all in memory at a time.
+    """
     with_words = with_prompt_words(texts)
     chosen, rejected = (
         count_expressions(with_words.select("prompt", "asked", answer=side))

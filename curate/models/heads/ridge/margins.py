@@ -14,8 +14,8 @@ from curate.data.duplicates import repeated_rows
 from curate.models.heads.noise.calibration import fit_scale
 from curate.models.heads.noise.learnability import LearnabilityTest, assess_learnability
 from curate.models.heads.out_of_fold import vote_mask
-from curate.models.heads.prompt_order import PromptOrder
-from curate.models.heads.ridge.data import LocalRidgeData, RidgeData
+from curate.models.heads.partitions import pair_partitions
+from curate.models.heads.ridge.data import RidgeData
 from curate.models.heads.ridge.evidence import Evidence, Ridge
 from curate.models.heads.ridge.length_residual import length_residual_margins
 from curate.models.heads.ridge.sign_flip_test import sign_flip_p_value
@@ -108,7 +108,7 @@ def _unscaled_margins(
 ) -> _UnscaledMargins:
     weights = vote_weights(context.vote_keys(pairs), vote_mask(pairs, context))
     target = np.ones(len(pairs)) if target is None else target
-    rows = _ridge_data(pairs, context, weights, target, style)
+    rows = RidgeData(pair_partitions(pairs, context), pairs, weights, target, style)
     sums, total, strengths = rows.sums(), np.zeros(len(pairs)), []
     for centre in VIEWS:
         evidence = Evidence(rows.widths, centre[: len(rows.widths)])
@@ -126,24 +126,6 @@ def _unscaled_margins(
     return _UnscaledMargins(
         context.scratch.persist_array("margins", total / len(VIEWS)), named, p_value
     )
-
-
-def _ridge_data(
-    pairs: pl.DataFrame,
-    context: Context,
-    weights: NDArray[np.float64],
-    target: NDArray[np.float64],
-    style: bool,
-) -> RidgeData:
-    """Return the pairs with the workers of the run, where it has any, or here."""
-    if context.workers is not None:
-        from curate.models.heads.partitions import pair_partitions
-        from curate.models.heads.ridge.partitioned_data import PartitionedRidgeData
-
-        return PartitionedRidgeData(pair_partitions(pairs, context), pairs, weights, target, style)
-    keys = pairs["pair_id"], context.vote_keys(pairs)["prompt"]
-    order = PromptOrder.of(*keys, context.scratch)
-    return LocalRidgeData(pairs, context.view(pairs).features, order, weights, target, style)
 
 
 def _scale_to_log_odds(

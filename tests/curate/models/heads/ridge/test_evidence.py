@@ -41,7 +41,7 @@ def summed(
 ) -> SufficientStatistics:
     w, y = (np.ones(len(z)) if v is None else v for v in (weights, targets))
     groups = np.arange(len(z))
-    return sufficient_statistics(lambda rows: z[rows], slice(0, len(z)), groups, w, y, z.shape[1])
+    return sufficient_statistics(lambda rows: z[rows], groups, w, y, z.shape[1])
 
 
 def naive_evidence(z: np.ndarray, y: np.ndarray, theta: np.ndarray) -> float:
