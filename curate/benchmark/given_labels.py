@@ -27,7 +27,7 @@ from curate.models.heads.posterior.label_posterior import label_posterior
 from curate.pipeline.config import parse_config
 from curate.pipeline.label_evidence import label_evidence
 from curate.pipeline.plan import make_plan
-from curate.pipeline.scoring import run_scorer
+from curate.pipeline.scoring import PairScorer
 from curate.steps.context import Context, Progress
 
 _POSTERIOR = {"scorers": [{"type": "label_em"}]}
@@ -69,7 +69,7 @@ def label_truth(data: BenchData, context: Context) -> tuple[LabelTruth, GivenLab
     step_context = replace(
         step_context, evidence=label_evidence(step, [], file, step_context.evidence.verdicts, [])
     )
-    scores, record = run_scorer(step, data.pairs, step_context)
+    scores, record = PairScorer(data.pairs, step_context).score(step)
     # The scorer's own, which the context holds.
     posterior = label_posterior(data.pairs, step_context)
     averaged = posterior.averaged

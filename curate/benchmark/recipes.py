@@ -18,7 +18,7 @@ from curate.pipeline.file_evidence import FileEvidence, file_evidence
 from curate.pipeline.filtering import run_filters
 from curate.pipeline.label_evidence import label_evidence
 from curate.pipeline.plan import PipelinePlan, make_plan
-from curate.pipeline.scoring import run_scorer
+from curate.pipeline.scoring import PairScorer
 from curate.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _recipe_scores(plan: PipelinePlan, data: BenchData, context: Context) -> lis
     frames: list[pl.DataFrame] = []
     for step in plan.scorers:
         evidence = label_evidence(step, frames, file, context.evidence.verdicts, [])
-        frame, _ = run_scorer(step, data.pairs, replace(context, evidence=evidence))
+        frame, _ = PairScorer(data.pairs, replace(context, evidence=evidence)).score(step)
         frames.append(frame)
     return frames
 

@@ -12,9 +12,10 @@ from curate.data.attachments import MEDIA_COLUMNS
 from curate.data.checksums import file_digest
 from curate.data.hashes import row_keys
 from curate.data.table import fingerprint_pairs
+from curate.errors import CurateError
 from curate.pipeline.score_cache import MIN_CACHED_PAIRS, code_digest, digest_of
 from curate.read.input import InputConfig
-from curate.read.pairs import Pairs, collect_pairs, input_sources, stream_pairs
+from curate.read.pairs import Pairs, collect_pairs, input_sources, read_pairs, stream_pairs
 from curate.store.scratch import ScratchSpace, memory_map_frame
 from curate.versions import versions
 
@@ -29,6 +30,25 @@ if TYPE_CHECKING:
 _TABLES, _KEYS = ("frame", "rejected", "origins"), "keys.npy"
 _MIN_BYTES_PER_PAIR = 3
 """Bytes of a pair, however packed: smaller files need no key, for which all code would be read."""
+
+
+def read_input(
+    settings: InputConfig | None, progress: Progress | None = None, limit: int | None = None
+) -> Pairs:
+    """Return the pairs of an input; `limit` goes before its own.
+
+    Raises:
+        CurateError: there is no input, or it cannot be read.
+    """
+    if settings is None:
+        raise CurateError(
+            "the pipeline names no input",
+            where="input",
+            expected="path or hf",
+            fix="add input:",
+        )
+    arguments = dict(settings) | {"limit": limit or settings.limit}
+    return read_pairs(**arguments, progress=progress)
 
 
 def read_or_load_cached(

@@ -1,11 +1,11 @@
-"""Runs one scorer: takes what is kept, lets an engine compute the rest, and keeps it."""
+"""Runs scorers: takes what is stored, lets an engine compute the rest, and stores it."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -23,113 +23,126 @@ from curate.steps.context import Context, report_progress
 from curate.steps.declarations import Input, Scope
 from curate.steps.findings import ModelUsage
 from curate.steps.step_record import CACHED, StepRecord, check_columns, qualify_columns
-from curate.store.row_scores import RowScores
 
 # Large enough that the cost of a call is small, small enough to be one block for a worker.
 ROW_BATCH = 4096
 
 
-def score_all(
-    scorers: Sequence[ScorerStep],
-    pairs: pl.DataFrame,
-    context: Context,
-    cache: ScoreCache,
-    engine: Engine,
-    steps: list[StepRecord],
-    file: FileEvidence | None = None,
-) -> list[pl.DataFrame]:
-    """Return the columns of every scorer: what is known is taken, the rest computed on one
-    embedding pass.
+@dataclass(frozen=True)
+class PairScorer:
+    """Scores pairs by one scorer after another.
 
-    Args:
-        scorers: scorers in running order.
+    Attributes:
         pairs: the pair table.
-        context: the run's context.
-        cache: cache of scores of earlier runs.
+        context: the run's context, with the evidence for the scorers.
+        cache: cache of scores of earlier runs; None computes all.
         engine: the engine that computes scores.
-        steps: gets a record of each scorer.
-        file: margins of the file that scorers take as evidence.
     """
-    # What depends on scores of this run can be looked up only once these are there.
-    without_evidence = [step for step in scorers if not step.takes_evidence]
-    missing = [step for step in without_evidence if not cache.has(step, context.device)]
-    if len(pairs) and any(Input.EMBEDDINGS in step.scorer.inputs for step in missing):
-        _ = context.features  # the one embedding pass
-    engine.expect(missing)
-    scores: list[pl.DataFrame] = []
-    for step in scorers:
-        warnings: list[str] = []
-        judgements = context.evidence.verdicts
-        evidence = label_evidence(step, scores, file or FileEvidence(), judgements, warnings)
-        step_context = replace(context, evidence=evidence)
-        columns, record = run_scorer(step, pairs, step_context, cache, engine)
-        scores.append(columns)
-        steps.append(replace(record, warnings=(*warnings, *record.warnings)))
-    return scores
 
+    pairs: pl.DataFrame
+    context: Context
+    cache: ScoreCache | None = None
+    engine: Engine = field(default_factory=LocalEngine)
 
-def run_scorer(
-    step: ScorerStep,
-    pairs: pl.DataFrame,
-    context: Context,
-    cache: ScoreCache | None = None,
-    engine: Engine | None = None,
-) -> tuple[pl.DataFrame, StepRecord]:
-    """Return the scorer's columns, named and typed as declared, and its report.
+    def score_all(
+        self, scorers: Sequence[ScorerStep], file: FileEvidence | None = None
+    ) -> Iterator[tuple[pl.DataFrame, StepRecord]]:
+        """Yield the columns and the record of each scorer, on one embedding pass.
 
-    Args:
-        step: the scorer and its name.
-        pairs: the pair table.
-        context: the run's context, with the evidence for this scorer.
-        cache: cache of scores of earlier runs; default none.
-        engine: the engine that computes scores; default this process.
-    """
-    started, step_context = time.perf_counter(), context.for_step().on_pairs(pairs)
-    frame = None
-    if cache is not None:
-        key = cache.key(step, context.device, context.evidence)
-        frame = cache.get(key, step_context)
-    if frame is not None:
-        step_context.facts[CACHED] = True
-    else:
-        if step.scorer.scope is not Scope.ROW and Input.EMBEDDINGS in step.scorer.inputs:
-            _ = context.features  # embedded here, so that the time is not the scorer's
-            started = time.perf_counter()
-        frame = _compute_scores(step, pairs, step_context, cache, engine or LocalEngine())
-    release_free_memory()
-    frame = qualify_columns(frame, step.scorer.columns(), len(pairs), step.name)
-    facts, warnings = step_context.facts, step_context.warnings
-    warnings += [*_no_score_warnings(frame, step), *_truncation_warnings(facts, step)]
-    seconds, count = time.perf_counter() - started, len(pairs)
-    return frame, StepRecord(step.name, "score", count, count, seconds, facts, tuple(warnings))
+        Args:
+            scorers: scorers in running order.
+            file: margins of the file that scorers take as evidence.
+        """
+        # What depends on scores of this run can be looked up only once these are there.
+        without_evidence = [step for step in scorers if not step.takes_evidence]
+        missing = [step for step in without_evidence if not self._is_cached(step)]
+        if len(self.pairs) and any(Input.EMBEDDINGS in step.scorer.inputs for step in missing):
+            _ = self.context.features  # the one embedding pass
+        self.engine.expect(missing)
+        scores: list[pl.DataFrame] = []
+        for step in scorers:
+            warnings: list[str] = []
+            judgements = self.context.evidence.verdicts
+            evidence = label_evidence(step, scores, file or FileEvidence(), judgements, warnings)
+            informed = replace(self, context=replace(self.context, evidence=evidence))
+            columns, record = informed.score(step)
+            scores.append(columns)
+            yield columns, replace(record, warnings=(*warnings, *record.warnings))
 
+    def score(self, step: ScorerStep) -> tuple[pl.DataFrame, StepRecord]:
+        """Return the columns of one scorer, named and typed as declared, and its record."""
+        started, context = time.perf_counter(), self.context.for_step().on_pairs(self.pairs)
+        frame = None if self.cache is None else self.cache.get(self._key(step), context)
+        if frame is not None:
+            context.facts[CACHED] = True
+        else:
+            if step.scorer.scope is not Scope.ROW and Input.EMBEDDINGS in step.scorer.inputs:
+                _ = context.features  # embedded here, so that the time is not the scorer's
+                started = time.perf_counter()
+            frame = self._compute(step, context)
+        release_free_memory()
+        frame = qualify_columns(frame, step.scorer.columns(), len(self.pairs), step.name)
+        facts, count = context.facts, len(self.pairs)
+        notes = (*_no_score_warnings(frame, step), *_truncation_warnings(facts, step))
+        warnings, seconds = (*context.warnings, *notes), time.perf_counter() - started
+        return frame, StepRecord(step.name, "score", count, count, seconds, facts, warnings)
 
-def _compute_scores(
-    step: ScorerStep,
-    pairs: pl.DataFrame,
-    context: Context,
-    cache: ScoreCache | None,
-    engine: Engine,
-) -> pl.DataFrame:
-    """Return the scorer's columns in the scratch space; they are stored for the next run."""
-    columns, name = step.scorer.columns(), step.name
-    key = cache.key(step, context.device, context.evidence) if cache else None
-    if step.scorer.scope is Scope.ROW:
-        row_scores = cache.rows(step, context.device) if cache else None
-        with context.progress.task(name, len(pairs)) as task:
-            batch_scores = _row_scores(step, pairs, context, engine, row_scores)
-            checked = (check_columns(batch, columns, len(batch), name) for batch in batch_scores)
-            frame = context.scratch.collect(name, report_progress(checked, task.advance))
-        if cache:
-            cache.put(key, frame, context)
-        return frame
-    with context.progress.task(name, None):
-        frame = engine.table(step, pairs, context)
-    # Before it goes to a mapped file: a change afterwards would copy it into memory again.
-    frame = check_columns(frame, columns, len(pairs), name)
-    if cache:
-        cache.put(key, frame, context)
-    return context.scratch.collect(name, iter([frame]))
+    def _is_cached(self, step: ScorerStep) -> bool:
+        return self.cache is not None and self.cache.has(step, self.context.device)
+
+    def _key(self, step: ScorerStep) -> str | None:
+        if self.cache is None:
+            return None
+        return self.cache.key(step, self.context.device, self.context.evidence)
+
+    def _compute(self, step: ScorerStep, context: Context) -> pl.DataFrame:
+        """Return the scorer's columns in the scratch space; they are stored for the next run."""
+        columns, name, scratch = step.scorer.columns(), step.name, context.scratch
+        if step.scorer.scope is Scope.ROW:
+            with context.progress.task(name, len(self.pairs)) as task:
+                batch_scores = self._row_scores(step, context)
+                checked = (
+                    check_columns(batch, columns, len(batch), name) for batch in batch_scores
+                )
+                frame = scratch.collect(name, report_progress(checked, task.advance))
+            if self.cache:
+                self.cache.put(self._key(step), frame, context)
+            return frame
+        with context.progress.task(name, None):
+            frame = self.engine.table(step, self.pairs, context)
+        # Before it goes to a mapped file: a change afterwards would copy it into memory again.
+        frame = check_columns(frame, columns, len(self.pairs), name)
+        if self.cache:
+            self.cache.put(self._key(step), frame, context)
+        return scratch.collect(name, iter([frame]))
+
+    def _row_scores(self, step: ScorerStep, context: Context) -> Iterator[pl.DataFrame]:
+        """Yield the scores of all pairs, batch by batch; only what is not stored is computed."""
+        engine = self.engine
+        row_scores = self.cache.rows(step, context.device) if self.cache else None
+        # No row scorer looks at files of media, which must not travel to other processes.
+        pairs = self.pairs.with_columns(pl.lit(None, dtype=MEDIA).alias(c) for c in MEDIA_COLUMNS)
+        slices = batch_slices(len(pairs), ROW_BATCH)
+        if row_scores is None or not len(pairs):
+            yield from engine.rows(step, (pairs[rows] for rows in slices or [slice(0, 0)]), context)
+            return
+        waiting: deque[tuple[slice, pl.DataFrame]] = deque()
+
+        def missing() -> Iterator[pl.DataFrame]:
+            for rows in slices:
+                stored = row_scores.find(rows)
+                waiting.append((rows, stored))
+                if len(stored) < rows.stop - rows.start:
+                    yield pairs[rows].filter(~row_scores.cached_mask(rows, stored))
+
+        for scored in engine.rows(step, missing(), context):
+            # Frames with all scores in the cache sent nothing to the engine: they come out before
+            # its next result, so that the order of the pairs stays.
+            while len(waiting[0][1]) == waiting[0][0].stop - waiting[0][0].start:
+                yield row_scores.merge(*waiting.popleft(), None)
+            yield row_scores.merge(*waiting.popleft(), scored)
+        yield from (row_scores.merge(rows, stored, None) for rows, stored in waiting)
+        context.facts["rows_kept_from_earlier"] = row_scores.reused
 
 
 def _truncation_warnings(facts: Mapping[str, Json], step: ScorerStep) -> list[str]:
@@ -159,36 +172,3 @@ def _no_score_warnings(frame: pl.DataFrame, step: ScorerStep) -> list[str]:
         return []
     summary = ", ".join(f"{reason} ({count:,})" for reason, count in reasons)
     return [f"{step.name}: no pair has a score: {summary}"]
-
-
-def _row_scores(
-    step: ScorerStep,
-    pairs: pl.DataFrame,
-    context: Context,
-    engine: Engine,
-    row_scores: RowScores | None,
-) -> Iterator[pl.DataFrame]:
-    """Yield the scores of all pairs, batch by batch; only those that are not kept are computed."""
-    # No row scorer looks at files of media, which must not travel to other processes.
-    pairs = pairs.with_columns(pl.lit(None, dtype=MEDIA).alias(c) for c in MEDIA_COLUMNS)
-    slices = batch_slices(len(pairs), ROW_BATCH)
-    if row_scores is None or not len(pairs):
-        yield from engine.rows(step, (pairs[rows] for rows in slices or [slice(0, 0)]), context)
-        return
-    waiting: deque[tuple[slice, pl.DataFrame]] = deque()
-
-    def missing() -> Iterator[pl.DataFrame]:
-        for rows in slices:
-            stored = row_scores.find(rows)
-            waiting.append((rows, stored))
-            if len(stored) < rows.stop - rows.start:
-                yield pairs[rows].filter(~row_scores.cached_mask(rows, stored))
-
-    for scored in engine.rows(step, missing(), context):
-        # Frames with all scores in the cache sent nothing to the engine: they come out before its
-        # next result, so that the order of the pairs stays.
-        while len(waiting[0][1]) == waiting[0][0].stop - waiting[0][0].start:
-            yield row_scores.merge(*waiting.popleft(), None)
-        yield row_scores.merge(*waiting.popleft(), scored)
-    yield from (row_scores.merge(rows, stored, None) for rows, stored in waiting)
-    context.facts["rows_kept_from_earlier"] = row_scores.reused

@@ -21,7 +21,7 @@ import polars as pl
 from curate.data.table import MESSAGES, PAIR_COLUMNS, plain_message
 from curate.filters.topsis import TOPSIS
 from curate.pipeline.scorer_step import ScorerStep
-from curate.pipeline.scoring import run_scorer
+from curate.pipeline.scoring import PairScorer
 from curate.scorers.donod import DONOD
 from curate.scorers.label_em import LabelEM
 from curate.scorers.mc_dropout import MCDropout
@@ -100,7 +100,7 @@ def one_run(pipe: Any, rows: int, folder: Path) -> None:
             columns = []
             for scorer in steps:
                 started = time.perf_counter()
-                frame, record = run_scorer(ScorerStep(scorer.name, scorer), pairs, context)
+                frame, record = PairScorer(pairs, context).score(ScorerStep(scorer.name, scorer))
                 assert not record.warnings, record.warnings
                 columns.append(frame.select(c for c in frame.columns if c in CRITERIA))
                 seconds[scorer.name] = time.perf_counter() - started

@@ -25,7 +25,7 @@ from curate.models.lm.answer_logprobs import answer_logprobs, load_language_mode
 from curate.models.lm.conversations import distinct_conversations
 from curate.models.lm.tokens import EncodedConversation
 from curate.pipeline.scorer_step import ScorerStep
-from curate.pipeline.scoring import run_scorer
+from curate.pipeline.scoring import PairScorer
 from curate.scorers.donod_lm import DONODLM
 from curate.scorers.ifd import IFD
 from curate.steps.context import Context
@@ -183,7 +183,7 @@ def memory(count: int, table: Table) -> None:
         context, peaks = Context(inference=Inference(device="cpu")), []
         for part in range(4):
             quarter = made_rows[part * count // 4 : (part + 1) * count // 4]
-            run_scorer(step, quarter, context)
+            PairScorer(quarter, context).score(step)
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     table.add_row(
         f"peak memory over {count} pairs",

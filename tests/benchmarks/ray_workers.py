@@ -25,7 +25,7 @@ from curate.models.embed.settings import EmbedderConfig
 from curate.pipeline.config import EngineConfig
 from curate.pipeline.engines.ray import RayEngine
 from curate.pipeline.scorer_step import ScorerStep
-from curate.pipeline.scoring import run_scorer
+from curate.pipeline.scoring import PairScorer
 from curate.read.pairs import collect_pairs, stream_pairs
 from curate.steps.context import Context, SilentProgress
 from curate.steps.features import Features
@@ -98,7 +98,7 @@ def seconds(
         step, run = ScorerStep(name, scorer_class(name)()), context.views.run
         pairs = frame[:count] if run is None else run.frame
         started = time.perf_counter()
-        run_scorer(step, pairs, context, None, engine)
+        PairScorer(pairs, context, None, engine).score(step)
         return time.perf_counter() - started
 
     def context(count: int) -> Context:

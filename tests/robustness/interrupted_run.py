@@ -16,9 +16,9 @@ from typing import Any
 
 STEPS = {
     "reading": "curate.read.reader:Reader._take_rows",
-    "embedding": "curate.pipeline.run:embed_frame",
-    "scoring": "curate.pipeline.run:score_all",
-    "filtering": "curate.pipeline.run:run_filters",
+    "embedding": "curate.pipeline.session:embed_frame",
+    "scoring": "curate.pipeline.scoring:PairScorer.score_all",
+    "filtering": "curate.pipeline.session:run_filters",
     "writing": "curate.write.shards:ShardWriter.write",
     "signing": "curate.write.run_folder:write_checksums",
     "swapping": "curate.write.run_folder:replace_folder",

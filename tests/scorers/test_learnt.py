@@ -13,7 +13,7 @@ from curate.models.heads.noise.learnability import NOTHING_LEARNT
 from curate.pipeline.config import parse_config
 from curate.pipeline.filtering import Filtered, run_filters
 from curate.pipeline.plan import make_plan
-from curate.pipeline.scoring import run_scorer
+from curate.pipeline.scoring import PairScorer
 from curate.steps.registry import build_step, scorer_class
 from tests.helpers import Simulation, simulate
 
@@ -38,7 +38,7 @@ def random_labels(seed: int = 5) -> Simulation:
 
 def filtered(sim: Simulation, scorer: str, steps: list[dict[str, Any]]) -> Filtered:
     plan = make_plan(parse_config({"scorers": [{"type": scorer}], "filters": steps}))
-    scores = [run_scorer(step, sim.pairs, sim.context)[0] for step in plan.scorers]
+    scores = [PairScorer(sim.pairs, sim.context).score(step)[0] for step in plan.scorers]
     return run_filters(plan, pl.concat([sim.pairs, *scores], how="horizontal"), sim.context)
 
 
@@ -93,7 +93,7 @@ def test_filters_act_as_asked_on_scores_of_heads_that_learn_nothing(name: str, k
     column = LEARNED[name]
     sim = random_labels()
     plan = make_plan(parse_config({"scorers": [{"type": name}]}))
-    scores, record = run_scorer(plan.scorers[0], sim.pairs, sim.context)
+    scores, record = PairScorer(sim.pairs, sim.context).score(plan.scorers[0])
     middle = scores[column].median()
     steps: dict[str, dict[str, Any]] = {
         "quantile": {"column": column, "keep": 0.5},
@@ -120,7 +120,7 @@ def test_where_heads_learn_no_filter_warns_of_chance() -> None:
     sim = simulate(400, flips=0.1, seed=5)
     drop = {"type": "quantile", "column": "reward_margin.margin", "keep": 0.5}
     plan = make_plan(parse_config({"scorers": [{"type": "reward_margin"}], "filters": [drop]}))
-    scores, record = run_scorer(plan.scorers[0], sim.pairs, sim.context)
+    scores, record = PairScorer(sim.pairs, sim.context).score(plan.scorers[0])
     frame = pl.concat([sim.pairs, scores], how="horizontal")
     outcome = run_filters(plan, frame, sim.context, [record])
     assert not any("acts on scores" in text for text in outcome.reports[0].warnings)

@@ -19,7 +19,7 @@ from curate.pipeline.file_evidence import FileEvidence, file_evidence
 from curate.pipeline.plan import make_plan
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scorer_step import ScorerStep
-from curate.pipeline.scoring import score_all
+from curate.pipeline.scoring import PairScorer
 from curate.scorers.lengths import Lengths
 from curate.steps.context import Context
 from curate.steps.contracts import Column, EvidenceUse, Parameters, Scorer
@@ -185,7 +185,7 @@ def test_a_scorer_is_given_the_margins_of_those_before_it() -> None:
     evidence, config = LabelEvidence(verdicts=np.ones(20, dtype=np.int8)), PipelineConfig()
     context = Context(evidence=evidence)
     cache = ScoreCache(None, Pairs(pairs), config)
-    score_all(scorers, pairs, context, cache, LocalEngine(), [])
+    list(PairScorer(pairs, context, cache, LocalEngine()).score_all(scorers))
     (evidence,) = step.scorer.received  # type: ignore[attr-defined]
     (source,) = evidence.sources
     assert (source.name, source.trust) == ("judge.margin", "strong")
@@ -239,13 +239,12 @@ def test_what_sources_say_adds_up_to_the_evidence(kind: str) -> None:
 def test_a_source_that_says_nothing_is_left_out_with_a_warning() -> None:
     pairs = numbered_pairs(4).with_columns(strength=pl.lit(0.0, dtype=pl.Float32))
     step = fuse(evidence=["strength"])
-    records: list[Any] = []
     cache = ScoreCache(None, Pairs(pairs), PipelineConfig())
     scorers = planned(step)
     file = file_evidence(scorers, pairs)
-    score_all(scorers, pairs, Context(), cache, LocalEngine(), records, file)
+    ((_, record),) = PairScorer(pairs, Context(), cache, LocalEngine()).score_all(scorers, file)
     assert step.scorer.received[0].sources == ()  # type: ignore[attr-defined]
-    assert "strength is 0 or missing in every pair" in records[0].warnings[0]
+    assert "strength is 0 or missing in every pair" in record.warnings[0]
 
 
 def test_scores_are_kept_until_the_evidence_changes(tmp_path: Path) -> None:
@@ -258,7 +257,7 @@ def test_scores_are_kept_until_the_evidence_changes(tmp_path: Path) -> None:
         verdicts = None if verdict is None else np.full(8, verdict, dtype=np.int8)
         context = Context(store=Store(tmp_path), evidence=LabelEvidence(verdicts=verdicts))
         cache = ScoreCache(context.store, Pairs(pairs), PipelineConfig())
-        score_all(planned(step), pairs, context, cache, LocalEngine(), [], file)
+        list(PairScorer(pairs, context, cache, LocalEngine()).score_all(planned(step), file))
         calls.append(len(step.scorer.received))  # type: ignore[attr-defined]
 
     run(1.0)

@@ -13,7 +13,7 @@ from curate.pipeline.engines.base import merge_facts
 from curate.pipeline.engines.local import LocalEngine
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scorer_step import ScorerStep
-from curate.pipeline.scoring import run_scorer
+from curate.pipeline.scoring import PairScorer
 from curate.scorers.repetition import Repetition
 from curate.scorers.reward_margin import RewardMargin
 from curate.steps.context import Context
@@ -57,7 +57,7 @@ def counted(
     scorer.scored_ids, scorer.stop_after = [], stop_after
     cache = ScoreCache(store, Pairs(pairs), PipelineConfig())
     try:
-        scores = run_scorer(ScorerStep("c", scorer), pairs, Context(store=store), cache)[0]
+        scores = PairScorer(pairs, Context(store=store), cache).score(ScorerStep("c", scorer))[0]
     except KeyboardInterrupt:
         return None, scorer.scored_ids
     return scores, scorer.scored_ids
@@ -110,11 +110,11 @@ def test_a_run_that_is_stopped_goes_on_at_its_batch(tmp_path: Path) -> None:
 def test_processes_give_the_same_scores_and_facts(tmp_path: Path) -> None:
     pairs = numbered_pairs(60)
     step = ScorerStep("repetition", Repetition(n=2))
-    local_result = run_scorer(step, pairs, Context())[0]
-    there = run_scorer(step, pairs, Context(), None, LocalEngine(2))[0]
+    local_result = PairScorer(pairs, Context()).score(step)[0]
+    there = PairScorer(pairs, Context(), None, LocalEngine(2)).score(step)[0]
     assert there.equals(local_result)
     slow = ScorerStep("slow", Slow(folder=str(tmp_path)))
-    report = run_scorer(slow, pairs, Context(), None, LocalEngine(2))[1]
+    report = PairScorer(pairs, Context(), None, LocalEngine(2)).score(slow)[1]
     assert report.facts == {"rows": 60}
     assert len(list(tmp_path.glob("*.pid"))) == 2
 
@@ -131,8 +131,8 @@ def test_a_scorer_that_scores_no_pair_is_told() -> None:
     pairs = numbered_pairs(8)
     one = pairs.with_columns(prompt=pl.col("prompt").first())
     silent = ScorerStep("margin", RewardMargin())
-    result, record = run_scorer(silent, one, context_of(one, {}, 4))
+    result, record = PairScorer(one, context_of(one, {}, 4)).score(silent)
     assert result["margin.margin"].null_count() == 8
     assert record.warnings == ("margin: no pair has a score: too few prompts (8)",)
-    spoken = run_scorer(ScorerStep("r", Repetition()), one, Context())[1]
+    spoken = PairScorer(one, Context()).score(ScorerStep("r", Repetition()))[1]
     assert spoken.warnings == ()

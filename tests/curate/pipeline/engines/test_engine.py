@@ -7,7 +7,7 @@ import pytest
 
 from curate.pipeline.extra_columns import with_extras
 from curate.pipeline.scorer_step import ScorerStep
-from curate.pipeline.scoring import run_scorer
+from curate.pipeline.scoring import PairScorer
 from curate.steps.context import Context
 from curate.steps.contracts import Column, Parameters, Scorer
 from tests.helpers import numbered_pairs, pairs_of
@@ -33,7 +33,7 @@ def run(frame: pl.DataFrame, *declared: Column) -> pl.DataFrame:
     scorer = Given()
     scorer.frame = frame
     scorer.declared = declared or scorer.declared
-    return run_scorer(ScorerStep("given", scorer), numbered_pairs(2), Context())[0]
+    return PairScorer(numbered_pairs(2), Context()).score(ScorerStep("given", scorer))[0]
 
 
 def test_columns_are_named_and_typed() -> None:

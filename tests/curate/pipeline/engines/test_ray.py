@@ -26,7 +26,7 @@ from curate.pipeline.evidence import with_evidence
 from curate.pipeline.file_evidence import FileEvidence
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scorer_step import ScorerStep
-from curate.pipeline.scoring import run_scorer, score_all
+from curate.pipeline.scoring import PairScorer
 from curate.steps.context import Context
 from curate.steps.evidence import LabelEvidence
 from tests.curate.plugin import Fused, Slow
@@ -129,7 +129,7 @@ def test_evidence_travels_to_a_scorer_in_a_worker(cluster: None) -> None:
     context = Context(evidence=LabelEvidence(verdicts=np.array([1, 0, -1, 0, 0, 1], dtype=np.int8)))
     engine = RayEngine(EngineConfig(name="ray", workers=2))
     cache = ScoreCache(None, Pairs(pairs), PipelineConfig())
-    (scores,) = score_all(steps, pairs, context, cache, engine, [], file)
+    ((scores, _),) = PairScorer(pairs, context, cache, engine).score_all(steps, file)
     assert scores["fused.sum"].to_list() == margin.tolist()
     assert scores["fused.judged"].to_list() == [1, 0, -1, 0, 0, 1]
 
@@ -170,7 +170,7 @@ def test_a_worker_that_is_killed_costs_its_block_and_no_more(
     pairs = numbered_pairs(40)
     step = ScorerStep("slow", Slow(folder=str(tmp_path)))
     engine = RayEngine(EngineConfig(name="ray", workers=2))
-    scores, report = run_scorer(step, pairs, Context(), None, engine)
+    scores, report = PairScorer(pairs, Context(), None, engine).score(step)
     killer.join()
     assert scores["slow.characters"].to_list() == [len(f"good {i}") for i in range(40)]
     assert report.facts == {"rows": 40}

@@ -17,7 +17,7 @@ from curate.data import table
 from curate.pipeline.config import EngineConfig
 from curate.pipeline.engines.ray import RayEngine
 from curate.pipeline.scorer_step import ScorerStep
-from curate.pipeline.scoring import run_scorer
+from curate.pipeline.scoring import PairScorer
 from curate.scorers.duplicates import Duplicates
 from curate.steps.context import Context
 from tests.curate.models.text.test_near_duplicates import scraped
@@ -60,7 +60,7 @@ def test_a_node_that_is_lost_costs_its_blocks_and_no_more(
     loser.start()
     engine = RayEngine(EngineConfig(name="ray", address=cluster.address, workers=2))
     step = ScorerStep("slow", Slow(folder=str(tmp_path)))
-    scores, report = run_scorer(step, numbered_pairs(40), Context(), None, engine)
+    scores, report = PairScorer(numbered_pairs(40), Context(), None, engine).score(step)
     finished = time.monotonic()
     loser.join()
     assert lost
@@ -115,8 +115,8 @@ def test_parts_of_a_lost_node_are_made_again(cluster: Any, monkeypatch: pytest.M
     lose = partial(cluster.remove_node, other, allow_graceful=False)
     workers = LosesANode(engine.workers, lose)
     pairs, step = scraped(600), ScorerStep("duplicates", Duplicates())
-    local_scores, _ = run_scorer(step, pairs, Context())
-    there, _ = run_scorer(step, pairs, Context(workers=workers), None, engine)
+    local_scores, _ = PairScorer(pairs, Context()).score(step)
+    there, _ = PairScorer(pairs, Context(workers=workers), None, engine).score(step)
     assert workers.lost
     assert local_scores["duplicates.near"].any()
     assert_frame_equal(there, local_scores)

@@ -277,13 +277,13 @@ def test_allowed_loss_is_told_and_counted(tmp_path: Path) -> None:
 
 def test_a_run_stops_before_any_scoring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from curate.errors import CurateError
-    from curate.pipeline import run
     from curate.pipeline.run import Pipeline
+    from curate.pipeline.scoring import PairScorer
 
     def scored(*_: Any) -> None:
         raise AssertionError("scored")
 
-    monkeypatch.setattr(run, "score_all", scored)
+    monkeypatch.setattr(PairScorer, "score_all", scored)
     source = write_jsonl(tmp_path / "rows.jsonl", DIALECTS["image"])
     config = {"input": {"path": str(source)}, "output": {"format": "axolotl"}}
     with pytest.raises(CurateError, match="images in 1 of 1 pairs") as error:
@@ -297,8 +297,8 @@ def test_answers_of_several_messages_stop_a_run_before_any_scoring(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from curate.errors import CurateError
-    from curate.pipeline import run
     from curate.pipeline.run import Pipeline
+    from curate.pipeline.scoring import PairScorer
 
     source = write_jsonl(tmp_path / "rows.jsonl", [PLAIN, *DIALECTS["several messages"]])
     output = {"format": "llamafactory"}
@@ -310,7 +310,7 @@ def test_answers_of_several_messages_stop_a_run_before_any_scoring(
     def scored(*_: Any) -> None:
         raise AssertionError("scored")
 
-    monkeypatch.setattr(run, "score_all", scored)
+    monkeypatch.setattr(PairScorer, "score_all", scored)
     with pytest.raises(CurateError, match="several messages"):
         Pipeline(config).run(output=tmp_path / "out")
 
