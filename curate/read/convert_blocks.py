@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -13,7 +13,7 @@ from curate.data.media_answers import media_answer_mask
 from curate.data.table import MESSAGES, PAIR_COLUMNS, content_hashes
 from curate.errors import CurateError, first_line
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, get_format
-from curate.read.formats.base import complete_pair_columns
+from curate.read.formats.base import BoundFormat, complete_pair_columns
 from curate.read.formats.repeated_prompt import strip_repeated_prompt
 from curate.read.media_placeholders import expand_media_placeholders
 from curate.read.origin_columns import add_origins
@@ -89,7 +89,7 @@ def file_stamp(source: RowSource) -> tuple[int, int] | None:
 
 
 def read_source(
-    fmt: Format | None, source: RowSource, stamp: tuple[int, int] | None
+    fmt: BoundFormat | None, source: RowSource, stamp: tuple[int, int] | None
 ) -> SourceRows | None:
     """Return all rows of a source, converted.
 
@@ -104,13 +104,13 @@ def read_source(
     if fmt is None or file_stamp(source) != stamp:
         return None
     counts = ReadCounts()
-    fmt.row_notes = counts.row_notes
+    fmt = replace(fmt, options=replace(fmt.options, row_notes=counts.row_notes))
     blocks = counts.count_rows(source.blocks())
     return SourceRows(list(convert_blocks(lambda: fmt, blocks, source.label)), counts)
 
 
 def convert_blocks(
-    fmt: Callable[[], Format | None], blocks: Iterable[RowBlock], label: str
+    fmt: Callable[[], BoundFormat | None], blocks: Iterable[RowBlock], label: str
 ) -> Iterator[pl.DataFrame]:
     """Yield the rows of each block, or of all together where pairs are made of several rows.
 
@@ -126,8 +126,8 @@ def convert_blocks(
     for block in blocks:
         block_format = fmt()
         # A file with only broken rows has no format; any will do to report them.
-        rows = block.frame(block_format or get_format("trl")())
-        if block_format is not None and block_format.needs_all_rows:
+        rows = block.frame(block_format or BoundFormat(get_format("trl")()))
+        if block_format is not None and block_format.format.needs_all_rows:
             buffered.append(rows)
         else:
             yield _convert_rows(block_format, rows, label)
@@ -164,7 +164,7 @@ def _cast_column(frame: pl.DataFrame, name: str, kind: pl.DataType) -> pl.DataFr
     )
 
 
-def _convert_rows(fmt: Format | None, rows: pl.DataFrame, label: str) -> pl.DataFrame:
+def _convert_rows(fmt: BoundFormat | None, rows: pl.DataFrame, label: str) -> pl.DataFrame:
     broken = rows.filter(pl.col(ERROR).is_not_null()).select(ROW, ERROR)
     readable = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
     converted = pl.DataFrame(schema=_CONVERTED)
@@ -188,16 +188,17 @@ def _add_content_hashes(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(keys)
 
 
-def _convert_or_bisect(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFrame:
+def _convert_or_bisect(bound: BoundFormat, rows: pl.DataFrame, label: str) -> pl.DataFrame:
     """Return the rows as the format converts them; a row that it cannot convert has an error.
 
     Formats compute on whole columns, where one value of an unexpected shape ends the
     computation: the rows are then halved until only the odd one is left.
     """
+    fmt, options = bound.format, bound.options
     try:
         # A format whose answers are media has placed those of the row among them.
         answer_media = MEDIA_COLUMNS if fmt.media_columns else ()
-        converted = add_origins(fmt.convert(rows), rows, fmt.origin_columns)
+        converted = add_origins(fmt.convert(rows, options), rows, options.origin_columns)
         if not fmt.answers_may_start_with_user:
             converted = strip_repeated_prompt(converted)
         pairs = _add_attachments(complete_pair_columns(converted, label), rows.drop(answer_media))
@@ -210,12 +211,12 @@ def _convert_or_bisect(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFr
                 f"the rows are not of the shape that '{fmt.name}' has",
                 where=label,
                 found=first_line(error),
-                expected=f"columns {', '.join(fmt.columns())} as published",
+                expected=f"columns {', '.join(bound.columns())} as published",
             ) from None
         if len(rows) > 1:
             half = len(rows) // 2
             halves = (
-                _convert_or_bisect(fmt, half_rows, label)
+                _convert_or_bisect(bound, half_rows, label)
                 for half_rows in (rows[:half], rows[half:])
             )
             return pl.concat(halves, how="vertical")

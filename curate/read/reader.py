@@ -26,11 +26,11 @@ from curate.read.convert_blocks import (
 )
 from curate.read.embedded_json import parse_embedded_json_in_rows
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, detect_format, get_format
-from curate.read.formats.base import RowSample
+from curate.read.formats.base import BoundFormat, RowSample
 from curate.read.formats.columns import ColumnMapping, MappedColumns
 from curate.read.formats.ranking_config import RankingRule
 from curate.read.formats.registry import (
-    detect_json_text,
+    bind_format,
     matches_embedded_json,
     matches_most_rows,
     matches_sample,
@@ -99,7 +99,7 @@ class Reader:
         self._folder: Path | None = None
         self._group: BlockGroup | None = None
         self._folders: list[Path] = []
-        self.format: Format | None = None
+        self.format: BoundFormat | None = None
         # Files whose first rows are of another format.
         self._other_format_files: set[str] = set()
         self._empty_files: list[str] = []
@@ -166,7 +166,7 @@ class Reader:
         for is_sent in goes_to_worker:
             yield next(results) if is_sent else None
 
-    def _settle_format(self, sources: list[RowSource]) -> Format | None:
+    def _settle_format(self, sources: list[RowSource]) -> BoundFormat | None:
         """Return the format, chosen by the first rows there are."""
         for source in sources:
             for block in source.blocks():
@@ -198,7 +198,7 @@ class Reader:
 
     def _groups_blocks(self) -> bool:
         """Return whether rows of several files may be converted together under new numbers."""
-        fmt = self.format
+        fmt = self.format.format if self.format is not None else None
         return fmt is not None and not fmt.needs_all_rows and not fmt.draws_by_row
 
     def _add_to_group(
@@ -220,34 +220,43 @@ class Reader:
     def _inspect_block(self, block: RowBlock, label: str) -> None:
         """Choose the format by the first rows if none has been chosen."""
         if self.format is None and (sample := block.sample(_SAMPLE_ROWS)):
-            self.format = self._choose_format(sample, label)
-            if self.format.may_name_origins:
-                self.format.origin_columns = find_origin_columns(sample, self.format.columns())
+            self.format = self._bind_options(self._choose_format(sample, label), sample)
             self._doubts.inspect_sample(sample, self.format.columns())
             self._strength.find_columns(sample)
             self._unused_texts.inspect_sample(block.numbers, sample, label)
-            self.format.ranking = self._ranking
-            self.format.row_notes = self._counts.row_notes
+
+    def _bind_options(self, chosen: BoundFormat, sample: RowSample) -> BoundFormat:
+        """Return the format with the options of this reading."""
+        may_name = chosen.format.may_name_origins
+        origins = find_origin_columns(sample, chosen.format.columns()) if may_name else {}
+        options = replace(
+            chosen.options,
+            ranking=self._ranking,
+            origin_columns=origins,
+            row_notes=self._counts.row_notes,
+        )
+        return replace(chosen, options=options)
 
     def _matches_format(self, block: RowBlock) -> bool:
         """Return whether the first rows of a file are of the format that was chosen before."""
         sample = block.sample(_SAMPLE_ROWS)
         fmt = self.format
-        if fmt is None or not sample or matches_most_rows(fmt, sample):
+        if fmt is None or not sample or matches_most_rows(fmt.format, sample):
             return True
-        return fmt.json_as_text and matches_most_rows(fmt, parse_embedded_json_in_rows(sample)[0])
+        return fmt.options.json_as_text and matches_most_rows(
+            fmt.format, parse_embedded_json_in_rows(sample)[0]
+        )
 
-    def _choose_format(self, sample: RowSample, where: str) -> Format:
+    def _choose_format(self, sample: RowSample, where: str) -> BoundFormat:
         if self._name == "auto" and self._mapping is None:
             return detect_format(sample, where)
         if self._name in ("auto", "columns"):
-            chosen: Format = MappedColumns(self._mapping)
+            present = {key for row in sample for key in row}
+            chosen: Format = MappedColumns(self._mapping, present)
         else:
             chosen = get_format(self._name)()
-        if not (
-            matches_sample(chosen, sample)
-            or matches_embedded_json(chosen, *parse_embedded_json_in_rows(sample))
-        ):
+        json_as_text = not matches_sample(chosen, sample)
+        if json_as_text and not matches_embedded_json(chosen, *parse_embedded_json_in_rows(sample)):
             columns = ", ".join(sorted({key for row in sample for key in row}))
             raise CurateError(
                 f"the data is not of the format '{chosen.name}'",
@@ -255,8 +264,7 @@ class Reader:
                 found=f"columns {columns}",
                 expected=f"columns {', '.join(chosen.columns())}",
             )
-        detect_json_text(chosen, sample)
-        return chosen
+        return bind_format(chosen, sample, json_as_text)
 
     def _take_rows(self, rows: pl.DataFrame, locate: Locate) -> Pairs:
         malformed_rows = select_rejected_rows(rows.drop_nulls(ERROR), ERROR, locate)
@@ -316,7 +324,7 @@ class Reader:
         # A pair is looked for in the rows of one file: all files at once may be too much to hold.
         if (
             self.format is not None
-            and self.format.needs_all_rows
+            and self.format.format.needs_all_rows
             and self._files > 1
             and self._rows_without_pair
         ):

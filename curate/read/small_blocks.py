@@ -14,7 +14,8 @@ import polars as pl
 from curate.errors import CurateError
 from curate.read.convert_blocks import convert_blocks
 from curate.read.embedded_json import parse_embedded_messages
-from curate.read.formats import ROW, Format
+from curate.read.formats import ROW
+from curate.read.formats.base import BoundFormat
 from curate.read.sources import RowBlock
 from curate.read.sources.python_block import PythonBlock
 
@@ -56,7 +57,7 @@ class BlockGroup:
         fits = self._rows + len(block) <= _MAX_ROWS and self._bytes + size <= _MAX_BYTES
         return fits and shape == self.shape
 
-    def convert(self, fmt: Format | None) -> Iterator[Located]:
+    def convert(self, fmt: BoundFormat | None) -> Iterator[Located]:
         """Yield the converted rows.
 
         A format that refuses the rows is asked again block by block, to name the right file.

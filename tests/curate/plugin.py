@@ -10,7 +10,15 @@ import numpy as np
 import polars as pl
 
 from curate import Column, Context, Parameters, Scope, Scorer
-from curate.read.formats import EXTRA, ROW, Format, RowSample, as_messages_column, has_columns
+from curate.read.formats import (
+    EXTRA,
+    ROW,
+    Format,
+    ReadOptions,
+    RowSample,
+    as_messages_column,
+    has_columns,
+)
 from curate.scoring import messages_text
 from curate.steps.evidence_params import EvidenceParameters
 from curate.write.exports import Export, ShardSchema, extra_output_columns
@@ -80,7 +88,7 @@ class QuizFormat(Format):
     def matches(self, rows: RowSample) -> bool:
         return has_columns(rows, "ask", "good", "bad")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         return rows.select(
             as_messages_column(rows, "ask", "user").alias("prompt"),
             as_messages_column(rows, "good", "assistant").alias("chosen"),

@@ -15,6 +15,7 @@ from curate.read.formats.base import (
     EXTRA,
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     as_turn,
     has_columns,
@@ -54,7 +55,7 @@ class Annotations(Format):
         """Return whether texts have votes."""
         return has_columns(rows, "text") and any(has_columns(rows, name) for name in _VOTES)
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Pair each text with the next of its class if annotators agree more on one of them."""
         counted = [_count_votes(row) for row in rows.select(_VOTES).iter_rows()]
         labels = rows["label"].cast(pl.String).to_list()

@@ -12,6 +12,7 @@ from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     ERROR,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -59,7 +60,7 @@ class AnswerLists(Format):
             for side in names[0]
         )
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs of a good and a bad answer."""
         ranked, errors = [], []
         sides = rows.select(pl.coalesce(names) for names in zip(*_NAMES, strict=True))
@@ -75,8 +76,8 @@ class AnswerLists(Format):
             prompt=prompt,
         )
         # Scores differ by 1: two good answers make no pair.
-        rule = self.ranking.model_copy(update={"min_gap": 0.5})
-        return pairs_from_valid_rankings(frame, self, rule).drop("strength", strict=False)
+        pairs = pairs_from_valid_rankings(frame, options.with_min_gap(0.5))
+        return pairs.drop("strength", strict=False)
 
 
 def _is_answer_list(value: Any) -> bool:

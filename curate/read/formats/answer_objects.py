@@ -13,6 +13,7 @@ from curate.data.table import MESSAGES
 from curate.read.formats.base import (
     ERROR,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -70,7 +71,7 @@ class AnswerObjects(Format):
             and any(all(keys) for keys in keys_of_answers if keys)
         )
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs by score or rank."""
         ranked_rows = [
             _rank_answer_objects(text) for text in rows.select(pl.coalesce(_LISTS)).to_series()
@@ -84,7 +85,7 @@ class AnswerObjects(Format):
             pl.Series("_ranked", [f[0] for f in ranked_rows], dtype=_RANKED),
             pl.Series(ERROR, [f[1] for f in ranked_rows], dtype=pl.String),
         ).drop(_LISTS)
-        return add_answer_metadata(pairs_from_valid_rankings(rows, self), "answer")
+        return add_answer_metadata(pairs_from_valid_rankings(rows, options), "answer")
 
 
 def _text_and_score_keys(answer: Any) -> tuple[str | None, str | None] | None:

@@ -12,6 +12,7 @@ from curate.read.formats.base import (
     NO_PAIR,
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -57,7 +58,7 @@ class ChatbotArena(Format):
         """Return whether both conversations and the winner are there."""
         return has_columns(rows, *self.text_columns, "winner")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the winner's turns as chosen, split where the conversations part."""
         first_column, second_column = self.text_columns
         winner = pl.col("winner").cast(pl.String)
@@ -101,7 +102,7 @@ class ArenaTexts(Format):
         """Return whether both responses and the three flags are there."""
         return has_columns(rows, *self.text_columns, *self.value_columns)
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the winner's turns as chosen, split where the conversations part."""
         lists = pl.DataFrame(
             [decode_json(rows[c], pl.List(pl.String))[0] for c in self.text_columns]
@@ -112,7 +113,7 @@ class ArenaTexts(Format):
         has_null_answer = lists.select(
             n=pl.any_horizontal(pl.col(c).list.contains(None) for c in self.text_columns[1:])
         )["n"]
-        self.count_note(_NULL_ANSWER, int(has_null_answer.sum() or 0))
+        options.count_note(_NULL_ANSWER, int(has_null_answer.sum() or 0))
         first_conversation, second_conversation = (
             _interleave_turns(lists, f"response_{slot}") for slot in "ab"
         )

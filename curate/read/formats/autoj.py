@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, as_messages_column, has_columns
+from curate.read.formats.base import Format, ReadOptions, RowSample, as_messages_column, has_columns
 from curate.read.formats.slots import assign_winner, integer_column
 
 
@@ -23,7 +23,7 @@ class AutoJ(Format):
         """Return whether the prompt, both responses and the label are there."""
         return has_columns(rows, "prompt", "response 1", "response 2", "label")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the labelled response as chosen; a tie keeps the order of the responses."""
         rows = rows.with_columns(
             prompt=as_messages_column(rows, "prompt", "user"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import polars as pl
@@ -33,6 +34,33 @@ _RENAMED = {
 """Declarations that formats of other packages may still make by the names of version 0.2."""
 
 RowSample = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How the rows of one dataset are read by their format.
+
+    Attributes:
+        ranking: how rankings become pairs, in formats that hold some.
+        json_as_text: whether `json_columns` hold JSON texts instead of values.
+        origin_columns: columns that name a pair's source and annotator, by `source` and
+            `annotator`, where the format does not read them itself.
+        row_notes: gets what the user should know, and of how many rows.
+    """
+
+    ranking: RankingRule = field(default_factory=RankingRule)
+    json_as_text: bool = False
+    origin_columns: Mapping[str, str] = field(default_factory=dict)
+    row_notes: Counter[str] = field(default_factory=Counter)
+
+    def count_note(self, text: str, rows: int) -> None:
+        """Add a number of rows to a note for the user."""
+        if rows:
+            self.row_notes[text] += rows
+
+    def with_min_gap(self, min_gap: float) -> ReadOptions:
+        """Return the same options, but answers whose scores are nearer make no pair."""
+        return replace(self, ranking=self.ranking.model_copy(update={"min_gap": min_gap}))
 
 
 class Format(ABC):
@@ -73,16 +101,8 @@ class Format(ABC):
     may_name_origins: ClassVar[bool] = False
     """Whether columns such as `source` and `annotator` name a pair's source and annotator, though
     the format does not read them itself."""
-    origin_columns: Mapping[str, str] = {}
-    """Such columns, by `source` and `annotator`; set by the reader."""
     priority: ClassVar[int] = 0
     """Formats of higher priority are tried first in automatic detection."""
-    ranking: RankingRule = RankingRule()
-    """How rankings become pairs, in formats that hold some; set by the reader."""
-    json_as_text: bool = False
-    """Whether `json_columns` hold JSON texts instead of values; set by the detection."""
-    row_notes: Counter[str] | None = None
-    """What the user should know, and of how many rows; set by the reader."""
 
     def __init_subclass__(cls) -> None:
         """Take declarations by their old names, with a warning, for one release."""
@@ -91,14 +111,9 @@ class Format(ABC):
             warn_renamed(f"{cls.__name__}.{old_name}", _RENAMED[old_name])
             setattr(cls, _RENAMED[old_name], vars(cls)[old_name])
 
-    def count_note(self, text: str, rows: int) -> None:
-        """Add a number of rows to a note for the user."""
-        if rows and self.row_notes is not None:
-            self.row_notes[text] += rows
-
     def columns(self) -> tuple[str, ...]:
         """Return all columns that the format reads."""
-        columns = self.text_columns + self.value_columns + tuple(self.origin_columns.values())
+        columns = self.text_columns + self.value_columns
         return columns + tuple(self.nested_columns) + self.json_columns + self.media_columns
 
     def swapped_columns(self, columns: Sequence[str]) -> dict[str, str]:
@@ -118,8 +133,30 @@ class Format(ABC):
         """Return whether a sample of rows, as plain Python objects, is of this format."""
 
     @abstractmethod
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pair columns, `ROW`, `EXTRA` and `ERROR`; missing columns get their default."""
+
+
+@dataclass(frozen=True)
+class BoundFormat:
+    """A format, and the options by which one dataset is read."""
+
+    format: Format
+    options: ReadOptions = field(default_factory=ReadOptions)
+
+    @property
+    def name(self) -> str:
+        """Return the name of the format."""
+        return self.format.name
+
+    @property
+    def value_columns(self) -> tuple[str, ...]:
+        """Return the columns whose values are read as they are."""
+        return (*self.format.value_columns, *self.options.origin_columns.values())
+
+    def columns(self) -> tuple[str, ...]:
+        """Return all columns that are read."""
+        return (*self.format.columns(), *self.options.origin_columns.values())
 
 
 def has_columns(rows: RowSample, *names: str) -> bool:

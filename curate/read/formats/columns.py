@@ -12,6 +12,7 @@ from curate.data.table import MESSAGES
 from curate.errors import CurateError
 from curate.read.formats.base import (
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     prepend_system_turn,
@@ -134,13 +135,20 @@ class ColumnMapping(StrictModel):
 
 
 class MappedColumns(Format):
-    """Pairs by a `ColumnMapping`; never chosen automatically."""
+    """Pairs by a `ColumnMapping`; never chosen automatically.
+
+    Args:
+        mapping: what the columns hold.
+        present: columns of the data; a name that is none of them may be the path of a field.
+    """
 
     name = "columns"
     summary = "any columns, mapped in the configuration under input.columns"
     priority = -1
 
-    def __init__(self, mapping: ColumnMapping | None = None) -> None:
+    def __init__(
+        self, mapping: ColumnMapping | None = None, present: Collection[str] = frozenset()
+    ) -> None:
         if mapping is None:
             raise CurateError(
                 "format 'columns' needs a mapping",
@@ -148,7 +156,7 @@ class MappedColumns(Format):
                 expected="{prompt: ..., chosen: ..., rejected: ...}",
             )
         self.mapping = mapping
-        self._set_columns(frozenset())
+        self._set_columns(present)
         m = mapping
         first, second = m.chosen or m.first, m.rejected or m.second
         if first and second:
@@ -156,7 +164,7 @@ class MappedColumns(Format):
         self.draws_by_row = m.responses is not None  # type: ignore[misc]
 
     def _set_columns(self, present: Collection[str]) -> None:
-        """Set the columns that are read; a name that is no column may be the path of a field."""
+        """Set the columns that are read."""
         m = self.mapping
         texts = {key: getattr(m, key) for key in _TEXT_KEYS}
         scores_and_models = (m.first_score, m.second_score, m.first_model, m.second_model)
@@ -181,10 +189,9 @@ class MappedColumns(Format):
     def matches(self, rows: RowSample) -> bool:
         """Return whether every mapped column occurs."""
         present = {key for row in rows for key in row}
-        self._set_columns(present)
-        return set(self.columns()) <= present
+        return set(MappedColumns(self.mapping, present).columns()) <= present
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs by the mapping."""
         m = self.mapping
         nested = NestedColumns(rows)
@@ -192,14 +199,14 @@ class MappedColumns(Format):
             rows = with_nested_texts(rows, nested, column, role)
         rows = self._add_prompt(with_nested_scalars(rows, nested, self._nested_values))
         if m.responses:
-            pairs = pairs_from_answer_lists(rows, nested, self, m.responses, m.scores, m.ranks)
+            pairs = pairs_from_answer_lists(rows, nested, options, m.responses, m.scores, m.ranks)
         elif m.chosen and m.rejected:
             chosen, rejected = (
                 as_messages_column(rows, c, "assistant") for c in (m.chosen, m.rejected)
             )
             pairs = rows.with_columns(chosen=chosen, rejected=rejected)
         else:
-            pairs = self._convert_slots(rows, str(m.first), str(m.second))
+            pairs = self._convert_slots(rows, str(m.first), str(m.second), options)
         sides = [c for c in ("prompt", "chosen", "rejected") if c in pairs.columns and m.roles]
         return pairs.with_columns(_rename_roles(c, m.roles) for c in sides)
 
@@ -217,7 +224,9 @@ class MappedColumns(Format):
             named["strength"] = pl.col(m.strength).cast(pl.Float32, strict=False)
         return rows.with_columns(prompt=prompt, **named)
 
-    def _convert_slots(self, rows: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
+    def _convert_slots(
+        self, rows: pl.DataFrame, first: str, second: str, options: ReadOptions
+    ) -> pl.DataFrame:
         """Return pairs of two answers of equal standing, by labels or by scores."""
         m = self.mapping
         slotted = rows.with_columns(
@@ -227,18 +236,20 @@ class MappedColumns(Format):
         if m.first_score and m.second_score:
             return self._by_score(slotted, m.first_score, m.second_score)
         if m.labels:
-            return self._by_votes(slotted, m.labels)
+            return self._by_votes(slotted, m.labels, options)
         label = str(m.label)
-        self._note_zeros(rows.select(text=label_text(label))["text"])
+        self._note_zeros(rows.select(text=label_text(label))["text"], options)
         return assign_winner(
             slotted, self._winner_by_label(label), self._describe_labels(), pl.col(label)
         )
 
-    def _by_votes(self, rows: pl.DataFrame, labels: Sequence[str]) -> pl.DataFrame:
+    def _by_votes(
+        self, rows: pl.DataFrame, labels: Sequence[str], options: ReadOptions
+    ) -> pl.DataFrame:
         """Return a pair for each vote, with the column of the vote as the annotator."""
         texts = rows.with_columns(label_text(name).alias(name) for name in labels)
         votes = unpivot_votes(texts, labels, "annotator")
-        self._note_zeros(votes["_vote"])
+        self._note_zeros(votes["_vote"], options)
         pairs = assign_winner(
             votes, self._winner_by_label("_vote"), self._describe_labels(), pl.col("_vote")
         )
@@ -259,11 +270,11 @@ class MappedColumns(Format):
         )
         return assign_winner(rows, winner, "two numbers", scores)
 
-    def _note_zeros(self, labels: pl.Series) -> None:
+    def _note_zeros(self, labels: pl.Series, options: ReadOptions) -> None:
         """Count the ties of labels that are 0 and 1, which mostly mean second and first."""
         mapped_keys = {"second_wins", "tie"} & self.mapping.model_fields_set
         if not mapped_keys and not (labels == "2").any() and (labels == "1").any():
-            self.count_note(_ZEROS_NOTE, int((labels == "0").sum()))
+            options.count_note(_ZEROS_NOTE, int((labels == "0").sum()))
 
     def _winner_by_label(self, label: str) -> pl.Expr:
         text = label_text(label)

@@ -11,6 +11,7 @@ from curate.read.formats.base import (
     EXTRA,
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     as_turn,
     has_columns,
@@ -49,7 +50,7 @@ class CommunityAlignment(Format):
         columns = ("first_turn_prompt", "first_turn_response_a", "first_turn_preferred_response")
         return has_columns(rows, *columns)
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return at most three pairs a turn, with the language as source."""
         turn_pairs = pl.concat(list(_pairs_by_turn(rows))).sort(ROW, maintain_order=True)
         base = rows.select(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, as_messages_column, has_columns
+from curate.read.formats.base import Format, ReadOptions, RowSample, as_messages_column, has_columns
 
 
 class DOVE(Format):
@@ -25,7 +25,7 @@ class DOVE(Format):
         """Return whether both instructions and both responses are there."""
         return has_columns(rows, *self.text_columns)
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the shared instruction as prompt, else the instruction as part of each answer."""
         rows = rows.with_columns(
             *(

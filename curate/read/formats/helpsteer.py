@@ -9,12 +9,14 @@ from curate.read.formats.base import (
     EXTRA,
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     as_turn,
     has_columns,
     report_unused_rows,
 )
+from curate.read.formats.ranking_config import RankingRule
 from curate.read.formats.rankings import RANKED, pairs_from_rankings
 from curate.read.formats.slots import assign_winner, list_to_extra
 
@@ -37,7 +39,7 @@ class HelpSteer2(Format):
         """Return whether both responses and the strength are there."""
         return has_columns(rows, "prompt", "response_1", "response_2", "preference_strength")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the better response as chosen; 0 is a tie."""
         return _assign_signed_winner(
             rows, "prompt", ("response_1", "response_2"), "preference_strength"
@@ -59,7 +61,7 @@ class HelpSteer3(Format):
         """Return whether the context, both responses and the preference are there."""
         return has_columns(rows, "context", "response1", "response2", "overall_preference")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the better response as chosen; 0 is a tie; the domain as source."""
         rows = rows.with_columns(source=pl.col("domain").cast(pl.String))
         return _assign_signed_winner(
@@ -103,9 +105,9 @@ class HelpSteerAttributes(Format):
         """Return whether a single response is rated."""
         return has_columns(rows, "prompt", "response", *_ATTRIBUTES)
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs by the weighted sum of ratings."""
-        weights = self._attribute_weights()
+        weights = _attribute_weights(options.ranking)
         score = pl.sum_horizontal(
             (pl.col(name).cast(pl.Float64) * weight for name, weight in weights.items()),
             ignore_nulls=False,
@@ -124,18 +126,20 @@ class HelpSteerAttributes(Format):
             list_to_extra("attributes", "_ratings"),
             prompt=as_turn("prompt", "user"),
         )
-        pairs = pairs_from_rankings(rankings.drop("_rows", "_ratings"), self)
+        pairs = pairs_from_rankings(rankings.drop("_rows", "_ratings"), options)
         used = several.select(pl.col("_rows").cast(pl.List(pl.Int64)).alias(ROW)).explode(ROW)
         return report_unused_rows(pairs, rows, used, _SINGLE_RESPONSE)
 
-    def _attribute_weights(self) -> dict[str, float]:
-        weights = self.ranking.weights
-        for name in weights:
-            if name not in _ATTRIBUTES:
-                raise CurateError(
-                    "unknown attribute",
-                    where="input.ranking.weights",
-                    found=repr(name),
-                    fix=suggestion(name, _ATTRIBUTES),
-                )
-        return weights
+
+def _attribute_weights(rule: RankingRule) -> dict[str, float]:
+    """Return the weights of the rule; raise CurateError for one of no attribute."""
+    weights = rule.weights
+    for name in weights:
+        if name not in _ATTRIBUTES:
+            raise CurateError(
+                "unknown attribute",
+                where="input.ranking.weights",
+                found=repr(name),
+                fix=suggestion(name, _ATTRIBUTES),
+            )
+    return weights

@@ -7,6 +7,7 @@ import polars as pl
 from curate.data.table import MESSAGES, plain_message
 from curate.read.formats.base import (
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     as_turn,
@@ -39,7 +40,7 @@ class AnthropicHH(Format):
             return False
         return share_of_rows(rows, lambda row: _is_dialogue(row.get("chosen"))) >= 0.9
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return dialogues as turns, split where chosen and rejected part."""
         parsed = rows.with_columns(parse_dialogue(c).alias(c) for c in ("chosen", "rejected"))
         return split_shared_prompt(parsed)
@@ -63,7 +64,7 @@ class HHPrompt(Format):
             return False
         return share_of_rows(rows, lambda row: _ends_with_assistant(row.get("prompt"))) >= 0.9
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the dialogue as turns; of the space behind the last mark the answers are freed."""
         sides = ("chosen", "rejected")
         rows = rows.with_columns(pl.col(side).str.strip_prefix(" ") for side in sides)

@@ -14,6 +14,7 @@ from curate.read.formats.base import (
     NO_PAIR,
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -54,7 +55,7 @@ class HPDv2(Format):
             has_columns(rows, name) for name in ordered
         )
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the pairs of each ranking."""
         rows = rows.with_columns(prompt=as_messages_column(rows, "prompt", "user"))
         scored = [
@@ -75,7 +76,7 @@ class HPDv2(Format):
         rankings_by_row = rankings_by_row.with_columns(
             pl.col(ROW).cast(pl.Int64), _ranked_images(rankings_by_row)
         )
-        pairs = pairs_from_rankings(rankings_by_row, self).drop(ROW).rename({"_row": ROW})
+        pairs = pairs_from_rankings(rankings_by_row, options).drop(ROW).rename({"_row": ROW})
         pairs_with_media = pairs.filter(pl.col(NO_PAIR).is_null())
         pairs_with_media = add_answer_media(
             pairs_with_media, "images", _image_at("_at"), _image_at("_at_other")

@@ -10,6 +10,7 @@ from curate.read.formats.base import (
     EXTRA,
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -46,7 +47,7 @@ class ImplicitFeedback(Format):
         answer = has_columns(rows, "response") or has_columns(rows, "item")
         return has_columns(rows, "user", "vote") and answer
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Pair answers with a vote for them and answers without; the user is the annotator."""
         rows = _add_vote_columns(rows)
         groups = rows.group_by("_key", "user", maintain_order=True).agg(
@@ -63,10 +64,9 @@ class ImplicitFeedback(Format):
             annotator="user",
         )
         # Two answers of one kind make no pair, nor do an unvoted one and one voted down.
-        rule = self.ranking.model_copy(update={"min_gap": max(self.ranking.min_gap, 0.5)})
-        pairs = pairs_from_rankings(
-            rankings.drop("_key", "user", "_kinds", "_rows", "_rated"), self, rule
-        )
+        options = options.with_min_gap(max(options.ranking.min_gap, 0.5))
+        rankings = rankings.drop("_key", "user", "_kinds", "_rows", "_rated")
+        pairs = pairs_from_rankings(rankings, options)
         scores = [
             pl.col(EXTRA).str.json_path_match(f"$.scores[{i}]").cast(pl.Float64) for i in (0, 1)
         ]

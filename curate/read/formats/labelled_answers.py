@@ -13,6 +13,7 @@ from curate.read.formats.base import (
     NO_PAIR,
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -85,7 +86,7 @@ class LabelledAnswers(Format):
         label_texts = {_normalise(row[label[0]]) for row in rows if row.get(label[0]) is not None}
         return bool(label_texts) and label_texts <= _WINNERS.keys()
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the winner as chosen; a row without a label is listed."""
         label = pl.coalesce(label_text(name) for name in _LABELS)
         rows = rows.with_columns(_label=label)
@@ -140,7 +141,7 @@ class AlpacaFarm(Format):
         ]
         return bool(in_range) and all(in_range)
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the nearer output as chosen; a row without a preference is listed."""
         label = pl.coalesce(pl.col(name).cast(pl.String) for name in _NUMBERS)
         value = label.cast(pl.Float64, strict=False)

@@ -12,6 +12,7 @@ from curate.read.formats.base import (
     NO_PAIR,
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -72,14 +73,14 @@ class Listwise(Format):
         has_prompt = any(has_columns(rows, name) for name in PROMPTS)
         return has_prompt and texts and numbers and not has_columns(rows, "chosen", "rejected")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs by score or rank; a text that is no number ("N/A") counts as null."""
         number = pl.element().cast(pl.Float64, strict=False)
         rows = rows.with_columns(pl.col(_SCORES + _RANKS).list.eval(number))
         for names in (PROMPTS, ANSWERS, (*_SCORES, *_RANKS)):
             several = rows.select(n=pl.sum_horizontal(pl.col(names).is_not_null()) > 1)["n"]
-            self.count_note(_SEVERAL.format(", ".join(names)), int(several.sum()))
-        self._note_ambiguous_order(rows)
+            options.count_note(_SEVERAL.format(", ".join(names)), int(several.sum()))
+        _note_ambiguous_order(rows, options)
         answers = pl.coalesce(*ANSWERS)
         number = pl.coalesce(*_SCORES, *(pl.col(c).list.eval(-pl.element()) for c in _RANKS))
         # Taken one by one, the numbers of another list would be those of other answers.
@@ -100,15 +101,16 @@ class Listwise(Format):
         rows = rows.join(ranked, on=ROW, how="left", maintain_order="left")
         empty = pl.lit([], dtype=RANKED)
         ranked_rows = rows.with_columns(pl.col("_ranked").cast(RANKED).fill_null(empty))
-        pairs = pairs_from_rankings(ranked_rows, self)
+        pairs = pairs_from_rankings(ranked_rows, options)
         return pl.concat([pairs, uneven_rows], how="diagonal").sort(ROW, maintain_order=True)
 
-    def _note_ambiguous_order(self, rows: pl.DataFrame) -> None:
-        """Note rankings of 0 to n - 1, which may be ranks or an order, with different results."""
-        ranks = rows.select(r=pl.coalesce(_ORDER))["r"].drop_nulls()
-        from_zero = ranks.list.sort() == ranks.list.eval(pl.int_range(pl.len()).cast(pl.Float64))
-        order = ranks.list.eval(pl.element().arg_sort().cast(pl.Float64))
-        self.count_note(_MAY_BE_ORDER, int((from_zero & (order != ranks)).sum()))
+
+def _note_ambiguous_order(rows: pl.DataFrame, options: ReadOptions) -> None:
+    """Note rankings of 0 to n - 1, which may be ranks or an order, with different results."""
+    ranks = rows.select(r=pl.coalesce(_ORDER))["r"].drop_nulls()
+    from_zero = ranks.list.sort() == ranks.list.eval(pl.int_range(pl.len()).cast(pl.Float64))
+    order = ranks.list.eval(pl.element().arg_sort().cast(pl.Float64))
+    options.count_note(_MAY_BE_ORDER, int((from_zero & (order != ranks)).sum()))
 
 
 def _parse_numbers(values: object) -> object:

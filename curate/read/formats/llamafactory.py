@@ -12,6 +12,7 @@ from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     ERROR,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     as_turn,
@@ -45,7 +46,7 @@ class ShareGPTRanking(Format):
         conversations = [name for name in _CONVERSATIONS if has_columns(rows, name)]
         return len(conversations) == 1 and has_columns(rows, "chosen", "rejected")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the conversation as prompt, a system text before it where there is one."""
         rows = rows.with_columns(
             prompt=pl.coalesce(as_messages_column(rows, name, "user") for name in _CONVERSATIONS),
@@ -69,7 +70,7 @@ class AxolotlFormat(Format):
         has_pair = has_columns(rows, "messages", "chosen", "rejected")
         return has_pair and not has_columns(rows, "prompt")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the messages as prompt."""
         return rows.with_columns(
             prompt=prepend_system_turn(rows, as_messages_column(rows, "messages", "user")),
@@ -95,7 +96,7 @@ class AlpacaRanking(Format):
             rows, "prompt"
         )
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Join instruction and input by a line break to the prompt, as LLaMA-Factory does."""
         return add_alpaca_prompt(rows).with_columns(
             chosen=as_messages_column(rows, "chosen", "assistant"),
@@ -121,7 +122,7 @@ class AlpacaOutputs(Format):
             share_of_rows(rows, lambda row: _two_texts(row.get("output")) is not None) > _NEARLY_ALL
         )
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the first output as chosen."""
         outputs = [_two_texts(text) for text in rows["output"]]
         first_answers, second_answers = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, as_messages_column, has_columns
+from curate.read.formats.base import Format, ReadOptions, RowSample, as_messages_column, has_columns
 from curate.read.formats.slots import assign_winner, integer_column
 
 
@@ -26,7 +26,7 @@ class LLMBar(Format):
             has_columns(rows, name) for name in ("instruction", "prompt")
         )
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the labelled output as chosen."""
         rows = rows.with_columns(
             prompt=as_messages_column(rows, "input", "user"),

@@ -8,7 +8,7 @@ import polars as pl
 
 from curate.data.json_text import to_json
 from curate.data.table import MESSAGES
-from curate.read.formats.base import ERROR, Format
+from curate.read.formats.base import ERROR, ReadOptions
 from curate.read.formats.nested_fields import EVERY, NestedColumns, split_path, value_as_messages
 from curate.read.formats.rankings import add_answer_metadata, pairs_from_valid_rankings
 
@@ -19,7 +19,7 @@ _ORDER_NOTE = "rankings have neither scores nor ranks: their first answer counts
 def pairs_from_answer_lists(
     rows: pl.DataFrame,
     nested: NestedColumns,
-    form: Format,
+    options: ReadOptions,
     responses: str,
     scores: str | None,
     ranks: str | None,
@@ -29,7 +29,7 @@ def pairs_from_answer_lists(
     Args:
         rows: with `prompt`.
         nested: the columns of the lists.
-        form: the format of the rows.
+        options: how pairs are made of rankings.
         responses: column or path of the answers: texts, messages or whole conversations.
         scores: column or path of numbers, of which larger ones are better.
         ranks: column or path of numbers, of which 1 is the best.
@@ -47,11 +47,11 @@ def pairs_from_answer_lists(
         ranked.append(listed)
         errors.append(problem)
     if is_order:
-        form.count_note(_ORDER_NOTE, sum(problem is None for problem in errors))
+        options.count_note(_ORDER_NOTE, sum(problem is None for problem in errors))
     frame = rows.with_columns(
         pl.Series("_ranked", ranked, dtype=_RANKED), pl.Series(ERROR, errors, dtype=pl.String)
     )
-    return add_answer_metadata(pairs_from_valid_rankings(frame, form), "answer")
+    return add_answer_metadata(pairs_from_valid_rankings(frame, options), "answer")
 
 
 def _answer_metadata(nested: NestedColumns, responses: str, count: int) -> list[list[str] | None]:

@@ -11,6 +11,7 @@ import polars as pl
 from curate.read.formats.base import (
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -52,7 +53,7 @@ class ImagePairs(Format):
         has_prompt = any(has_columns(rows, name) for name in self.text_columns)
         return has_images and has_prompt and has_columns(rows, "label_0")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the image of the larger label as chosen."""
         unlabelled = label_text("has_label").str.to_lowercase().is_in(["false", "0"])
         # Rows without a label hold 0 in label_0, which would read as a vote for the second image.
@@ -89,7 +90,7 @@ class PathPairs(Format):
         """Return whether there are two paths and a prompt."""
         return has_columns(rows, "prompt", *self.media_columns)
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the first path as chosen."""
         rows = rows.with_columns(prompt=as_messages_column(rows, "prompt", "user"))
         return assign_preferred_media(rows, "images", pl.col("path1"), pl.col("path2"))
@@ -115,7 +116,7 @@ class MusicArena(Format):
         """Return whether there are two audios and a vote."""
         return has_columns(rows, "prompt", "audio_a", "audio_b", "preference")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the winner's audio as chosen."""
         are_published = [_has_medium("audio_a"), _has_medium("audio_b")]
         # Votes are checked before audio, so that a battle without a vote gets that reason.
@@ -156,7 +157,7 @@ class MediaAnswers(Format):
             for side in self.media_columns
         )
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the files as answers, images unless the first of them is an audio."""
         column = _media_column(rows["chosen"])
         rows = rows.with_columns(

@@ -10,6 +10,7 @@ import polars as pl
 from curate.read.formats.base import (
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -49,7 +50,7 @@ class MultiPref(Format):
         has_answers = has_columns(rows, "text", "completion_a", "completion_b")
         return has_answers and any(has_columns(rows, name) for name in _GROUPS)
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return one pair for each annotation of a row."""
         votes = pl.concat([_vote_columns(rows, column) for column in _GROUPS])
         # All votes on a pair behind one another, whichever group cast them.

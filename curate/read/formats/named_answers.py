@@ -7,6 +7,7 @@ import polars as pl
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     as_turn,
@@ -55,7 +56,7 @@ class NamedAnswers(Format):
         conversation = has_columns(rows, _MESSAGES) and not has_columns(rows, CHOSEN_RESPONSE)
         return pair_count == prompt_count == 1 and not conversation
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs by the names of the answers."""
         prompt = pl.coalesce(as_messages_column(rows, name, "user") for name in _PROMPTS)
         better, worse = zip(*_NAMES, strict=True)
@@ -84,7 +85,7 @@ class StepDPO(Format):
         """Return whether there are the steps so far, chosen and rejected."""
         return has_columns(rows, *self.text_columns)
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the shared steps before each next step."""
         so_far = pl.col("initial_reason_steps").fill_null("")
         return rows.with_columns(

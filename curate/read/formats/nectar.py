@@ -8,7 +8,7 @@ from typing import ClassVar
 import polars as pl
 
 from curate.data.table import MESSAGES
-from curate.read.formats.base import Format, RowSample, has_columns, share_of_rows
+from curate.read.formats.base import Format, ReadOptions, RowSample, has_columns, share_of_rows
 from curate.read.formats.hh import parse_open_dialogue
 from curate.read.formats.rankings import (
     RANKED_WITH_METADATA,
@@ -40,7 +40,7 @@ class Nectar(Format):
             return False
         return share_of_rows(rows, lambda row: _are_ranked_answers(row.get("answers"))) >= 0.9
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs by rank; the prompt is the dialogue without the empty turn at its end."""
         ranked = pl.col("answers").list.eval(
             pl.struct(
@@ -52,7 +52,7 @@ class Nectar(Format):
         talks = rows.schema["prompt"] == MESSAGES
         prompt = pl.col("prompt") if talks else parse_open_dialogue("prompt")
         rows = rows.with_columns(prompt=prompt, _ranked=ranked.cast(RANKED_WITH_METADATA))
-        return add_answer_metadata(pairs_from_rankings(rows, self), "answer")
+        return add_answer_metadata(pairs_from_rankings(rows, options), "answer")
 
 
 def _are_ranked_answers(answers: object) -> bool:

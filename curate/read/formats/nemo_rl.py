@@ -12,6 +12,7 @@ from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -48,7 +49,7 @@ class NeMoRLFormat(Format):
             and share_of_rows(rows, _has_ranked_completions) > 0.9
         )
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the completion of the lower rank as chosen."""
         rows = rows.with_columns(
             prompt=prepend_system_turn(rows, as_messages_column(rows, "context", "user"))
@@ -61,7 +62,7 @@ class NeMoRLFormat(Format):
         rankings = rows.filter(is_ranking).with_columns(
             pl.Series("_ranked", [a for a in ranked if len(a or ()) > _BOTH], dtype=_RANKED)
         )
-        ranking_pairs = pairs_from_rankings(rankings, self)
+        ranking_pairs = pairs_from_rankings(rankings, options)
         return pl.concat([pairs, ranking_pairs], how="diagonal").sort(ROW, maintain_order=True)
 
 

@@ -11,6 +11,7 @@ from curate.read.formats.base import (
     NO_PAIR,
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     has_columns,
 )
@@ -45,7 +46,7 @@ class OpenAssistant(Format):
         """Return whether rows are messages of a tree with ranks."""
         return has_columns(rows, "message_id", "parent_id", "role", "text", "rank")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs of ranked replies to one message."""
         replies = rows.filter(
             pl.col("role") == _ASSISTANT,
@@ -70,7 +71,7 @@ class OpenAssistant(Format):
         # Replies to a message that the file does not hold have no prompt to be read with.
         orphans = ranked.filter(pl.col("prompt").is_null()).select(pl.col("_rows").explode())
         rankings = with_prompt.drop("_rows").with_columns(pl.lit("{}").alias(EXTRA), source="lang")
-        pairs = add_answer_metadata(pairs_from_rankings(rankings, self), "message")
+        pairs = add_answer_metadata(pairs_from_rankings(rankings, options), "message")
         without_prompt = orphans.select(pl.col("_rows").alias(ROW), pl.lit(_ORPHAN).alias(ERROR))
         used = pl.concat([with_prompt["_rows"].explode(), on_the_way, orphans["_rows"]])
         single_replies = groups.filter(pl.col("_rows").list.len() < _MIN_REPLIES)["_rows"].explode()

@@ -16,6 +16,7 @@ from curate.read.formats.base import (
     NO_PAIR,
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     has_columns,
 )
@@ -91,7 +92,7 @@ class OpenWebUI(Format):
             return any(_chat_of(row) is not None for row in rows)
         return has_columns(rows, "chat") and any(_chat_of(row) is not None for row in rows)
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs of answers to one message with different ratings."""
         groups: dict[tuple[Any, ...], _Replies] = {}
         reasons: list[dict[str, Any]] = []
@@ -113,10 +114,9 @@ class OpenWebUI(Format):
             for row, keys in used_rows.items()
             if not keys & complete.keys()
         ]
-        rule = self.ranking.model_copy(update={"min_gap": _MIN_GAP})
-        pairs = add_answer_metadata(
-            pairs_from_rankings(_rankings(complete.values()), self, rule), "answer"
-        )
+        rankings = _rankings(complete.values())
+        pairs = pairs_from_rankings(rankings, options.with_min_gap(_MIN_GAP))
+        pairs = add_answer_metadata(pairs, "answer")
         schema = dict[str, pl.DataType](
             {ROW: rows.schema[ROW], ERROR: pl.String(), NO_PAIR: pl.String()}
         )

@@ -7,7 +7,14 @@ from typing import ClassVar
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, as_messages_column, as_turn, has_columns
+from curate.read.formats.base import (
+    Format,
+    ReadOptions,
+    RowSample,
+    as_messages_column,
+    as_turn,
+    has_columns,
+)
 from curate.read.formats.slots import assign_winner, integer_column
 
 _INFO = pl.Struct({"post": pl.String, "title": pl.String, "article": pl.String})
@@ -32,7 +39,7 @@ class SummarizeFromFeedback(Format):
         """Return whether there are summaries and a choice."""
         return has_columns(rows, "info", "summaries", "choice")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return title and text as prompt, summaries by the choice, the worker as annotator."""
         info, summaries = pl.col("info"), pl.col("summaries")
         title = info.struct.field("title")
@@ -66,7 +73,7 @@ class WebGPTComparisons(Format):
         """Return whether a question, both answers and both scores are there."""
         return has_columns(rows, "question", "answer_0", "answer_1", "score_0", "score_1")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the answer of larger score as chosen; equal scores are a tie."""
         # Texts, in files without types.
         scores = [pl.col(f"score_{slot}").cast(pl.Float64, strict=False) for slot in (0, 1)]

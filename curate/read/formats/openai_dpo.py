@@ -14,6 +14,7 @@ from curate.read.formats.base import (
     ERROR,
     EXTRA,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -46,7 +47,7 @@ class OpenAIDPOFormat(Format):
             has_columns(rows, *names) for names in answer_columns
         )
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the messages of the input as prompt."""
         inputs = [_parse_input(text) for text in rows["input"]]
         other_fields = pl.Series(

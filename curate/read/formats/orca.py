@@ -7,6 +7,7 @@ import polars as pl
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -29,7 +30,7 @@ class OrcaDPO(Format):
             rows, "prompt"
         )
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the question as prompt, after the system text where there is one."""
         return _convert_texts(rows, "question")
 
@@ -53,7 +54,7 @@ class DistilabelOrca(Format):
         """Return whether there are an input, a status, chosen and rejected."""
         return has_columns(rows, "input", "chosen", "rejected", "status")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the input as prompt, after the system text where there is one."""
         return _convert_texts(rows, "input").with_columns(is_tie=pl.col("status") == "tie")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, as_turn, has_columns
+from curate.read.formats.base import Format, ReadOptions, RowSample, as_turn, has_columns
 from curate.read.formats.slots import add_to_extra, assign_winner, integer_column, unpivot_votes
 
 _VOTES = ("annotator1", "annotator2", "annotator3")
@@ -30,7 +30,7 @@ class PandaLM(Format):
         """Return whether the two responses and the first vote are there."""
         return has_columns(rows, "instruction", "response1", "response2", "annotator1")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return one pair for each vote that was cast."""
         input_text = pl.col("input").str.strip_chars()
         prompt_texts = [pl.col("instruction"), pl.when(input_text != "").then(input_text)]

@@ -9,7 +9,15 @@ import polars as pl
 
 from curate.data.table import MESSAGES
 from curate.data.table import plain_message as message_of
-from curate.read.formats.base import ERROR, ROW, Format, RowSample, has_columns, report_unused_rows
+from curate.read.formats.base import (
+    ERROR,
+    ROW,
+    Format,
+    ReadOptions,
+    RowSample,
+    has_columns,
+    report_unused_rows,
+)
 from curate.read.formats.rankings import RANKED, pairs_from_rankings
 from curate.read.formats.slots import add_to_extra
 
@@ -43,7 +51,7 @@ class PRISM(Format):
         """Return whether there are conversation histories of a user."""
         return has_columns(rows, "conversation_history", "user_id")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs by score, turn by turn; the user is the annotator."""
         entries = rows.select(ROW, "conversation_history").explode("conversation_history")
         entries = entries.drop_nulls().unnest("conversation_history")
@@ -58,7 +66,7 @@ class PRISM(Format):
         numbered = rankings.with_columns(_row=ROW).with_columns(
             pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW)
         )
-        pairs = pairs_from_rankings(numbered, self).with_columns(pl.col("_row").alias(ROW))
+        pairs = pairs_from_rankings(numbered, options).with_columns(pl.col("_row").alias(ROW))
         if ERROR in pairs.columns:
             pairs = pairs.filter(pl.col(ERROR).is_null())
         return report_unused_rows(pairs, rows, pairs, _NO_TURN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import ERROR, NO_PAIR, ROW, Format, as_turn
+from curate.read.formats.base import ERROR, NO_PAIR, ROW, ReadOptions, as_turn
 from curate.read.formats.ranking_config import RankingRule
 from curate.read.formats.slots import add_to_extra
 
@@ -26,9 +26,7 @@ _NOT_ALLOWED = "no two answers of the ranking meet the conditions of input.ranki
 _UNSCORED = "rankings hold answers without a text or a score, which make no pair"
 
 
-def pairs_from_rankings(
-    rows: pl.DataFrame, form: Format, rule: RankingRule | None = None
-) -> pl.DataFrame:
+def pairs_from_rankings(rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
     """Return pairs from a frame with `_ranked` (larger scores are better), `ROW` and `EXTRA`.
 
     Of equal scores the order is drawn by the rule's seed: taking the first or last of them would
@@ -38,12 +36,11 @@ def pairs_from_rankings(
 
     Args:
         rows: the frame; `_ranked` is of type `RANKED`, or of answers as `turns` in place of `text`.
-        form: the format of the rows, which notes how often scores were equal.
-        rule: how pairs are made; default the format's own.
+        options: how pairs are made, and where it is noted how often scores were equal.
     """
-    rule = rule or form.ranking
-    numbered = _number_by_rank(_list_scored_answers(rows, form), rule.seed)
-    _note_ties(numbered, form)
+    rule = options.ranking
+    numbered = _number_by_rank(_list_scored_answers(rows, options), rule.seed)
+    _note_ties(numbered, options)
     # Each answer with each other one of its row; the filter leaves better before worse.
     answer_pairs = numbered.join(numbered, on=ROW, suffix="_other", maintain_order="left_right")
     gap = pl.col("score") - pl.col("score_other")
@@ -74,7 +71,7 @@ def _number_by_rank(answers: pl.DataFrame, seed: int) -> pl.DataFrame:
     return best_first.drop("_drawn").with_columns(_order=order)
 
 
-def _list_scored_answers(rows: pl.DataFrame, form: Format) -> pl.DataFrame:
+def _list_scored_answers(rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
     """Return row, position, `turns` and score of each complete answer, and note the others."""
     ranked = rows.select(ROW, "_ranked").with_columns(
         _at=pl.int_ranges(pl.col("_ranked").list.len())
@@ -86,7 +83,7 @@ def _list_scored_answers(rows: pl.DataFrame, form: Format) -> pl.DataFrame:
     # A ranking without answers is one row of nulls here: it is listed, not noted.
     in_scored_rows = answers.join(scored, on=ROW, how="semi")
     unscored = in_scored_rows.filter(pl.any_horizontal(pl.col("turns", "score").is_null()))
-    form.count_note(_UNSCORED, unscored[ROW].n_unique())
+    options.count_note(_UNSCORED, unscored[ROW].n_unique())
     return scored
 
 
@@ -104,13 +101,11 @@ def _list_unpaired_rankings(
     return unpaired.with_columns(reason.alias(NO_PAIR)).drop("_count")
 
 
-def pairs_from_valid_rankings(
-    rows: pl.DataFrame, form: Format, rule: RankingRule | None = None
-) -> pl.DataFrame:
+def pairs_from_valid_rankings(rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
     """Return `pairs_from_rankings` of rows without an `ERROR`, then the rows with one."""
     malformed = rows.filter(pl.col(ERROR).is_not_null()).drop("_ranked")
     valid = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
-    return pl.concat([pairs_from_rankings(valid, form, rule), malformed], how="diagonal")
+    return pl.concat([pairs_from_rankings(valid, options), malformed], how="diagonal")
 
 
 def add_answer_metadata(pairs: pl.DataFrame, kind: str) -> pl.DataFrame:
@@ -193,7 +188,7 @@ def _hash_number(number: pl.Expr, seed: int) -> pl.Expr:
     return (mixed ^ (mixed // (1 << 15))) * _GOLDEN % (1 << 32)
 
 
-def _note_ties(answers: pl.DataFrame, form: Format) -> None:
+def _note_ties(answers: pl.DataFrame, options: ReadOptions) -> None:
     """Note rankings in which the best or the worst answer had to be drawn."""
     by_ranking = answers.group_by(ROW).agg(
         least=pl.len() >= _MIN_ANSWERS,
@@ -206,7 +201,7 @@ def _note_ties(answers: pl.DataFrame, form: Format) -> None:
             by_ranking["least"] & by_ranking["several"] & (by_ranking["best"] | by_ranking["worst"])
         ).sum()
     )
-    form.count_note(
+    options.count_note(
         "rankings hold several answers of the best or worst score; ranking.seed drew one", count
     )
 

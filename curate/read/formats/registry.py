@@ -6,7 +6,7 @@ from curate.errors import CurateError
 from curate.read.closest_formats import closest_formats
 from curate.read.column_guess import guess_columns
 from curate.read.embedded_json import parse_embedded_json, parse_embedded_json_in_rows
-from curate.read.formats.base import Format, RowSample
+from curate.read.formats.base import BoundFormat, Format, ReadOptions, RowSample
 from curate.steps.discovery import Catalogue
 from curate.steps.entries import FORMATS
 
@@ -43,57 +43,66 @@ def matches_sample(candidate: Format, rows: RowSample) -> bool:
 def matches_embedded_json(candidate: Format, unfolded: RowSample, names: frozenset[str]) -> bool:
     """Return whether a sample is of the format once its JSON texts are parsed.
 
-    If it is, `json_as_text` of the format is set.
-
     Args:
         candidate: the format.
         unfolded: the sample as `unfolded_rows` gives it.
         names: of the columns that this changed.
     """
-    candidate.json_as_text = _takes_nested_values(candidate, names) and matches_sample(
-        candidate, unfolded
-    )
-    return candidate.json_as_text
+    return _takes_nested_values(candidate, names) and matches_sample(candidate, unfolded)
 
 
-def detect_json_text(fmt: Format, rows: RowSample) -> None:
-    """Set whether the columns that the format takes as JSON hold JSON texts."""
-    for name in fmt.json_columns:
-        values = [row[name] for row in rows if row.get(name) not in (None, "")]
-        # Only if all are texts: an answer among lists of answers may well be JSON.
-        are_texts = all(isinstance(value, str) for value in values)
-        json_count = sum(parse_embedded_json(value) is not value for value in values)
-        fmt.json_as_text = fmt.json_as_text or (are_texts and json_count * 2 > len(values))
+def bind_format(form: Format, rows: RowSample, json_as_text: bool) -> BoundFormat:
+    """Return a format with the option whether the columns that it takes as JSON hold texts.
+
+    Args:
+        form: the format.
+        rows: a sample of it.
+        json_as_text: whether the sample was found to be of the format by parsing texts.
+    """
+    json_as_text = json_as_text or any(_holds_json_texts(rows, c) for c in form.json_columns)
+    return BoundFormat(form, ReadOptions(json_as_text=json_as_text))
+
+
+def _holds_json_texts(rows: RowSample, column: str) -> bool:
+    values = [row[column] for row in rows if row.get(column) not in (None, "")]
+    # Only if all are texts: an answer among lists of answers may well be JSON.
+    are_texts = all(isinstance(value, str) for value in values)
+    json_count = sum(parse_embedded_json(value) is not value for value in values)
+    return are_texts and json_count * 2 > len(values)
 
 
 def _takes_nested_values(candidate: Format, names: frozenset[str]) -> bool:
     return not names.isdisjoint((*candidate.nested_columns, *candidate.json_columns))
 
 
-def detect_format(rows: RowSample, where: str) -> Format:
+def detect_format(rows: RowSample, where: str) -> BoundFormat:
     """Return the format of a sample of rows.
 
     Raises:
         CurateError: no format matches, or several packages claim the name of the one that does.
     """
     detected = next((fmt for fmt in _candidates() if matches_sample(fmt, rows)), None)
-    detected = detected or _detect_inexact_format(rows)
+    json_as_text = False
+    if detected is None:
+        detected, json_as_text = _detect_inexact_format(rows)
     if detected is None:
         raise _unknown_format_error(rows, where)
     get_format(detected.name)
-    detect_json_text(detected, rows)
-    return detected
+    return bind_format(detected, rows, json_as_text)
 
 
-def _detect_inexact_format(rows: RowSample) -> Format | None:
-    """Return the format of a sample once JSON texts are parsed, or the format of most rows."""
+def _detect_inexact_format(rows: RowSample) -> tuple[Format | None, bool]:
+    """Return the format of a sample once JSON texts are parsed, or the format of most rows.
+
+    The second value is whether texts were parsed.
+    """
     # An answer may be JSON: only where no format matches are such texts taken as values.
     parsed_rows, names = parse_embedded_json_in_rows(rows)
-    return (
-        next((f for f in _candidates() if matches_embedded_json(f, parsed_rows, names)), None)
-        or _format_of_most_rows(_candidates(), rows)
-        or _format_of_most_parsed_rows(parsed_rows, names)
-    )
+    nested = [candidate for candidate in _candidates() if _takes_nested_values(candidate, names)]
+    parsed = next((form for form in nested if matches_sample(form, parsed_rows)), None)
+    if parsed is None and (most := _format_of_most_rows(_candidates(), rows)) is not None:
+        return most, False
+    return parsed or _format_of_most_rows(nested, parsed_rows), True
 
 
 def _candidates() -> list[Format]:
@@ -115,15 +124,6 @@ def _unknown_format_error(rows: RowSample, where: str) -> CurateError:
         expected=f"{hint} of the formats that 'curate list' shows",
         fix=_suggest_mapping(rows),
     )
-
-
-def _format_of_most_parsed_rows(parsed_rows: RowSample, names: frozenset[str]) -> Format | None:
-    """Return the format of most rows once their JSON texts are parsed; None if there is none."""
-    nested = [candidate for candidate in _candidates() if _takes_nested_values(candidate, names)]
-    detected = _format_of_most_rows(nested, parsed_rows)
-    if detected is not None:
-        detected.json_as_text = True
-    return detected
 
 
 def _format_of_most_rows(candidates: list[Format], rows: RowSample) -> Format | None:

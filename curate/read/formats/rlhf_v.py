@@ -8,7 +8,15 @@ import orjson
 import polars as pl
 
 from curate.data.messages import IMAGES, PLACEHOLDERS
-from curate.read.formats.base import ERROR, Format, RowSample, as_turn, has_columns, share_of_rows
+from curate.read.formats.base import (
+    ERROR,
+    Format,
+    ReadOptions,
+    RowSample,
+    as_turn,
+    has_columns,
+    share_of_rows,
+)
 
 _SIDES = ("question", "chosen", "rejected")
 # Share of rows that must parse: a few may be broken.
@@ -36,7 +44,7 @@ class RLHFV(Format):
         has_image = any(has_columns(rows, name) for name in ("image", "images"))
         return has_texts and has_image and not has_columns(rows, "prompt")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the question as prompt, with a mark for its image."""
         texts_by_row = [
             _texts_of_row(row) for row in rows.select(*_SIDES, "text").iter_rows(named=True)

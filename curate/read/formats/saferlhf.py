@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, as_messages_column, has_columns
+from curate.read.formats.base import Format, ReadOptions, RowSample, as_messages_column, has_columns
 from curate.read.formats.slots import add_to_extra, assign_winner, integer_column, unpivot_votes
 
 _LABELS = {"better_response_id": "better", "safer_response_id": "safer"}
@@ -24,7 +24,7 @@ class PKUSafeRLHF(Format):
         has_answers = has_columns(rows, "prompt", "response_0", "response_1")
         return has_answers and any(has_columns(rows, label) for label in _LABELS)
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return one pair for each label of a row; a missing label gives none."""
         votes = unpivot_votes(rows, tuple(_LABELS), "_label").with_columns(
             add_to_extra("chosen_response_id", pl.col("_vote").cast(pl.String)),

@@ -11,6 +11,7 @@ from curate.read.formats.base import (
     EXTRA,
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -56,7 +57,7 @@ class ScoredAnswers(Format):
         scores = [row[score] for row in rows if row.get(score) is not None]
         return bool(scores) and all(map(_is_numeric, scores))
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs by score."""
         prompt = pl.coalesce(as_messages_column(rows, name, "user") for name in _PROMPTS)
         number = pl.coalesce(pl.col(name).cast(pl.Float64, strict=False) for name in _SCORES)
@@ -75,7 +76,7 @@ class ScoredAnswers(Format):
         several = groups.filter(pl.col("_rows").list.len() > 1)
         rankings = several.with_columns(pl.lit("{}").alias(EXTRA))
         rankings = rankings.with_columns(list_to_extra("rows", "_rows")).drop("_key", "_rows")
-        pairs = add_answer_metadata(pairs_from_rankings(rankings, self), "row")
+        pairs = add_answer_metadata(pairs_from_rankings(rankings, options), "row")
         used = several.select(pl.col("_rows").alias(ROW)).explode(ROW)
         return report_unused_rows(pairs, rows, used, _SINGLE_ANSWER)
 

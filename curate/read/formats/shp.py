@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, as_messages_column, has_columns
+from curate.read.formats.base import Format, ReadOptions, RowSample, as_messages_column, has_columns
 from curate.read.formats.slots import assign_winner, integer_column
 
 
@@ -23,7 +23,7 @@ class SHP(Format):
         """Return whether the post, both comments and the label are there."""
         return has_columns(rows, "history", "human_ref_A", "human_ref_B", "labels")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the labelled comment as chosen; the subreddit as source."""
         rows = rows.with_columns(
             prompt=as_messages_column(rows, "history", "user"),

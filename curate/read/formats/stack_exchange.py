@@ -9,6 +9,7 @@ import polars as pl
 
 from curate.read.formats.base import (
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -55,7 +56,7 @@ class StackExchange(Format):
             share_of_rows(rows, lambda row: _are_scored_answers(row.get("answers"))) > _NEARLY_ALL
         )
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs by score."""
         answer = pl.element().struct
         scored = pl.struct(
@@ -68,7 +69,7 @@ class StackExchange(Format):
         rows = rows.with_columns(
             prompt=as_messages_column(rows, "question", "user"), _ranked=ranked
         )
-        return add_answer_metadata(pairs_from_rankings(rows.drop("answers"), self), "answer")
+        return add_answer_metadata(pairs_from_rankings(rows.drop("answers"), options), "answer")
 
 
 def _are_scored_answers(answers: Any) -> bool:

@@ -12,6 +12,7 @@ from curate.read.formats.base import (
     ERROR,
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -44,7 +45,7 @@ class SwiftFormat(Format):
             and not has_columns(rows, CHOSEN_RESPONSE)
         )
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs of either form; a row may have one of them."""
         rows = rows.with_columns(
             messages=as_messages_column(rows, "messages", "user"),
@@ -76,7 +77,7 @@ class SwiftQueryFormat(Format):
         """Return whether there are a query, a response and a rejected one."""
         return has_columns(rows, "query", "response", "rejected_response")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the query behind system text and history."""
         earlier = [parse_history(text) for text in rows[HISTORY]]
         rows = rows.with_columns(

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from curate.read.formats.base import EXTRA, Format, RowSample, has_columns
+from curate.read.formats.base import EXTRA, Format, ReadOptions, RowSample, has_columns
 
 
 class PairTableFormat(Format):
@@ -31,7 +31,7 @@ class PairTableFormat(Format):
         """Return whether the columns that only a pair table has are all there."""
         return has_columns(rows, "pair_id", "chosen", "rejected", "is_tie", "extra")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the rows as they are."""
         extra, unplaced = pl.col("extra").cast(pl.String), pl.col(EXTRA)
         merged = extra.str.strip_suffix("}") + pl.lit(",") + unplaced.str.strip_prefix("{")

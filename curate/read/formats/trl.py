@@ -15,6 +15,7 @@ from curate.read.embedded_json import parse_embedded_messages
 from curate.read.formats.base import (
     ERROR,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -59,7 +60,7 @@ class TRLPreference(Format):
         named_prompt = prompt_column(rows)
         return named_prompt is None or not any(_lacks_prompt(row, named_prompt) for row in rows)
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs by the prompt column if a row has one, else by the shared beginning."""
         explicit = rows.filter(pl.col("prompt").is_not_null())
         implicit = rows.filter(pl.col("prompt").is_null())

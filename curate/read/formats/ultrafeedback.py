@@ -8,7 +8,14 @@ from typing import Any, ClassVar
 import polars as pl
 
 from curate.data.messages import IMAGES, PLACEHOLDERS
-from curate.read.formats.base import Format, RowSample, as_turn, has_columns, share_of_rows
+from curate.read.formats.base import (
+    Format,
+    ReadOptions,
+    RowSample,
+    as_turn,
+    has_columns,
+    share_of_rows,
+)
 from curate.read.formats.rankings import (
     RANKED_WITH_METADATA,
     add_answer_metadata,
@@ -54,7 +61,7 @@ class UltraFeedback(Format):
         """Return whether there are completions to an instruction."""
         return has_columns(rows, self.prompt_column, "completions")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs by the mean rating of the aspects, or by overall score if requested."""
         annotated = pl.element().struct.field("annotations")
         aspects = [
@@ -64,7 +71,7 @@ class UltraFeedback(Format):
         overall = pl.element().struct.field("overall_score")
         # A mean of no rating is null: then the overall score is all there is.
         mean_ratings = pl.coalesce(pl.mean_horizontal(*aspects), overall)
-        score = mean_ratings if self.ranking.score == "aspects" else overall
+        score = mean_ratings if options.ranking.score == "aspects" else overall
         ranked = pl.col("completions").list.eval(
             pl.struct(
                 text=pl.element().struct.field("response"),
@@ -77,30 +84,14 @@ class UltraFeedback(Format):
                 rating.alias(aspect) for rating, aspect in zip(aspects, self.aspects, strict=True)
             ).struct.json_encode()
         )
-        self._note_disagreement(rows, mean_ratings, overall)
+        _note_disagreement(rows, mean_ratings, overall, options)
         rows = rows.with_columns(
             add_to_extra("attributes", pl.format("[{}]", ratings.list.join(","))),
             prompt=as_turn(self.prompt_column, "user"),
             source=pl.col("source").cast(pl.String),
             _ranked=ranked.cast(RANKED_WITH_METADATA),
         )
-        return add_answer_metadata(pairs_from_rankings(rows, self), "answer")
-
-    def _note_disagreement(
-        self, rows: pl.DataFrame, mean_ratings: pl.Expr, overall: pl.Expr
-    ) -> None:
-        """Note rows whose best answer by aspects is not the best by overall score."""
-        completions = pl.col("completions").list
-        by_aspects = completions.eval(mean_ratings)
-        by_overall = completions.eval(overall)
-        best = rows.select(a=by_aspects, o=by_overall).select(
-            # The answer that is best by one score is beaten by the other one.
-            differ=pl.col("o").list.get(pl.col("a").list.arg_max(), null_on_oob=True)
-            < pl.col("o").list.max()
-        )
-        used = "the aspects were taken" if self.ranking.score == "aspects" else "overall was taken"
-        text = f"rows name another best answer by overall_score than by the mean of aspects; {used}"
-        self.count_note(text, int(best["differ"].sum()))
+        return add_answer_metadata(pairs_from_rankings(rows, options), "answer")
 
 
 class VLFeedback(UltraFeedback):
@@ -123,13 +114,30 @@ class VLFeedback(UltraFeedback):
         """Return whether the completions are rated by what they say of an image."""
         return super().matches(rows) and share_of_rows(rows, _rates_an_image) > _MIN_SHARE
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs by the mean rating, with a placeholder for the image."""
         pictured = pl.col("images").list.len() > 0 if "images" in rows.columns else pl.lit(False)
         marked = pl.lit(PLACEHOLDERS[IMAGES]) + pl.col("prompt")
         return super().convert(
-            rows.with_columns(prompt=pl.when(pictured).then(marked).otherwise("prompt"))
+            rows.with_columns(prompt=pl.when(pictured).then(marked).otherwise("prompt")), options
         )
+
+
+def _note_disagreement(
+    rows: pl.DataFrame, mean_ratings: pl.Expr, overall: pl.Expr, options: ReadOptions
+) -> None:
+    """Note rows whose best answer by aspects is not the best by overall score."""
+    completions = pl.col("completions").list
+    by_aspects = completions.eval(mean_ratings)
+    by_overall = completions.eval(overall)
+    best = rows.select(a=by_aspects, o=by_overall).select(
+        # The answer that is best by one score is beaten by the other one.
+        differ=pl.col("o").list.get(pl.col("a").list.arg_max(), null_on_oob=True)
+        < pl.col("o").list.max()
+    )
+    used = "the aspects were taken" if options.ranking.score == "aspects" else "overall was taken"
+    text = f"rows name another best answer by overall_score than by the mean of aspects; {used}"
+    options.count_note(text, int(best["differ"].sum()))
 
 
 def _rates_an_image(row: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from curate.read.formats.base import (
     EXTRA,
     ROW,
     Format,
+    ReadOptions,
     RowSample,
     as_messages_column,
     has_columns,
@@ -88,7 +89,7 @@ class Unpaired(Format):
         has_verdicts = labels.select(v=_verdict_score("label"))["v"].null_count() * 2 < len(labels)
         return has_verdicts and any(has_columns(rows, *form) for form in _FORMS)
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs of a good and a bad answer to one prompt."""
         label = pl.coalesce(label_text(name) for name in _LABELS)
         rows = _split_prompt_and_answer(rows.with_columns(label)).with_columns(
@@ -120,8 +121,7 @@ class Unpaired(Format):
             "_key", "_labels", "_rows"
         )
         # Labels differ by 1: two good answers make no pair.
-        rule = self.ranking.model_copy(update={"min_gap": 0.5})
-        pairs = pairs_from_rankings(rankings, self, rule).drop("strength")
+        pairs = pairs_from_rankings(rankings, options.with_min_gap(0.5)).drop("strength")
         used = with_both_labels.select(pl.col("_rows").alias(ROW)).explode(ROW)
         listed = report_unused_rows(pairs, rows, used, _NO_PARTNER)
         return pl.concat([listed, malformed], how="diagonal")

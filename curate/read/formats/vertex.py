@@ -9,7 +9,14 @@ import polars as pl
 
 from curate.data.json_text import parse_nested_json
 from curate.data.table import MESSAGES, messages_series
-from curate.read.formats.base import ERROR, Format, RowSample, has_columns, share_of_rows
+from curate.read.formats.base import (
+    ERROR,
+    Format,
+    ReadOptions,
+    RowSample,
+    has_columns,
+    share_of_rows,
+)
 from curate.read.formats.rankings import pairs_from_valid_rankings
 from curate.read.messages import Turn, as_messages
 
@@ -37,7 +44,7 @@ class VertexFormat(Format):
             return False
         return share_of_rows(rows, lambda row: _is_scored(row.get("completions"))) > _MIN_SHARE
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs by score."""
         parsed_rows = [
             _parse_row(row) for row in rows.select(self.json_columns).iter_rows(named=True)
@@ -48,7 +55,7 @@ class VertexFormat(Format):
             pl.Series(ERROR, [f[2] for f in parsed_rows], dtype=pl.String),
         )
         # A score says which is preferred, not by how much.
-        return pairs_from_valid_rankings(rows, self).drop("strength", strict=False)
+        return pairs_from_valid_rankings(rows, options).drop("strength", strict=False)
 
 
 def _parse_row(row: dict[str, str | None]) -> tuple[list[Turn], list[dict[str, Any]], str | None]:

@@ -15,7 +15,7 @@ from curate.data.json_fields import decode_json, encode_json
 from curate.data.json_text import to_json
 from curate.read.embedded_json import embedded_json_as_text, parse_message_column
 from curate.read.formats import ERROR, EXTRA, ROW, Format
-from curate.read.formats.base import RowSample
+from curate.read.formats.base import BoundFormat, RowSample
 from curate.read.message_columns import (
     SAMPLE_TEXTS,
     MessageColumn,
@@ -78,14 +78,17 @@ class ArrowBlock(RowBlock):
         sample: Sequence[Mapping[str, Any]] = self.table.slice(0, rows).to_pylist()
         return sample
 
-    def frame(self, fmt: Format) -> pl.DataFrame:
+    def frame(self, bound: BoundFormat) -> pl.DataFrame:
         """Return the columns in the types that formats take, without a loop over rows."""
+        fmt = bound.format
         head = self.table.select([n for n in fmt.text_columns if n in self.table.column_names])
         if conversation_object_columns(head.slice(0, SAMPLE_TEXTS).to_pydict()):
             rows = [drop_null_fields(row) for row in self.table.to_pylist()]
-            return PythonBlock(rows, list(self.numbers), self.broken).frame(fmt)
-        attachments = self._attachments(fmt)
-        read = [c for c in dict.fromkeys((*fmt.columns(), PAIR_ID)) if c in self.table.column_names]
+            return PythonBlock(rows, list(self.numbers), self.broken).frame(bound)
+        attachments = self._attachments(bound)
+        read = [
+            c for c in dict.fromkeys((*bound.columns(), PAIR_ID)) if c in self.table.column_names
+        ]
         errors = attachments.errors
         for name in set(read) & set(self._undecodable):
             errors |= dict.fromkeys(self._undecodable[name], _not_text_error(name))
@@ -95,7 +98,7 @@ class ArrowBlock(RowBlock):
         frame = self._read_columns([c for c in read if c not in converted_columns], errors)
         media = [self._media_answers(name, attachments) for name in fmt.media_columns]
         out = frame.select(
-            pl.Series(ROW, self.numbers, dtype=pl.Int64), self._extra(fmt, attachments)
+            pl.Series(ROW, self.numbers, dtype=pl.Int64), self._extra(bound, attachments)
         )
         wrong = [errors.get(i) for i in range(len(self.table))]
         out = out.with_columns(pl.Series(ERROR, wrong, dtype=pl.String))
@@ -107,19 +110,23 @@ class ArrowBlock(RowBlock):
             out = out.with_columns(column.alias(name))
             if problem is not None:
                 out = out.with_columns(pl.col(ERROR).fill_null(problem))
-        for name in dict.fromkeys((*fmt.value_columns, *fmt.origin_columns.values(), PAIR_ID)):
+        for name in dict.fromkeys((*bound.value_columns, PAIR_ID)):
             out = out.with_columns(_column_or_nulls(frame, name).alias(name))
-        out = out.with_columns(self._json(name, fmt.json_as_text) for name in fmt.json_columns)
+        out = out.with_columns(
+            self._json(name, bound.options.json_as_text) for name in fmt.json_columns
+        )
         for name, dtype in fmt.nested_columns.items():
             column, problems = _arrow_nested(frame, name, dtype)
             out = out.with_columns(column)
             out = out.with_columns(pl.col(ERROR).fill_null(problems))
         return self.with_broken(out, self.broken)
 
-    def _attachments(self, fmt: Format) -> RowAttachments:
+    def _attachments(self, bound: BoundFormat) -> RowAttachments:
         """Return tools, media and arguments of the rows."""
         attachments = RowAttachments()
-        for attachment, every in attachment_sources(self.table.column_names, fmt.columns()).items():
+        for attachment, every in attachment_sources(
+            self.table.column_names, bound.columns()
+        ).items():
             names = [n for n in every if not pa.types.is_null(self.table.column(n).type)]
             columns = [self.table.column(name) for name in names]
             if attachment in MEDIA_COLUMNS and len(columns) == 1:
@@ -133,7 +140,7 @@ class ArrowBlock(RowBlock):
                 add_attachment(attachment, names, values, attachments)
             attachments.sources.update(every)
         split_documents(attachments)
-        if REJECTED_TOOLS in self.table.column_names and REJECTED_TOOLS not in fmt.columns():
+        if REJECTED_TOOLS in self.table.column_names and REJECTED_TOOLS not in bound.columns():
             check_rejected_tools(
                 [drop_null_fields(v) for v in self.table[REJECTED_TOOLS].to_pylist()], attachments
             )
@@ -208,9 +215,11 @@ class ArrowBlock(RowBlock):
         frame = pl.DataFrame(pl.from_arrow(pa.table(columns))) if columns else pl.DataFrame()
         return frame if columns else pl.DataFrame({ROW: self.numbers}, schema={ROW: pl.Int64})
 
-    def _extra(self, fmt: Format, attachments: RowAttachments) -> pl.Series:
+    def _extra(self, bound: BoundFormat, attachments: RowAttachments) -> pl.Series:
         """Return the columns that neither the format nor an attachment reads, as JSON."""
-        placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra) | set(attachments.sources)
+        placed = {*bound.columns(), PAIR_ID} - set(bound.format.keep_in_extra) | set(
+            attachments.sources
+        )
         entries = []
         for name, column in zip(self.table.column_names, self.table.columns, strict=True):
             if name not in placed:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from curate.read.formats import ERROR, ROW, Format
-from curate.read.formats.base import RowSample
+from curate.read.formats import ERROR, ROW
+from curate.read.formats.base import BoundFormat, RowSample
 
 PAIR_ID = "pair_id"
 
@@ -38,7 +38,7 @@ class RowBlock(ABC):
         """Return the first rows as plain Python objects."""
 
     @abstractmethod
-    def frame(self, fmt: Format) -> pl.DataFrame:
+    def frame(self, bound: BoundFormat) -> pl.DataFrame:
         """Return `ROW`, `EXTRA`, `ERROR`, `pair_id`, `ROW_PARTS` and the columns of the format."""
 
     @staticmethod

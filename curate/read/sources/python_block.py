@@ -14,7 +14,7 @@ from curate.data.json_text import DeepJson, flatten_deep_values, object_to_json,
 from curate.data.table import messages_series
 from curate.read.embedded_json import embedded_json_as_text, parse_message_column
 from curate.read.formats import ERROR, EXTRA, ROW, Format
-from curate.read.formats.base import RowSample
+from curate.read.formats.base import BoundFormat, RowSample
 from curate.read.message_columns import SAMPLE_TEXTS
 from curate.read.messages import as_messages
 from curate.read.sources.attachment_columns import (
@@ -57,15 +57,16 @@ class PythonBlock(RowBlock):
         """Return the first parsed rows."""
         return self.rows[:rows]
 
-    def frame(self, fmt: Format) -> pl.DataFrame:
+    def frame(self, bound: BoundFormat) -> pl.DataFrame:
         """Return typed columns; a value of another kind than its column is an error of its row."""
+        fmt = bound.format
         objects = conversation_object_columns(
             {n: [row.get(n) for row in self.rows[:SAMPLE_TEXTS]] for n in fmt.text_columns}
         )
         if objects:
             self.rows = unwrap_conversations(self.rows, objects)
-        deep = self._take_deep({*fmt.columns(), PAIR_ID, *ATTACHMENT_COLUMNS})
-        attachments = self._attachments(fmt)
+        deep = self._take_deep({*bound.columns(), PAIR_ID, *ATTACHMENT_COLUMNS})
+        attachments = self._attachments(bound)
         errors = attachments.errors
         errors |= deep
         columns = attachments.frame(len(self.rows))
@@ -74,10 +75,10 @@ class PythonBlock(RowBlock):
             values = [row.get(name) for row in rows]
             columns.append(_text_series(name, values, fmt, errors))
         # A given id is kept whatever the format knows of it.
-        for name in dict.fromkeys((*fmt.value_columns, *fmt.origin_columns.values(), PAIR_ID)):
+        for name in dict.fromkeys((*bound.value_columns, PAIR_ID)):
             values = [row.get(name) for row in self.rows]
             columns.append(_value_series(name, values, errors))
-        columns += [self._json(name, fmt.json_as_text) for name in fmt.json_columns]
+        columns += [self._json(name, bound.options.json_as_text) for name in fmt.json_columns]
         columns += [self._media_answers(name, attachments) for name in fmt.media_columns]
         for name, dtype in fmt.nested_columns.items():
             nested, wrong = decode_json(self._json(name, json_as_text=True), dtype)
@@ -87,7 +88,7 @@ class PythonBlock(RowBlock):
         frame = pl.DataFrame(
             [
                 pl.Series(ROW, self.numbers, dtype=pl.Int64),
-                pl.Series(EXTRA, self._extras(fmt, attachments), dtype=pl.String),
+                pl.Series(EXTRA, self._extras(bound, attachments), dtype=pl.String),
                 pl.Series(ERROR, [errors.get(i) for i in range(len(self.rows))], dtype=pl.String),
                 *columns,
             ]
@@ -117,18 +118,18 @@ class PythonBlock(RowBlock):
         """Return a column of media that are answers."""
         return media_series(name, [row.get(name) for row in self.rows], attachments)
 
-    def _attachments(self, fmt: Format) -> RowAttachments:
+    def _attachments(self, bound: BoundFormat) -> RowAttachments:
         """Return tools, media and arguments of the rows."""
         attachments = RowAttachments()
         # In the order in which the keys come, so that the first with a value counts.
         present = list(
             dict.fromkeys(key for row in self.rows for key in row if key in ATTACHMENT_COLUMNS)
         )
-        for attachment, names in attachment_sources(present, fmt.columns()).items():
+        for attachment, names in attachment_sources(present, bound.columns()).items():
             values = first_not_null(names, ([row.get(n) for n in names] for row in self.rows))
             add_attachment(attachment, names, values, attachments)
         split_documents(attachments)
-        if REJECTED_TOOLS in present and REJECTED_TOOLS not in fmt.columns():
+        if REJECTED_TOOLS in present and REJECTED_TOOLS not in bound.columns():
             check_rejected_tools([row.get(REJECTED_TOOLS) for row in self.rows], attachments)
         return attachments
 
@@ -142,8 +143,8 @@ class PythonBlock(RowBlock):
                 rows = [{**row, name: value} if name in row else row for row, value in pairs]
         return rows
 
-    def _extras(self, fmt: Format, attachments: RowAttachments) -> list[str | None]:
-        placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra) | attachments.sources
+    def _extras(self, bound: BoundFormat, attachments: RowAttachments) -> list[str | None]:
+        placed = {*bound.columns(), PAIR_ID} - set(bound.format.keep_in_extra) | attachments.sources
         extras: list[str | None] = []
         for number, row in enumerate(self.rows):
             if row.keys() <= placed and not attachments.unplaced_rows:

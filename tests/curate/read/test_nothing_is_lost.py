@@ -11,7 +11,7 @@ import pytest
 
 from curate import Pairs, read_pairs
 from curate.read.column_names import SYSTEM
-from curate.read.formats.base import Format, as_messages_column, has_columns
+from curate.read.formats.base import Format, ReadOptions, as_messages_column, has_columns
 from tests.helpers import read_rows, turn
 
 _ASKED = turn("Why?", "user")
@@ -173,7 +173,7 @@ class _Careless(Format):
     def matches(self, rows: Any) -> bool:
         return has_columns(rows, "aside")
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         return rows.with_columns(
             prompt=as_messages_column(rows, "prompt", "user"),
             chosen=as_messages_column(rows, "chosen", "assistant"),

@@ -7,7 +7,7 @@ import copy
 import polars as pl
 import pytest
 
-from curate.read.formats.base import Format, RowSample
+from curate.read.formats.base import Format, ReadOptions, RowSample
 from curate.read.pairs import Pairs
 
 
@@ -33,7 +33,7 @@ def test_a_format_may_declare_by_old_names() -> None:
             def matches(self, rows: RowSample) -> bool:
                 return bool(rows)
 
-            def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+            def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
                 return rows
 
     assert OldFormat.side_suffixes == ("_a", "_b")

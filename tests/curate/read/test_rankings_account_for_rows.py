@@ -11,7 +11,15 @@ import pytest
 
 from curate import Pairs, read_pairs
 from curate.read.convert_blocks import convert_blocks
-from curate.read.formats.base import NO_PAIR, ROW, Format, RowSample, as_turn
+from curate.read.formats.base import (
+    NO_PAIR,
+    ROW,
+    BoundFormat,
+    Format,
+    ReadOptions,
+    RowSample,
+    as_turn,
+)
 from curate.read.sources import find_sources
 from tests.curate.read.public_rows import FORMS
 from tests.helpers import read_rows, write_jsonl
@@ -94,7 +102,7 @@ class Forgetful(Format):
     def matches(self, rows: RowSample) -> bool:
         return True
 
-    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         some = rows.filter(pl.col(ROW) % 2 == 0)
         return some.with_columns(
             chosen=as_turn("a", "assistant"), rejected=as_turn("b", "assistant")
@@ -104,7 +112,7 @@ class Forgetful(Format):
 def test_a_row_of_which_a_format_says_nothing_is_listed(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "a.jsonl", [{"a": f"{i}", "b": "no"} for i in range(4)])
     (source,) = find_sources(str(path))
-    (converted,) = convert_blocks(Forgetful, source.blocks(), "a.jsonl")
+    (converted,) = convert_blocks(lambda: BoundFormat(Forgetful()), source.blocks(), "a.jsonl")
     assert converted[ROW].to_list() == [1, 2, 3, 4]
     reason = "the row makes no pair by the format 'forgetful'"
     assert converted[NO_PAIR].to_list() == [reason, None, reason, None]
