@@ -25,8 +25,8 @@ from curate.benchmark.run import (
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.models.heads.posterior.label_posterior import label_posterior
 from curate.pipeline.config import parse_config
-from curate.pipeline.label_evidence import label_evidence
 from curate.pipeline.plan import make_plan
+from curate.pipeline.run_evidence import label_evidence
 from curate.pipeline.scoring import PairScorer
 from curate.steps.context import Context, Progress
 

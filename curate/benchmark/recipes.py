@@ -14,10 +14,9 @@ from curate.benchmark.downstream import Weights
 from curate.data.file_margins import STRENGTH
 from curate.data.table import messages_key
 from curate.pipeline.config import parse_config
-from curate.pipeline.file_evidence import FileEvidence, file_evidence
 from curate.pipeline.filtering import run_filters
-from curate.pipeline.label_evidence import label_evidence
 from curate.pipeline.plan import PipelinePlan, make_plan
+from curate.pipeline.run_evidence import FileEvidence, file_evidence, label_evidence
 from curate.pipeline.scoring import PairScorer
 from curate.recipes import Recipe
 

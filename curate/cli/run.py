@@ -133,8 +133,7 @@ def _show_dry_run(pipeline: Any, folder: Path) -> None:
     from curate.cli.console import show_plan, show_warnings
     from curate.errors import CurateError
     from curate.pipeline.extra_columns import check_extra_columns
-    from curate.pipeline.file_evidence import file_evidence
-    from curate.pipeline.run_evidence import check_gold
+    from curate.pipeline.run_evidence import check_gold, file_evidence
 
     pairs = pipeline.read(limit=_DRY_RUN_PAIRS)
     gold = pipeline.config.gold

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError, mask_text, suggestion
 from curate.pipeline.config import OnBias, PipelineConfig, StepConfig
-from curate.pipeline.evidence import with_evidence
 from curate.pipeline.extra_columns import ANSWER_SCORES, is_extra_column
-from curate.pipeline.scorer_step import ScorerStep, prefix_columns
+from curate.pipeline.scorer_step import ScorerStep, prefix_columns, with_evidence
 from curate.pipeline.yaml_locations import YamlLocations
 from curate.steps.contracts import Column, Filter
 from curate.steps.declarations import Cache, Input

@@ -1,25 +1,104 @@
-"""What a run knows of its labels before any scorer runs: margins of the file, reviewed pairs."""
+"""What a run knows of its labels before any scorer, and what each scorer gets of it as evidence."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
+from curate.data.file_margins import (
+    SCORE_GAP,
+    extra_keys,
+    extra_leaf_keys,
+    file_margin,
+    file_scores,
+    follows_labels,
+    is_file_column,
+    score_keys,
+)
 from curate.data.json_types import JsonObject
+from curate.errors import CurateError, suggestion
 from curate.pipeline.extra_columns import check_extra_columns
-from curate.pipeline.file_evidence import FileEvidence, file_evidence
 from curate.pipeline.plan import JUDGED, PipelinePlan
-from curate.steps.evidence import LabelEvidence
+from curate.pipeline.scorer_step import ScorerStep
+from curate.steps.evidence import EvidenceSource, LabelEvidence
+from curate.steps.evidence_params import EvidenceColumn
 from curate.steps.step_record import StepRecord
 from curate.verdicts.files import read_verdicts, verdict_paths
 from curate.verdicts.gold import GoldConfig, JudgedPairs, judged_pairs
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from curate.store.scratch import ScratchSpace
+
+
+@dataclass(frozen=True)
+class FileEvidence:
+    """Margins of the file that scorers take.
+
+    Attributes:
+        margins: (pairs,) of each column, above 0 for the chosen answer; NaN where it says nothing.
+        scores: columns that `evidence: auto` takes.
+        notes: what the user should know of them.
+    """
+
+    margins: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    scores: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def file_evidence(scorers: Iterable[ScorerStep], pairs: pl.DataFrame) -> FileEvidence:
+    """Return the margins of the file that the scorers take.
+
+    Args:
+        scorers: the scorers of the plan.
+        pairs: the pair table.
+
+    Raises:
+        CurateError: a named column has no number in any pair.
+    """
+    scorers = list(scorers)
+    named = {e.column: s.name for s in scorers for e in s.evidence if is_file_column(e.column)}
+    keys = score_keys(pairs) if named else None
+    margins = {column: file_margin(column, pairs, keys) for column in named}
+    for column, margin in margins.items():
+        if len(pairs) and np.isnan(margin).all():
+            raise _missing_number_error(column, named[column], pairs)
+    notes = [
+        f"the evidence {column} agrees with (nearly) all labels: if they were derived from it, it "
+        "is no evidence of them"
+        for column, margin in margins.items()
+        if follows_labels(margin, pairs) and np.any(np.nan_to_num(margin))
+    ]
+    scores = file_scores(pairs) if any(step.file_scores for step in scorers) else None
+    if scores is None:
+        return FileEvidence(margins, (), tuple(notes))
+    name, margin = scores
+    return FileEvidence(margins | {name: margin}, (name,), tuple(notes))
+
+
+def _missing_number_error(column: str, step: str, pairs: pl.DataFrame) -> CurateError:
+    keys = extra_leaf_keys(pairs)
+    missing = next((k for k in extra_keys(column) or () if k not in keys), None)
+    if column == SCORE_GAP:
+        fix = "name two keys: extra.a - extra.b"
+    elif missing is None:
+        fix = "name a key of extra with numeric values"
+    else:
+        fix = suggestion(f"extra.{missing}", [f"extra.{key}" for key in keys])
+    return CurateError(
+        "no pair has a numeric value for the evidence",
+        where=f"scorer '{step}', evidence",
+        found=column,
+        expected="a margin of the file, or scores of both answers under keys of extra",
+        fix=fix,
+    )
 
 
 @dataclass(frozen=True)
@@ -90,3 +169,41 @@ def run_evidence(
     check_extra_columns(plan.columns_of_filters, pairs)
     judgements = None if gold is None else judged_pairs(gold, pairs)
     return RunEvidence(file_evidence(plan.scorers, pairs), judgements, gold_files)
+
+
+def label_evidence(
+    step: ScorerStep,
+    scores: Sequence[pl.DataFrame],
+    file: FileEvidence,
+    judgements: NDArray[np.int8] | None,
+    warnings: list[str],
+) -> LabelEvidence:
+    """Return the evidence of one scorer; sources that say nothing of any pair are left out.
+
+    Args:
+        step: the scorer.
+        scores: columns of the scorers that ran before it.
+        file: margins of the file.
+        judgements: (pairs,) what people found of each label, as in `LabelEvidence`.
+        warnings: list to which it adds which sources are left out.
+    """
+    if not step.takes_evidence:
+        return LabelEvidence()
+    columns = {name: frame[name] for frame in scores for name in frame.columns}
+    requested = [*step.evidence]
+    if step.file_scores:
+        requested += [EvidenceColumn(column=name) for name in file.scores]
+    sources = []
+    for item in requested:
+        name = item.column
+        margin = file.margins[name] if is_file_column(name) else _finite_margin(columns[name])
+        if len(margin) and not np.any(np.nan_to_num(margin)):
+            warnings.append(f"{step.name}: the evidence {name} is 0 or missing in every pair")
+            continue
+        sources.append(EvidenceSource(name, margin, item.trust))
+    return LabelEvidence(tuple(sources), judgements)
+
+
+def _finite_margin(column: pl.Series) -> NDArray[np.float64]:
+    margin = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return np.where(np.isfinite(margin), margin, np.nan)

@@ -15,8 +15,7 @@ from curate.data.process import release_free_memory
 from curate.data.table import batch_slices
 from curate.pipeline.engines.base import Engine
 from curate.pipeline.engines.local import LocalEngine
-from curate.pipeline.file_evidence import FileEvidence
-from curate.pipeline.label_evidence import label_evidence
+from curate.pipeline.run_evidence import FileEvidence, label_evidence
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scorer_step import ScorerStep
 from curate.steps.context import Context, report_progress

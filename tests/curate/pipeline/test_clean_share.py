@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curate.pipeline.clean_share import CleanShare, clean_share
+from curate.pipeline.selection_bias import CleanShare, clean_share
 
 
 def simulated(seed: int, prompts: int = 120, each: int = 5) -> tuple[float, CleanShare | None]:

@@ -14,11 +14,10 @@ from curate import Cache, CurateError, Pairs, Pipeline
 from curate.data.file_margins import extra_keys
 from curate.pipeline.config import PipelineConfig, parse_config
 from curate.pipeline.engines.local import LocalEngine
-from curate.pipeline.evidence import with_evidence
-from curate.pipeline.file_evidence import FileEvidence, file_evidence
 from curate.pipeline.plan import make_plan
+from curate.pipeline.run_evidence import FileEvidence, file_evidence
 from curate.pipeline.score_cache import ScoreCache
-from curate.pipeline.scorer_step import ScorerStep
+from curate.pipeline.scorer_step import ScorerStep, with_evidence
 from curate.pipeline.scoring import PairScorer
 from curate.scorers.lengths import Lengths
 from curate.steps.context import Context

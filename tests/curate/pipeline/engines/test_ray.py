@@ -22,10 +22,9 @@ from curate.pipeline.config import EngineConfig, PipelineConfig, parse_config
 from curate.pipeline.engines import ray_blocks
 from curate.pipeline.engines.ray import RayEngine
 from curate.pipeline.engines.ray_parts import RayWorkers
-from curate.pipeline.evidence import with_evidence
-from curate.pipeline.file_evidence import FileEvidence
+from curate.pipeline.run_evidence import FileEvidence
 from curate.pipeline.score_cache import ScoreCache
-from curate.pipeline.scorer_step import ScorerStep
+from curate.pipeline.scorer_step import ScorerStep, with_evidence
 from curate.pipeline.scoring import PairScorer
 from curate.steps.context import Context
 from curate.steps.evidence import LabelEvidence
