@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import yaml
 
+from curate.data.json_types import Json
 from curate.recipes import Recipe
 
 _STEPS: dict[str, str] = {
@@ -41,7 +41,7 @@ DEFAULT = "signed_weights"
 same (docs/proof.md)."""
 
 
-def pipeline_lines(recipe: Recipe, sections: Mapping[str, Any] | None = None) -> str:
+def pipeline_lines(recipe: Recipe, sections: Mapping[str, Json] | None = None) -> str:
     """Return a pipeline that does it, one line a step.
 
     Args:

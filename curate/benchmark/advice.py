@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from curate.benchmark.actions import DEFAULT, pipeline_lines
+from curate.benchmark.condition import Condition
 from curate.benchmark.paired_gains import (
     HARMS,
     HELPS,
@@ -18,15 +18,18 @@ from curate.benchmark.paired_gains import (
     gain_by_halves,
     smallest_visible_gain,
 )
+from curate.benchmark.summary import MethodResult, method_results
+from curate.data.json_result import JsonResult
+from curate.data.json_types import Json
 from curate.recipes import Recipe
 
 
 @dataclass(frozen=True)
-class Advice:
+class Advice(JsonResult):
     """What to do, for one data set, pattern and rate.
 
     Attributes:
-        key: data set, pattern and rate.
+        key: dataset, pattern and rate.
         method: the step that is advised; None: keep everything.
         proven: whether it is shown on these labels that it helps.
         sentences: why, and what could not be seen.
@@ -34,7 +37,7 @@ class Advice:
         next_step: what would show more, with its commands; empty where enough is shown.
     """
 
-    key: dict[str, Any]
+    key: Condition
     method: str | None
     proven: bool
     sentences: list[str]
@@ -46,7 +49,7 @@ def advise(
     tested: Rankings,
     table: pl.DataFrame,
     writable: tuple[Recipe, ...],
-    sections: Mapping[str, Any] | None = None,
+    sections: Mapping[str, Json] | None = None,
 ) -> Advice:
     """The advice of one experiment.
 
@@ -65,10 +68,10 @@ def advise(
     helping = rows.filter(pl.col("verdict") == HELPS).sort("gain_low", descending=True)
     harming = rows.filter(pl.col("verdict") == HARMS)["method"].to_list()
     if len(helping):
-        best = helping.row(0, named=True)
+        best = method_results(helping.head(1))[0]
         # The best of many looks better than it is: so it is measured where it was not chosen.
         sentences = [_helps(best), _chosen(gain_by_halves(tested, list(by_name)))]
-        method, proven = str(best["method"]), True
+        method, proven = best.method, True
     else:
         method, proven = _unproven(rows, by_name), False
         sentences = [_unseen(rows, len(tested.prompts)), _fallback(method, rows)]
@@ -78,10 +81,10 @@ def advise(
     return Advice(tested.key, method, proven, [s for s in sentences if s], lines)
 
 
-def _helps(best: dict[str, Any]) -> str:
+def _helps(best: MethodResult) -> str:
     return (
-        f"'{best['method']}' helps: {points(best['gain'])} of accuracy on clean held-out labels "
-        f"(95 %: {_interval(best['gain_low'], best['gain_high'])}; p {best['p']:.2g} after Holm)."
+        f"'{best.method}' helps: {points(best.gain)} of accuracy on clean held-out labels "
+        f"(95 %: {_interval(best.gain_low, best.gain_high)}; p {best.p:.2g} after Holm)."
     )
 
 
@@ -117,10 +120,10 @@ def _unproven(rows: pl.DataFrame, by_name: dict[str, Recipe]) -> str | None:
 def _fallback(method: str | None, rows: pl.DataFrame) -> str:
     if method is None:
         return f"Keep everything: '{DEFAULT}' is shown to harm here, or was not tried."
-    gain = rows.row(by_predicate=pl.col("method") == method, named=True)
-    interval = _interval(gain["gain_low"], gain["gain_high"])
+    (default,) = method_results(rows.filter(pl.col("method") == method))
+    interval = _interval(default.gain_low, default.gain_high)
     return (
-        f"Default, not proven here: '{method}' (estimate {points(gain['gain'])}, 95 %: {interval})."
+        f"Default, not proven here: '{method}' (estimate {points(default.gain)}, 95 %: {interval})."
         " On small public sets it cost nothing on clean labels; on 8,000 pairs with 40 % flips it "
         "regained most of their cost (docs/proof.md)."
     )

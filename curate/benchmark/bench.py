@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.benchmark.command import Bench, bench_datasets
+from curate.benchmark.command import bench_datasets
 from curate.benchmark.data import FOLDS
+from curate.benchmark.report import BenchReport
 from curate.benchmark.run import BenchPlan
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import Pairs, read_pairs
@@ -24,7 +25,7 @@ def bench(
     embedder: str | EmbedderConfig = "auto",
     progress: Progress | None = None,
     store: str | None = "auto",
-) -> Bench:
+) -> BenchReport:
     """Test steps on the labels as they are, and with flips where `noise` names shares.
 
     Args:

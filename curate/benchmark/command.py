@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from curate.benchmark.advice import Advice, advise
 from curate.benchmark.data import BenchData, labels_as_given, semi_synthetic, unanimous_data
 from curate.benchmark.given_labels import GivenLabelNoise, label_truth, run_given_labels
-from curate.benchmark.method_comparison import MethodComparison, compare_methods
+from curate.benchmark.method_comparison import compare_methods
 from curate.benchmark.methods import missing_control_notes
+from curate.benchmark.page import bench_html
 from curate.benchmark.patterns import PATTERNS
-from curate.benchmark.run import AS_LABELLED, BenchPlan, Experiments, run_bench
-from curate.benchmark.summary import KEYS, summarise_experiments
-from curate.data.notebook_html import facts_html, table_html
+from curate.benchmark.report import BenchReport
+from curate.benchmark.run import BenchPlan, Experiments, run_bench
+from curate.benchmark.summary import summarise_experiments
+from curate.data.json_types import Json
 from curate.errors import CurateError, suggestion
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.notes import embedding_notes
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import Pairs
-from curate.report.json_pages import write_json_report
+from curate.report.build import write_page
 from curate.steps.context import Context, Progress
 from curate.steps.features import Features
 from curate.steps.next_steps import PAIRS_TO_JUDGE, judging_commands
 from curate.store.store import open_store
 from curate.verdicts.gold import GoldConfig, gold_verdicts
 from curate.verdicts.match import match_verdicts
-from curate.versions import versions
 from curate.write.run_folder import atomic_folder
 from curate.write.shards import write_frame, write_json
 
-BENCH_FILE = "bench.json"
-_SHOWN_COLUMNS = ("method", "downstream_accuracy", "gain", "gain_low", "gain_high", "p", "verdict")
+BENCH_FILE, BENCH_PAGE = "bench.json", "bench.html"
 
 
 @dataclass(frozen=True)
@@ -45,40 +44,6 @@ class Synthetic:
     pairs: int
     scale: float = 4.0
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What a bench measured and says.
-
-    Attributes:
-        plan: what was tried.
-        rows: the results, one row an experiment and method.
-        summary: their means, gains and verdicts.
-        advice: what to do, one for each dataset, pattern and rate; labels as they are first.
-        comparisons: whether methods differ by more than chance.
-        noise: what is known of the labels' own noise, by data set.
-        notes: what the user should know.
-    """
-
-    plan: BenchPlan
-    rows: pl.DataFrame
-    summary: pl.DataFrame
-    advice: list[Advice]
-    comparisons: list[MethodComparison]
-    noise: dict[str, GivenLabelNoise]
-    notes: list[str] = field(default_factory=list)
-
-    def _repr_html_(self) -> str:
-        html_parts = []
-        for advice in self.advice:
-            k = advice.key
-            title = f"{k['dataset']}, {k['pattern']} {k['rate']:.0%}"
-            rows = self.summary.filter(pl.col(name) == k[name] for name in KEYS)
-            table = rows.select(*_SHOWN_COLUMNS).sort("gain", descending=True)
-            html_parts.append(facts_html({title: " ".join(advice.sentences)}))
-            html_parts.append(table_html("", _SHOWN_COLUMNS, table.rows()))
-        return "".join(html_parts)
 
 
 def check_plan(plan: BenchPlan) -> None:
@@ -125,7 +90,7 @@ class _CollectedResults:
         """Run the experiments on clean labels with injected flips."""
         self.results.append(run_bench(data, self.plan, self.context.progress, self.context))
 
-    def summarise(self, sections: Mapping[str, Mapping[str, Any]]) -> Bench:
+    def summarise(self, sections: Mapping[str, Mapping[str, Json]]) -> BenchReport:
         """Return the bench with its summary, advice and comparisons."""
         tested = [rankings for result in self.results for rankings in result.tested]
         experiments = Experiments(pl.concat(result.rows for result in self.results), tested)
@@ -133,7 +98,9 @@ class _CollectedResults:
         advice = _advise_on_all(experiments, summary, self.plan, sections, self.noise)
         comparisons = compare_methods(experiments.rows)
         notes = [*(missing_control_notes() if self.plan.rates else ()), *self.notes]
-        return Bench(self.plan, experiments.rows, summary, advice, comparisons, self.noise, notes)
+        return BenchReport(
+            self.plan, experiments.rows, summary, advice, comparisons, self.noise, notes
+        )
 
 
 def bench_datasets(
@@ -144,8 +111,8 @@ def bench_datasets(
     embedder: EmbedderConfig | None = None,
     store: str | None = "auto",
     gold: pl.DataFrame | GoldConfig | None = None,
-    sections: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Bench:
+    sections: Mapping[str, Mapping[str, Json]] | None = None,
+) -> BenchReport:
     """Run all experiments on all datasets.
 
     Args:
@@ -195,32 +162,35 @@ def _advise_on_all(
     experiments: Experiments,
     summary: pl.DataFrame,
     plan: BenchPlan,
-    sections: Mapping[str, Mapping[str, Any]],
+    sections: Mapping[str, Mapping[str, Json]],
     noise: dict[str, GivenLabelNoise],
 ) -> list[Advice]:
     advice = []
     for tested in experiments.tested:
-        name = tested.key["dataset"]
-        rows = summary.filter(pl.col(k) == tested.key[k] for k in KEYS)
+        name, rows = tested.key.dataset, tested.key.rows(summary)
         tested_advice = advise(tested, rows, plan.writable, sections.get(name))
-        is_own = tested.key["pattern"] == AS_LABELLED
+        is_own = tested.key.is_as_labelled
         if is_own and not tested_advice.proven and not noise[name].judged_pairs:
-            tested_advice = replace(
-                tested_advice, next_step=_judging_commands(sections.get(name, {}).get("input", {}))
-            )
+            commands = _judging_commands(sections.get(name, {}).get("input"))
+            tested_advice = replace(tested_advice, next_step=commands)
         advice.append(tested_advice)
     # The user's own labels come first; injected flips only illustrate.
-    return sorted(advice, key=lambda a: a.key["pattern"] != AS_LABELLED)
+    return sorted(advice, key=lambda a: not a.key.is_as_labelled)
 
 
-def _judging_commands(source: Mapping[str, Any]) -> str:
+def _judging_commands(source: Json) -> str:
     """Return the commands that judge a few pairs of an `input`, and bench again with them."""
+    source = source if isinstance(source, Mapping) else {}
     data = f"hf:{source['hf']}" if "hf" in source else source.get("path")
-    options = [(f"--{key}", source[key]) for key in ("format", "split", "config") if key in source]
-    if columns := source.get("columns"):
-        named = {k: "|".join(v) if isinstance(v, list) else v for k, v in columns.items()}
+    options = [
+        (f"--{key}", str(source[key])) for key in ("format", "split", "config") if key in source
+    ]
+    columns = source.get("columns")
+    if isinstance(columns, Mapping) and columns:
+        named = {k: "|".join(map(str, v)) if isinstance(v, list) else v for k, v in columns.items()}
         options.append(("--columns", ",".join(f"{k}={v}" for k, v in named.items())))
-    commands = judging_commands(data, options=[word for option in options for word in option])
+    words = [word for option in options for word in option]
+    commands = judging_commands(None if data is None else str(data), options=words)
     again = commands.audit.replace("curate audit", "curate bench", 1)
     intro = f"{PAIRS_TO_JUDGE} randomly drawn and reviewed pairs would show more:"
     return "\n  ".join((intro, commands.route, commands.review, f"{again} --noise none"))
@@ -258,7 +228,7 @@ def dataset_name(path: str) -> str:
     return "/".join(component for component in (file_path.parent.name, stem) if component)
 
 
-def write_bench(result: Bench, folder: Path, overwrite: bool) -> None:
+def write_bench(result: BenchReport, folder: Path, overwrite: bool) -> None:
     """Write bench.parquet (all rows), bench.json (summary, advice, plan, versions) and its page.
 
     Raises:
@@ -266,16 +236,5 @@ def write_bench(result: Bench, folder: Path, overwrite: bool) -> None:
     """
     with atomic_folder(folder, overwrite, BENCH_FILE) as stage:
         write_frame(result.rows, stage / "bench.parquet")
-        write_json(
-            {
-                "versions": versions(),
-                "plan": asdict(result.plan),
-                "notes": result.notes,
-                "advice": [asdict(a) for a in result.advice],
-                "comparisons": [asdict(c) for c in result.comparisons],
-                "noise": {name: asdict(estimate) for name, estimate in result.noise.items()},
-                "summary": result.summary.to_dicts(),
-            },
-            stage / BENCH_FILE,
-        )
-        write_json_report(stage / BENCH_FILE)
+        write_json(result.to_json(), stage / BENCH_FILE)
+        write_page(bench_html(result.findings()), stage / BENCH_PAGE)

@@ -11,17 +11,19 @@ import numpy as np
 from scipy.special import logit
 
 from curate.benchmark.clean_gain import LabelTruth
+from curate.benchmark.condition import AS_LABELLED
 from curate.benchmark.data import BenchData, split_train_test
 from curate.benchmark.downstream import Weights, ranked_right
 from curate.benchmark.recipes import apply_recipe, oriented_margins
 from curate.benchmark.run import (
-    AS_LABELLED,
     KEEP_ALL,
     BenchPlan,
     Experiment,
     Experiments,
+    Row,
     run_experiments,
 )
+from curate.data.json_result import JsonResult
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.models.heads.posterior.label_posterior import label_posterior
 from curate.pipeline.config import parse_config
@@ -36,7 +38,7 @@ _MIN_PROBABILITY = 1e-6
 
 
 @dataclass(frozen=True)
-class GivenLabelNoise:
+class GivenLabelNoise(JsonResult):
     """What is known of the noise of the labels that are tested on.
 
     Attributes:
@@ -124,9 +126,8 @@ def _run_given_experiment(
     weights = {KEEP_ALL: Weights(np.ones(len(train.pairs)))}
     weights |= {name: outcome.weights() for name, outcome in outcomes.items()}
     right = ranked_right(train, held_out, weights)
-    rows = []
+    rows: list[Row] = []
     for name, value in zip(weights, right.mean(axis=0), strict=True):
-        row = {"method": name, "pairs": len(train.pairs), "downstream_accuracy": float(value)}
-        acted = {} if name == KEEP_ALL else outcomes[name].acted()
-        rows.append(row | acted)
+        row: Row = {"method": name, "pairs": len(train.pairs), "downstream_accuracy": float(value)}
+        rows.append(row if name == KEEP_ALL else {**row, **outcomes[name].acted()})
     return Experiment(rows, list(weights), right)

@@ -10,6 +10,7 @@ import polars as pl
 from scipy import stats
 
 from curate.benchmark.run import BASELINES, BAYES
+from curate.data.json_result import JsonResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +24,7 @@ _CLEAR, _SOME = 3.0, 1.0
 
 
 @dataclass(frozen=True)
-class MethodComparison:
+class MethodComparison(JsonResult):
     """How the methods compare on one dataset, pattern and rate by one measure.
 
     Attributes:

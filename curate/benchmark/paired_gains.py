@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from scipy import stats
 
 from curate.benchmark.clean_gain import CleanDifference, LabelTruth, clean_difference
+from curate.benchmark.condition import Condition
 from curate.data.table import dense_ranks
 from curate.models.heads.folds import group_folds
 
@@ -34,7 +35,7 @@ class Rankings:
     """Held-out pairs of one dataset, pattern and rate, over all seeds.
 
     Attributes:
-        key: data set, pattern and rate.
+        key: dataset, pattern and rate.
         methods: ways to train; the first is keeping all.
         right: (tests, methods) how often a fresh head ranks the pair as its label does, 0 to 1.
         rows: (tests,) number of the pair.
@@ -44,7 +45,7 @@ class Rankings:
             labels count as clean.
     """
 
-    key: dict[str, Any]
+    key: Condition
     methods: list[str]
     right: NDArray[np.float64]
     rows: NDArray[np.int64]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -52,15 +52,16 @@ class Outcome:
             np.where(self.flipped, unlikely, likely), np.where(self.flipped, likely, unlikely)
         )
 
-    def acted(self) -> dict[str, Any]:
+    def acted(self) -> dict[str, float]:
         """Return the share that it flagged (dropped or flipped), and the seconds that it took."""
         return {"flagged": float((self.dropped | self.flipped).mean()), "seconds": self.seconds}
 
-    def measures(self, flips: NDArray[np.bool_]) -> dict[str, Any]:
+    def measures(self, flips: NDArray[np.bool_]) -> dict[str, float | None]:
         """Return what it flagged, and how well that meets the flips."""
         flagged = self.dropped | self.flipped
         hits = float((flagged & flips).sum())
-        return self.acted() | {
+        return {
+            **self.acted(),
             "precision": hits / float(flagged.sum()) if flagged.any() else None,
             "recall": hits / float(flips.sum()) if flips.any() else None,
         }

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import polars as pl
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from curate.benchmark.actions import ACTIONS
+from curate.benchmark.condition import Condition
 from curate.benchmark.data import FOLDS, BenchData, held_out_mask, split_train_test
 from curate.benchmark.downstream import Weights, ranked_right
 from curate.benchmark.methods import METHODS, Method, Ranking, rank_pairs
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 KEEP_ALL, RANDOM, ORACLE, BAYES = "keep all", "random drop", "oracle drop", "Bayes-optimal"
 RELABEL, SOFT = "noise_score: relabel", "label_em: soft labels"
 BASELINES = (KEEP_ALL, RANDOM, ORACLE)
-AS_LABELLED = "as labelled"
-SCHEMA: dict[str, Any] = {
+Row: TypeAlias = dict[str, float | int | str | None]
+"""What one experiment measured of one method; keys are columns of `SCHEMA`."""
+SCHEMA: dict[str, type[pl.DataType]] = {
     "dataset": pl.String,
     "pattern": pl.String,
     "rate": pl.Float64,
@@ -103,7 +105,7 @@ class Experiments:
 class Experiment:
     """One experiment: rows of the table, and each held-out pair under each method."""
 
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     methods: list[str]
     right: NDArray[np.float64]
 
@@ -140,13 +142,13 @@ def run_experiments(
         progress: receives the progress.
     """
     groups, tested = data.groups, []
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     by_condition: dict[tuple[str, float], list[tuple[int, Experiment]]] = {}
     with progress.task(f"bench {data.name}", len(cells)) as task:
         for pattern, rate, seed in cells:
             experiment = run((pattern, rate, seed))
-            key = {"dataset": data.name, "pattern": pattern, "rate": rate}
-            rows.extend(key | {"seed": seed} | row for row in experiment.rows)
+            key: Row = {"dataset": data.name, "pattern": pattern, "rate": rate, "seed": seed}
+            rows.extend(key | row for row in experiment.rows)
             by_condition.setdefault((pattern, rate), []).append((seed, experiment))
             task.advance()
     for (pattern, rate), experiments in by_condition.items():
@@ -154,7 +156,7 @@ def run_experiments(
         numbers = np.concatenate(tests)
         tested.append(
             Rankings(
-                {"dataset": data.name, "pattern": pattern, "rate": rate},
+                Condition(data.name, pattern, rate),
                 experiments[0][1].methods,
                 np.concatenate([cell.right for _, cell in experiments]),
                 numbers,
@@ -191,14 +193,14 @@ def _run_flip_experiment(
     weights |= {name: outcome.weights() for name, outcome in outcomes.items()}
     right = ranked_right(noisy, held_out, weights)
     all_rankings = rankings | {RANDOM: random}
-    rows = []
+    rows: list[Row] = []
     for name, value in zip(weights, right.mean(axis=0), strict=True):
         ranking = all_rankings.get(name)
         measured = _ranking_measures(ranking, flips) if ranking is not None else {}
         if name in outcomes:
             measured = outcomes[name].measures(flips)
-        row = {"method": name, "pairs": len(flips), "true_rate": share}
-        rows.append(row | {"downstream_accuracy": float(value)} | measured)
+        row: Row = {"method": name, "pairs": len(flips), "true_rate": share}
+        rows.append({**row, "downstream_accuracy": float(value), **measured})
     return Experiment(rows, list(weights), right)
 
 

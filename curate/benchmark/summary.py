@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
+from curate.benchmark.condition import Condition
 from curate.benchmark.paired_gains import gain_table
 from curate.benchmark.run import BASELINES, BAYES, BenchPlan, Experiments
+from curate.data.json_result import JsonResult
 
 KEYS = ("dataset", "pattern", "rate")
 _MEASURES = (
@@ -20,6 +24,63 @@ _MEASURES = (
     "downstream_accuracy",
     "seconds",
 )
+
+
+@dataclass(frozen=True)
+class MethodResult(JsonResult):
+    """What a method did on one dataset, pattern and rate: means over the seeds; None: not measured.
+
+    Attributes:
+        dataset: name of the dataset.
+        pattern: flip pattern.
+        rate: flip rate.
+        method: name of the method.
+        seeds: number of seeds.
+        auroc: area under the ROC curve of its ranking against the flips.
+        auroc_std: standard deviation of that over the seeds.
+        average_precision: average precision of the ranking.
+        precision_at_rate: precision among as many pairs as were flipped.
+        flagged: share of the pairs that a step drops or flips; None for a ranking.
+        precision: share of these that were flipped.
+        recall: share of the flips among them.
+        downstream_accuracy: accuracy on held-out pairs of probes that are trained after it.
+        gain: gain of accuracy over keeping all.
+        gain_error: standard error of the gain.
+        gain_low: lower end of its 95 % interval.
+        gain_high: upper end.
+        p: two-sided p value, corrected for looking at several methods.
+        verdict: "helps", "harms" and so on; None for baselines.
+    """
+
+    dataset: str
+    pattern: str
+    rate: float
+    method: str
+    seeds: int = 0
+    auroc: float | None = None
+    auroc_std: float | None = None
+    average_precision: float | None = None
+    precision_at_rate: float | None = None
+    flagged: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    downstream_accuracy: float | None = None
+    gain: float = 0.0
+    gain_error: float = 0.0
+    gain_low: float = 0.0
+    gain_high: float = 0.0
+    p: float | None = None
+    verdict: str | None = None
+
+    @property
+    def condition(self) -> Condition:
+        """Return dataset, pattern and rate."""
+        return Condition(self.dataset, self.pattern, self.rate)
+
+
+def method_results(summary: pl.DataFrame) -> tuple[MethodResult, ...]:
+    """Return the rows of a summary as objects."""
+    return tuple(MethodResult.from_json(row) for row in summary.iter_rows(named=True))
 
 
 def summarise_experiments(experiments: Experiments, plan: BenchPlan) -> pl.DataFrame:
@@ -54,6 +115,7 @@ def gain_rows(experiments: Experiments, plan: BenchPlan) -> pl.DataFrame:
         verdict = pl.when(pl.col("method").is_in(baselines)).then(None).otherwise("verdict")
         families = [[m for m in writable if m in tested.methods], other_methods, baselines]
         gains = pl.concat(gain_table(tested, family) for family in families)
-        key = [pl.lit(tested.key[k], dtype=experiments.rows.schema[k]).alias(k) for k in KEYS]
+        values = tested.key.to_json()
+        key = [pl.lit(values[k], dtype=experiments.rows.schema[k]).alias(k) for k in KEYS]
         tables.append(gains.select(*key, pl.exclude("verdict"), verdict.alias("verdict")))
     return pl.concat(tables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from scipy import stats
@@ -21,6 +21,8 @@ from curate.benchmark.power_law import (
     fit_resampled,
     inside_bounds,
 )
+from curate.data.json_result import JsonResult
+from curate.data.json_types import JsonObject
 from curate.steps.context import Progress
 
 if TYPE_CHECKING:
@@ -59,6 +61,67 @@ class WorthPlan:
 
 
 @dataclass(frozen=True)
+class FittedValue(JsonResult):
+    """A value of the fit with its 95 % interval; None for whichever ended at a bound of the fit.
+
+    Attributes:
+        value: by the fit to the means.
+        low: lower end, by resampled fits.
+        high: upper end.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class NoisyPairWorth(JsonResult):
+    """How many noisy pairs teach as much as a clean one.
+
+    Attributes:
+        rate: their flip rate.
+        one_clean_pair: noisy pairs for a clean one.
+        theory: the same in theory, 1 / (1 - 2 rate)^2.
+    """
+
+    rate: float
+    one_clean_pair: FittedValue
+    theory: float
+
+
+@dataclass(frozen=True)
+class WorthFindings(JsonResult):
+    """What learning curves say; what the fit gives is None where they do not surely fall.
+
+    Attributes:
+        error_at_most_pairs: error with all pairs, clean labels.
+        error_at_least_pairs: error with the fewest pairs.
+        limit: error that no number of pairs goes below.
+        exponent: exponent of the decrease.
+        gain_of_doubling: error that twice as many pairs would take away.
+        least_gain: accuracy below which a doubling counts as not paying.
+        enough: pairs from which on it does not pay; None also where that is far beyond the data.
+        worth: noisy pairs for a clean one, by flip rate.
+        text: the conclusions in words.
+    """
+
+    optional_fields: ClassVar[frozenset[str]] = frozenset(
+        ("limit", "exponent", "gain_of_doubling", "least_gain", "enough", "worth")
+    )
+
+    error_at_most_pairs: float
+    error_at_least_pairs: float
+    limit: FittedValue | None = None
+    exponent: FittedValue | None = None
+    gain_of_doubling: FittedValue | None = None
+    least_gain: float | None = None
+    enough: FittedValue | None = None
+    worth: tuple[NoisyPairWorth, ...] | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class Worth:
     """Learning curves and what they say.
 
@@ -76,7 +139,17 @@ class Worth:
     sizes: NDArray[np.int64]
     errors: NDArray[np.float64]
     law: PowerLaw | None
-    findings: dict[str, Any]
+    findings: WorthFindings
+
+    def to_json(self) -> JsonObject:
+        """Return the measurements and conclusions as plain data."""
+        return {
+            "dataset": self.dataset,
+            "rates": list(self.rates),
+            "sizes": self.sizes.tolist(),
+            "errors": self.errors.round(4).tolist(),
+            "findings": self.findings.to_json(),
+        }
 
 
 def measure_worth(data: BenchData, plan: WorthPlan, progress: Progress) -> Worth:
@@ -137,85 +210,78 @@ def _fit_and_describe(
     errors: NDArray[np.float64],
     rates: tuple[float, ...],
     plan: WorthPlan,
-) -> tuple[PowerLaw | None, dict[str, Any]]:
+) -> tuple[PowerLaw | None, WorthFindings]:
     """Return the fit, and numbers with intervals and words."""
     clean = errors[:, 0]
     # Coin labels give flat curves with noise, to which a law could be fitted too.
     falls = stats.ttest_rel(clean[:, 0], clean[:, -1], alternative="greater").pvalue < _LEVEL
-    findings: dict[str, Any] = {
-        "error_at_most_pairs": round(float(clean[:, -1].mean()), 4),
-        "error_at_least_pairs": round(float(clean[:, 0].mean()), 4),
-    }
+    ends = (round(float(clean[:, -1].mean()), 4), round(float(clean[:, 0].mean()), 4))
     if not falls:
-        findings["text"] = (
+        text = (
             "the error does not fall significantly from the smallest to the largest subset: the "
             "value of more pairs can't be estimated"
         )
-        return None, findings
+        return None, WorthFindings(*ends, text=text)
     law = fit_power_law(sizes, errors.mean(axis=0))
     draws = fit_resampled(sizes, errors, _DRAWS, np.random.default_rng(0))
-    max_pairs = float(sizes[-1])
-    findings |= _fit_findings(law, draws, max_pairs, rates, plan.least_gain)
-    findings["text"] = _describe_worth(findings, max_pairs)
-    return law, findings
+    return law, _fit_findings(ends, law, draws, float(sizes[-1]), rates, plan.least_gain)
 
 
 def _fit_findings(
+    ends: tuple[float, float],
     law: PowerLaw,
     draws: Sequence[PowerLaw],
     max_pairs: float,
     rates: tuple[float, ...],
     least_gain: float,
-) -> dict[str, Any]:
+) -> WorthFindings:
     """Return what a fit says, with the intervals of the resampled fits."""
-    findings: dict[str, Any] = {
-        "limit": _value_with_interval(law.limit, [d.limit for d in draws], LIMITS),
-        "exponent": _value_with_interval(law.exponent, [d.exponent for d in draws], EXPONENTS),
-    }
     doubling = [d.gain_of_doubling(max_pairs) for d in draws]
-    findings["gain_of_doubling"] = _value_with_interval(law.gain_of_doubling(max_pairs), doubling)
-    findings["least_gain"] = least_gain
-    if law.enough(least_gain) <= _MAX_EXTRAPOLATION * max_pairs:
-        enough = [min(d.enough(least_gain), _MAX_EXTRAPOLATION * max_pairs) for d in draws]
-        findings["enough"] = _value_with_interval(
-            law.enough(least_gain), enough, (0.0, _MAX_EXTRAPOLATION * max_pairs)
-        )
-    findings["worth"] = [
-        {
-            "rate": rate,
-            "one_clean_pair": _value_with_interval(
-                law.worth[i], [float(d.worth[i]) for d in draws], WORTHS
-            ),
-            "theory": round(1.0 / (1.0 - 2.0 * rate) ** 2, 2),
-        }
-        for i, rate in enumerate(rates)
-        if rate > 0
-    ]
-    return findings
-
-
-def _value_with_interval(
-    value: float, values: list[float], bounds: Bounds = _NONE
-) -> dict[str, float | None]:
-    """Return a value and its interval; None for whichever ended at a bound of the fit."""
-    ends = zip(("value", "low", "high"), (value, *bootstrap_interval(values)), strict=True)
-    inside = {name: inside_bounds(end, bounds) for name, end in ends}
-    return {name: None if end is None else round(end, 4) for name, end in inside.items()}
-
-
-def _describe_worth(findings: dict[str, Any], max_pairs: float) -> str:
-    gain, enough = findings["gain_of_doubling"], findings.get("enough")
-    text = (
-        f"doubling {max_pairs:,.0f} pairs would lower the error by {gain['value']:.1%} "
-        f"({gain['low']:.1%} to {gain['high']:.1%})"
+    gain = _value_with_interval(law.gain_of_doubling(max_pairs), doubling)
+    enough, most = None, _MAX_EXTRAPOLATION * max_pairs
+    if law.enough(least_gain) <= most:
+        values = [min(d.enough(least_gain), most) for d in draws]
+        enough = _value_with_interval(law.enough(least_gain), values, (0.0, most))
+    return WorthFindings(
+        *ends,
+        limit=_value_with_interval(law.limit, [d.limit for d in draws], LIMITS),
+        exponent=_value_with_interval(law.exponent, [d.exponent for d in draws], EXPONENTS),
+        gain_of_doubling=gain,
+        least_gain=least_gain,
+        enough=enough,
+        worth=tuple(
+            NoisyPairWorth(
+                rate,
+                _value_with_interval(law.worth[i], [float(d.worth[i]) for d in draws], WORTHS),
+                round(1.0 / (1.0 - 2.0 * rate) ** 2, 2),
+            )
+            for i, rate in enumerate(rates)
+            if rate > 0
+        ),
+        text=_describe_worth(gain, enough, least_gain, max_pairs),
     )
-    bound = f"less than {findings['least_gain']:.1%} per doubling"
-    if enough is None or enough["value"] is None:
+
+
+def _value_with_interval(value: float, values: list[float], bounds: Bounds = _NONE) -> FittedValue:
+    """Return a value and its interval; None for whichever ended at a bound of the fit."""
+    inside = (inside_bounds(end, bounds) for end in (value, *bootstrap_interval(values)))
+    return FittedValue(*(None if end is None else round(end, 4) for end in inside))
+
+
+def _describe_worth(
+    gain: FittedValue, enough: FittedValue | None, least_gain: float, max_pairs: float
+) -> str:
+    text = (
+        f"doubling {max_pairs:,.0f} pairs would lower the error by {gain.value:.1%} "
+        f"({gain.low:.1%} to {gain.high:.1%})"
+    )
+    bound = f"less than {least_gain:.1%} per doubling"
+    if enough is None or enough.value is None:
         times = _MAX_EXTRAPOLATION
         return f"{text}; by the fit, more pairs still help at {times} times as many"
-    if enough["value"] <= max_pairs:
-        return f"{text}; from {enough['value']:,.0f} pairs on, more clean pairs add {bound}"
+    if enough.value <= max_pairs:
+        return f"{text}; from {enough.value:,.0f} pairs on, more clean pairs add {bound}"
     return (
-        f"{text}; more pairs help up to about {enough['value']:,.0f} ({bound} beyond that), which "
+        f"{text}; more pairs help up to about {enough.value:,.0f} ({bound} beyond that), which "
         f"is an extrapolation: {max_pairs:,.0f} were measured"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,7 @@ from curate.errors import CurateError
 
 if TYPE_CHECKING:
     from curate.benchmark.run import BenchPlan
+    from curate.data.json_types import JsonObject
     from curate.recipes import RecipeModels
 
 _Noise = Annotated[
@@ -135,7 +136,7 @@ def _build_plan(
     return BenchPlan(rates, names, seeds, recipes=runnable, left_out=not_runnable)
 
 
-def _pipeline_sections(dataset: DatasetOptions, gold: list[str], embedder: str) -> dict[str, Any]:
+def _pipeline_sections(dataset: DatasetOptions, gold: list[str], embedder: str) -> JsonObject:
     """Sections of a pipeline that sees the same pairs, verdicts and features.
 
     Nothing for a run or a pipeline: its own pipeline.yaml has them.
@@ -144,9 +145,7 @@ def _pipeline_sections(dataset: DatasetOptions, gold: list[str], embedder: str) 
 
     if dataset.is_pipeline or is_run(dataset.data):
         return {}
-    sections: dict[str, Any] = {
-        "input": dataset.input().model_dump(mode="json", exclude_defaults=True)
-    }
+    sections: JsonObject = {"input": dataset.input().model_dump(mode="json", exclude_defaults=True)}
     if gold:
         sections["gold"] = gold
     if embedder != "auto":

@@ -23,8 +23,8 @@ def report(
     overwrite: OverwriteFile = False,
 ) -> None:
     """Write the results of run, audit or bench as one self-contained page."""
+    from curate.cli.json_pages import write_json_report
     from curate.report.build import REPORT, write_report
-    from curate.report.json_pages import write_json_report
     from curate.write.file_output import check_output_file
 
     default = run.with_suffix(".html") if run.suffix == ".json" else run / REPORT

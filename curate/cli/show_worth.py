@@ -1,8 +1,6 @@
-"""Learning curves of `curate worth` in the terminal, as JSON and as a plot."""
+"""Learning curves of `curate worth` in the terminal and as a plot."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from curate.benchmark.worth import Worth
+from curate.benchmark.worth import NoisyPairWorth, Worth
 from curate.cli.console import out
 
 _COLOURS = ("#1f77b4", "#ff7f0e", "#d62728", "#9467bd", "#8c564b")
@@ -29,31 +27,20 @@ def show_worth(worth: Worth) -> None:
         cells = [f"{m:.3f} ±{s:.3f}" for m, s in zip(means[:, i], spreads[:, i], strict=True)]
         table.add_row(f"{size:,}", *cells)
     out.print(table)
-    for row in worth.findings.get("worth", []):
+    for row in worth.findings.worth or ():
         out.print(Text(worth_sentence(row)))
-    out.print(Text(worth.findings["text"]))
+    out.print(Text(worth.findings.text))
 
 
-def worth_sentence(row: dict[str, Any]) -> str:
+def worth_sentence(row: NoisyPairWorth) -> str:
     """Return how many noisy pairs equal one clean pair, if the curves allow an estimate."""
-    estimate, noisy = row["one_clean_pair"], f"pairs with {row['rate']:.0%} flips"
-    low = "less" if estimate["low"] is None else f"{estimate['low']:.1f}"
-    high = "more" if estimate["high"] is None else f"{estimate['high']:.1f}"
-    interval = f"({low} to {high}; {row['theory']:g} in theory)"
-    if estimate["value"] is None:
+    estimate, noisy = row.one_clean_pair, f"pairs with {row.rate:.0%} flips"
+    low = "less" if estimate.low is None else f"{estimate.low:.1f}"
+    high = "more" if estimate.high is None else f"{estimate.high:.1f}"
+    interval = f"({low} to {high}; {row.theory:g} in theory)"
+    if estimate.value is None:
         return f"These curves do not show how many {noisy} equal one clean pair {interval}."
-    return f"One clean pair equals {estimate['value']:.1f} {noisy} {interval}."
-
-
-def worth_to_json(worth: Worth) -> dict[str, Any]:
-    """Return the measurements and conclusions as plain data."""
-    return {
-        "dataset": worth.dataset,
-        "rates": list(worth.rates),
-        "sizes": worth.sizes.tolist(),
-        "errors": worth.errors.round(4).tolist(),
-        "findings": worth.findings,
-    }
+    return f"One clean pair equals {estimate.value:.1f} {noisy} {interval}."
 
 
 def plot_worth(worth: Worth) -> go.Figure:

@@ -95,7 +95,7 @@ def _read_clean_pairs(
 
 def _write_worth(result: Worth, notes: list[str], output: Path, overwrite: bool) -> None:
     """Write worth.json and worth.html."""
-    from curate.cli.show_worth import plot_worth, worth_to_json
+    from curate.cli.show_worth import plot_worth
     from curate.versions import versions
     from curate.write.run_folder import atomic_folder
     from curate.write.shards import write_json, write_text
@@ -103,5 +103,5 @@ def _write_worth(result: Worth, notes: list[str], output: Path, overwrite: bool)
     with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
         write_text(plot_worth(result).to_html(include_plotlyjs=True), stage / "worth.html")
         metadata = {"versions": versions(), "notes": notes}
-        write_json(metadata | worth_to_json(result), stage / _RESULT_FILE)
+        write_json(metadata | result.to_json(), stage / _RESULT_FILE)
     typer.echo(f"written: {output / _RESULT_FILE}, {output / 'worth.html'}")

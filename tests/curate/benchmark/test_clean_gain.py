@@ -9,9 +9,10 @@ import pytest
 from scipy.special import expit, logit
 
 from curate.benchmark.clean_gain import LabelTruth, clean_difference
+from curate.benchmark.condition import Condition
 from curate.benchmark.paired_gains import HARMS, HELPS, Rankings, gain_table, paired_gain
 
-KEY = {"dataset": "d", "pattern": "p", "rate": 0.0}
+KEY = Condition("d", "p", 0.0)
 
 
 @dataclass(frozen=True)

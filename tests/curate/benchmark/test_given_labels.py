@@ -14,11 +14,12 @@ from typer.testing import CliRunner
 from curate import CurateError
 from curate.benchmark.actions import ACTIONS, DEFAULT, pipeline_lines
 from curate.benchmark.advice import Advice, advise
+from curate.benchmark.condition import AS_LABELLED, Condition
 from curate.benchmark.data import BenchData, held_out_mask, labels_as_given
 from curate.benchmark.given_labels import label_truth, run_given_labels
 from curate.benchmark.paired_gains import Rankings
 from curate.benchmark.recipes import oriented_margins
-from curate.benchmark.run import AS_LABELLED, KEEP_ALL, SCHEMA, BenchPlan, Experiments
+from curate.benchmark.run import KEEP_ALL, SCHEMA, BenchPlan, Experiments
 from curate.benchmark.summary import summarise_experiments
 from curate.cli.app import app
 from curate.pipeline.config import parse_config
@@ -130,11 +131,11 @@ def advice_by_gains(gains: dict[str, float], spread: float = 0.2, count: int = 5
     base = (rng.random(count) < 0.6).astype(float)
     moved = [base + g + (rng.normal(0, spread, count) if g else 0.0) for g in gains.values()]
     numbers = np.arange(count)
-    key = {"dataset": "d", "pattern": AS_LABELLED, "rate": 0.0}
+    key = Condition("d", AS_LABELLED, 0.0)
     right = np.stack([base, *moved], 1)
     tested = Rankings(key, [KEEP_ALL, *gains], right, numbers, numbers, numbers % 5)
     rows = [
-        {**key, "seed": s, "method": m, "downstream_accuracy": 0.6, "true_rate": None}
+        {**key.to_json(), "seed": s, "method": m, "downstream_accuracy": 0.6, "true_rate": None}
         for s in range(5)
         for m in tested.methods
     ]
@@ -156,12 +157,19 @@ def test_the_surest_gain_is_advised_and_not_the_largest() -> None:
     rng = np.random.default_rng(0)
     base = np.full(600, 0.5)
     numbers = np.arange(600)
-    key = {"dataset": "d", "pattern": AS_LABELLED, "rate": 0.0}
+    key = Condition("d", AS_LABELLED, 0.0)
     moved = [base + 0.15 + rng.normal(0, 0.9, 600), base + 0.09 + rng.normal(0, 0.1, 600)]
     methods = [KEEP_ALL, "flip", "drop_wrong"]
-    tested = Rankings(key, methods, np.stack([base, *moved], 1), numbers, numbers, numbers % 5)
+    tested = Rankings(
+        key,
+        methods,
+        np.stack([base, *moved], 1),
+        numbers,
+        numbers,
+        numbers % 5,
+    )
     rows = [
-        {**key, "seed": 0, "method": m, "downstream_accuracy": 0.6, "true_rate": None}
+        {**key.to_json(), "seed": 0, "method": m, "downstream_accuracy": 0.6, "true_rate": None}
         for m in methods
     ]
     plan = BenchPlan(actions=tuple(a for a in ACTIONS if a.name in methods))

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from curate.benchmark.condition import Condition
 from curate.benchmark.paired_gains import (
     HARMS,
     HELPS,
@@ -19,7 +20,7 @@ from curate.benchmark.paired_gains import (
     smallest_visible_gain,
 )
 
-KEY = {"dataset": "d", "pattern": "p", "rate": 0.0}
+KEY = Condition("d", "p", 0.0)
 
 
 def draw_differences(

@@ -16,7 +16,13 @@ from curate.benchmark.power_law import (
     fit_resampled,
     inside_bounds,
 )
-from curate.benchmark.worth import WorthPlan, _fit_and_describe, measure_worth
+from curate.benchmark.worth import (
+    FittedValue,
+    NoisyPairWorth,
+    WorthPlan,
+    _fit_and_describe,
+    measure_worth,
+)
 from curate.cli.app import app
 from curate.cli.show_worth import worth_sentence
 from curate.steps.context import SilentProgress
@@ -57,14 +63,16 @@ def test_noisy_pairs_are_worth_what_theory_says() -> None:
     data = BenchData("simulated", sim.pairs, sim.context.features)
     worth = measure_worth(data, WorthPlan(rates=(0.2,), seeds=4), SilentProgress())
     assert worth.law is not None
-    (row,) = worth.findings["worth"]
-    assert row["theory"] == 2.78
-    assert 1.5 < row["one_clean_pair"]["value"] < 6.0
+    assert worth.findings.worth is not None
+    (row,) = worth.findings.worth
+    assert row.theory == 2.78
+    assert 1.5 < row.one_clean_pair.value < 6.0
     means = worth.errors.mean(axis=0)
     assert (np.diff(means[0]) < 0.01).all()
     assert (means[1] > means[0] - 0.005).all()
-    gain = worth.findings["gain_of_doubling"]
-    assert gain["low"] <= gain["value"] <= gain["high"]
+    gain = worth.findings.gain_of_doubling
+    assert gain is not None
+    assert gain.low <= gain.value <= gain.high  # type: ignore[operator]
 
 
 def test_labels_that_teach_nothing_say_so() -> None:
@@ -72,7 +80,7 @@ def test_labels_that_teach_nothing_say_so() -> None:
     data = BenchData("coin", sim.pairs, sim.context.features)
     worth = measure_worth(data, WorthPlan(rates=(0.2,), seeds=3), SilentProgress())
     assert worth.law is None
-    assert "does not fall" in worth.findings["text"]
+    assert "does not fall" in worth.findings.text
 
 
 def test_a_fit_that_ends_at_its_bound_is_no_value() -> None:
@@ -84,15 +92,16 @@ def test_a_fit_that_ends_at_its_bound_is_no_value() -> None:
     law, worth = _fit_and_describe(SIZES, seeds, (0.0, 0.45), WorthPlan(rates=(0.45,)))
     assert law is not None
     assert law.worth[1] == pytest.approx(WORTHS[1], rel=0.01)
-    (row,) = worth["worth"]
-    assert row["one_clean_pair"]["value"] is None
-    assert row["one_clean_pair"]["high"] is None
+    assert worth.worth is not None
+    (row,) = worth.worth
+    assert row.one_clean_pair.value is None
+    assert row.one_clean_pair.high is None
     assert "These curves do not show how many" in worth_sentence(row)
     assert "to more;" in worth_sentence(row)
 
 
 def test_a_fit_within_its_bounds_is_told() -> None:
-    row = {"rate": 0.2, "theory": 2.78, "one_clean_pair": {"value": 2.9, "low": 1.8, "high": 5.1}}
+    row = NoisyPairWorth(0.2, FittedValue(2.9, 1.8, 5.1), 2.78)
     expected = "One clean pair equals 2.9 pairs with 20% flips (1.8 to 5.1; 2.78 in theory)."
     assert worth_sentence(row) == expected
     assert inside_bounds(0.0, (0.0, 0.5)) is None

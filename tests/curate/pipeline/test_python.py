@@ -94,7 +94,7 @@ def test_a_bench_of_pairs() -> None:
     pairs = read_pairs(str(PANDALM_SAMPLE), limit=200)
     result = curate.bench(pairs, seeds=1, name="<mine>")
     (advice,) = result.advice
-    assert advice.key["dataset"] == "<mine>"
+    assert advice.key.dataset == "<mine>"
     assert "&lt;mine&gt;" in result._repr_html_()
 
 

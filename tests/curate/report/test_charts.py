@@ -13,6 +13,7 @@ from curate import CurateError, Pairs, Pipeline
 from curate.auditing.audit_report import AuditReport
 from curate.auditing.biases import LabelBiases, TraitShare
 from curate.auditing.noise import GroupAgreement, NoiseFindings
+from curate.cli.json_pages import write_json_report
 from curate.models.heads.noise.calibration import Calibration, ReliabilityBin
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.models.heads.noise.learnability import LearnabilityTest
@@ -20,7 +21,6 @@ from curate.models.heads.noise.pair_agreement import pair_agreement
 from curate.models.heads.posterior.source_accuracy import SourceAccuracy
 from curate.report import charts
 from curate.report.build import report_html, write_report
-from curate.report.json_pages import write_json_report
 from curate.report.run_view import RunView, load_view, sample_view_rows
 from curate.report.word_diff import MAX_CHARACTERS, word_diff
 from tests.curate.report.conftest import CONFIG, HOSTILE

@@ -13,8 +13,8 @@ from curate import CurateError
 from curate.auditing.biases import LabelBiases, TraitShare
 from curate.auditing.gold import GoldRate
 from curate.auditing.noise import NoiseFindings
+from curate.cli.json_pages import write_json_report
 from curate.models.heads.noise.estimate import NoiseEstimate
-from curate.report.json_pages import write_json_report
 from curate.report.run_verdict import run_verdict, share_shifts
 from curate.steps.next_steps import next_step_by_judging
 from curate.steps.step_record import StepRecord
@@ -173,13 +173,23 @@ def test_a_bench_as_a_page(tmp_path: Path) -> None:
         "advice": [
             {
                 "key": key,
+                "method": "drop_wrong",
+                "proven": False,
                 "sentences": ["<i>said</i>"],
                 "lines": "filters:\n  - {}",
                 "next_step": "judge",
             }
         ],
         "summary": [row, row | {"method": "keep all", "gain": 0.0, "pattern": "other"}],
-        "noise": {"<b>set</b>": {"text": "at most 9 %", "judged_pairs": 40}},
+        "noise": {
+            "<b>set</b>": {
+                "text": "at most 9 %",
+                "judged_pairs": 40,
+                "rate": 0.05,
+                "low": 0.01,
+                "high": 0.09,
+            }
+        },
     }
     (tmp_path / "bench.json").write_text(json.dumps(bench))
     page = write_json_report(tmp_path / "bench.json").read_text()
