@@ -30,7 +30,7 @@ class PickledWorkers:
     """`curate.steps.workers.Workers` in this process."""
 
     def __init__(self, count: int = 3) -> None:
-        self.count, self.calls = count, 0
+        self.count, self.calls, self.scratch = count, 0, None
 
     def place(self, values: Iterable[Any]) -> list[Any]:
         return [Pickled(value) for value in values]

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -36,6 +36,10 @@ class Workers(Protocol):
     def count(self) -> int:
         """Return the number of partitions that are processed at a time."""
 
+    @property
+    def scratch(self) -> ScratchSpace | None:
+        """Return space for what functions keep; None where a worker has only its memory."""
+
     def place(self, values: Iterable[object]) -> list[RemoteValue]:
         """Send values to the workers one by one, so that not all need to fit in memory."""
 
@@ -63,21 +67,17 @@ class LocalWorkers:
     thread for each partition, results are to the last digit those of any other workers.
 
     Args:
-        scratch: space for arrays that are placed.
+        scratch: space for arrays that are placed, and for what functions keep.
     """
 
     def __init__(self, scratch: ScratchSpace) -> None:
-        self._scratch = scratch
+        self.scratch: ScratchSpace | None = scratch
+        self._place = partial(scratch.persist_array, "partition")
         self.count = min(available_cores(), _MAX_THREADS)
 
     def place(self, values: Iterable[object]) -> list[RemoteValue]:
         """Return the values; arrays go to the scratch space."""
-        return [
-            self._scratch.persist_array("partition", value)
-            if isinstance(value, np.ndarray)
-            else value
-            for value in values
-        ]
+        return [self._place(value) if isinstance(value, np.ndarray) else value for value in values]
 
     def keep(
         self, function: Callable[..., object], *columns: Iterable[object]

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +111,7 @@ class ScratchSpace:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
-        self._file_count = 0
+        self._file_numbers = count(1)
 
     def frame_writer(self, name: str) -> FrameWriter:
         """Return a writer for a table."""
@@ -145,7 +146,7 @@ class ScratchSpace:
     def _place(self, name: str, ending: str) -> Path | None:
         if self.folder is None:
             return None
-        self._file_count += 1
-        # Names of steps are the user's and may contain slashes. The number keeps equal names apart.
+        # Names of steps are the user's and may contain slashes. The number keeps equal names apart,
+        # also of two threads: `next` is atomic.
         safe_name = re.sub(r"[^\w.-]", "_", name)
-        return self.folder / f"{self._file_count:03d}-{safe_name}.{ending}"
+        return self.folder / f"{next(self._file_numbers):03d}-{safe_name}.{ending}"

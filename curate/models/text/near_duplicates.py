@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +17,8 @@ from curate.data.attachments import (
 from curate.data.hashes import content_keys, hash_128, numbers_by_appearance
 from curate.data.row_selection import scatter_to_length
 from curate.data.table import BATCH_ROWS, batch_slices, iter_rows_in_batches, messages_text
-from curate.models.text.candidates import CandidatePairs, first_near_duplicate
-from curate.models.text.partitioned_duplicates import find_duplicates_partitioned
-from curate.models.text.sketches import MinHashSketches
+from curate.models.text.candidates import SketchedTexts, Texts, first_near_duplicate
+from curate.steps.workers import LocalWorkers
 from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
@@ -58,12 +57,8 @@ def near_duplicate_of(
     del keys
     with progress.task("near duplicates", len(first)) as task:
         texts = _text_batches(pairs, first, parts, task)
-        if workers is None:
-            earlier = _find_duplicates(texts, parts, len(first), threshold, scratch)
-        else:
-            earlier = find_duplicates_partitioned(
-                texts, parts, len(first), threshold, scratch, workers
-            )
+        sketched = SketchedTexts(texts, parts, workers or LocalWorkers(scratch), scratch)
+        earlier = first_near_duplicate(sketched, threshold)
     # All pairs of an item repeat what the first one of the earlier item says.
     repeated = earlier >= 0
     earlier[repeated] = first[earlier[repeated]]
@@ -72,23 +67,9 @@ def near_duplicate_of(
     return scatter_to_length(pairs["pair_id"].gather(named[rows]), rows, len(pairs)).alias("_of")
 
 
-def _find_duplicates(
-    texts: Iterable[tuple[pl.DataFrame, NDArray[np.uint64] | None]],
-    parts: tuple[str, ...],
-    items: int,
-    threshold: float,
-    scratch: ScratchSpace,
-) -> NDArray[np.int64]:
-    sketches = MinHashSketches(parts, items, scratch)
-    for batch_texts, media in texts:
-        sketches.add(batch_texts, media)
-    candidates = CandidatePairs.of(sketches, threshold)
-    return first_near_duplicate(candidates, sketches.shingles, items, threshold)
-
-
 def _text_batches(
     pairs: pl.DataFrame, rows: NDArray[np.int64], parts: tuple[str, ...], task: Task
-) -> Iterator[tuple[pl.DataFrame, NDArray[np.uint64] | None]]:
+) -> Iterator[Texts]:
     """Yield parts of ascending rows as texts, and numbers of their media, batch by batch."""
     for batch_pairs in iter_rows_in_batches(pairs, rows):
         batch_texts = batch_pairs.select(messages_text(part).alias(part) for part in parts)

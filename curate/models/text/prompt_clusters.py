@@ -9,8 +9,9 @@ import polars as pl
 
 from curate.data.hashes import numbers_by_key, prompt_keys
 from curate.data.table import iter_rows_in_batches, messages_text
-from curate.models.text.candidates import cluster_sketches
-from curate.models.text.sketches import MinHashSketches
+from curate.models.text.candidates import SketchedTexts, cluster_texts
+from curate.steps.context import report_progress
+from curate.steps.workers import LocalWorkers
 from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ def prompt_clusters(
     threshold can be missed.
     """
     numbers, first = numbers_by_key(prompt_keys(pairs))
-    sketches = MinHashSketches(("prompt",), len(first), scratch or ScratchSpace())
+    scratch = scratch or ScratchSpace()
     with progress.task("prompt clusters", len(first)) as task:
-        for batch_pairs in iter_rows_in_batches(pairs, first):
-            sketches.add(batch_pairs.select(messages_text("prompt").alias("prompt")))
-            task.advance(len(batch_pairs))
-    return numbers, cluster_sketches(sketches, threshold)[numbers]
+        batches = report_progress(iter_rows_in_batches(pairs, first), task.advance)
+        texts = ((batch.select(prompt=messages_text("prompt")), None) for batch in batches)
+        sketched = SketchedTexts(texts, ("prompt",), LocalWorkers(scratch), scratch)
+        return numbers, cluster_texts(sketched, threshold)[numbers]

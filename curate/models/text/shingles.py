@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -53,7 +52,7 @@ class ShingleTable:
     """
 
     def __init__(self, scratch: ScratchSpace) -> None:
-        self._workspace = scratch
+        self._scratch = scratch
         self._hashes: list[NDArray[np.uint32]] = []
         self._ends: list[NDArray[np.int64]] = []
         self._starts = [0]
@@ -61,23 +60,20 @@ class ShingleTable:
     def __len__(self) -> int:
         return self._starts[-1]
 
-    def add(self, texts: pl.Series) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """Add texts; returns their hashes in one row, and where each text's end, with a 0 first."""
-        hashes, ends = shingle_hashes(texts)
-        self._put(hashes, ends)
-        return hashes, ends
-
-    def add_hashes(self, texts: Sequence[NDArray[np.uint32]]) -> None:
-        """Add texts whose sorted, distinct hashes are known."""
-        hashes = np.concatenate(texts) if texts else np.zeros(0, dtype=np.uint32)
-        self._put(hashes, np.concatenate([[0], np.cumsum([len(t) for t in texts], dtype=np.int64)]))
-
-    def _put(self, hashes: NDArray[np.uint32], ends: NDArray[np.int64]) -> None:
-        array = self._workspace.array("shingles", (len(hashes),), np.uint32)
-        array[:] = hashes
-        self._hashes.append(array)
+    def add(self, hashes: NDArray[np.uint32], ends: NDArray[np.int64]) -> None:
+        """Add texts by their `shingle_hashes`."""
+        self._hashes.append(self._scratch.persist_array("shingles", hashes))
         self._ends.append(ends)
         self._starts.append(self._starts[-1] + len(ends) - 1)
+
+    def select(self, texts: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Return `shingle_hashes` of some texts of the one batch that was added."""
+        (hashes,), (ends,) = self._hashes, self._ends
+        lengths = ends[texts + 1] - ends[texts]
+        selected_ends = np.concatenate([[0], np.cumsum(lengths)])
+        # Place of each hash: that of its text's first one, and then its own within the text.
+        places = np.repeat(ends[texts] - selected_ends[:-1], lengths) + np.arange(lengths.sum())
+        return hashes[places], selected_ends
 
     def of(self, text: int) -> NDArray[np.uint32]:
         """Return the shingles of one text."""

@@ -6,14 +6,13 @@ shingles stay, in mapped files where the run has a folder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rensa import RMinHash
 
-from curate.data.table import BATCH_ROWS, batch_slices
-from curate.models.text.shingles import ShingleTable, jaccard_similarity
+from curate.models.text.shingles import ShingleTable, jaccard_similarity, shingle_hashes
 from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
@@ -43,19 +42,6 @@ class ItemShingles:
     def __init__(self, text_columns: tuple[str, ...], scratch: ScratchSpace) -> None:
         self.tables = {part: ShingleTable(scratch) for part in text_columns}
 
-    def of(self, items: NDArray[np.int64], scratch: ScratchSpace) -> ItemShingles:
-        """Return the shingles of some items, numbered anew in this order."""
-        selected = ItemShingles(tuple(self.tables), scratch)
-        for part, table in self.tables.items():
-            selected.tables[part].add_hashes([table.of(item) for item in items.tolist()])
-        return selected
-
-    def then(self, following: ItemShingles) -> None:
-        """Add the items of others below these."""
-        for part, table in self.tables.items():
-            more = following.tables[part]
-            table.add_hashes([more.of(item) for item in range(len(more))])
-
     def similarity(self, first: int, second: int) -> float:
         """Return the least Jaccard similarity of the parts; answers are matched in the better
         order."""
@@ -78,30 +64,36 @@ class ItemShingles:
         return jaccard_similarity(self.tables[part].of(first), self.tables[other_part].of(second))
 
 
-class MinHashSketches:
-    """Shingles of items, and MinHash sketches of all their parts together.
+@dataclass(frozen=True)
+class SketchedItems:
+    """A batch of items: shingles of each part, and a MinHash sketch of all parts together.
 
-    Args:
-        text_columns: text columns of an item.
-        items: number of items.
-        scratch: where they are stored.
+    Attributes:
+        shingles: of each part, in the order of the items.
+        sketches: (items, permutations).
+        media: (items,) numbers of their media; None: they have none.
     """
 
-    def __init__(self, text_columns: tuple[str, ...], items: int, scratch: ScratchSpace) -> None:
-        self.shingles = ItemShingles(text_columns, scratch)
-        self._sketches: NDArray[np.uint32] = scratch.array(
-            "sketches", (items, _PERMUTATIONS), np.uint32
-        )
-        self._media: NDArray[np.uint64] = scratch.array("sketched_media", (items,), np.uint64)
-        self.items = 0
+    shingles: ItemShingles
+    sketches: NDArray[np.uint32]
+    media: NDArray[np.uint64] | None
 
-    def add(self, texts: pl.DataFrame, media: NDArray[np.uint64] | None = None) -> None:
-        """Add items, whose parts are columns of texts; those of other media are never near."""
+    @classmethod
+    def from_texts(
+        cls,
+        texts: pl.DataFrame,
+        media: NDArray[np.uint64] | None = None,
+        scratch: ScratchSpace | None = None,
+    ) -> SketchedItems:
+        """Sketch items, whose parts are columns of texts; those of other media are never near."""
+        scratch = scratch or ScratchSpace()
+        shingles = ItemShingles(tuple(texts.columns), scratch)
         hashes, owners = [], []
-        for part, table in self.shingles.tables.items():
-            table_hashes, ends = table.add(texts[part])
+        for part, table in shingles.tables.items():
+            part_hashes, ends = shingle_hashes(texts[part])
+            table.add(part_hashes, ends)
             # Words of the prompt are no words of an answer: each has hashes of its own.
-            hashes.append(table_hashes ^ _PROMPT_MARK if part == "prompt" else table_hashes)
+            hashes.append(part_hashes ^ _PROMPT_MARK if part == "prompt" else part_hashes)
             owners.append(np.repeat(np.arange(len(texts)), np.diff(ends)))
         owner = np.concatenate(owners)
         flat = np.concatenate(hashes)[np.argsort(owner, kind="stable")].astype(np.uint64)
@@ -109,30 +101,27 @@ class MinHashSketches:
         matrix = RMinHash.digest_matrix_from_flat_token_hashes(
             flat, ends.astype(np.uint64), _PERMUTATIONS, _SEED
         )
-        rows = slice(self.items, self.items + len(texts))
-        self._sketches[rows] = matrix.to_rows()
-        self._media[rows] = 0 if media is None else media
-        self.items = rows.stop
+        rows = np.asarray(matrix.to_rows(), dtype=np.uint32).reshape(len(texts), _PERMUTATIONS)
+        return cls(shingles, scratch.persist_array("sketches", rows), media)
 
-    def bands(self, threshold: float) -> Iterator[NDArray[np.uint64]]:
-        """Yield a key of each item for each band of its sketch, (items,): candidates share one.
-
-        64 permutations (Broder 1997), in bands that fit the threshold: items whose similarity is
-        just above it may share none.
-        """
-        bands, rows = band_shape(min(threshold, _MAX_BAND_THRESHOLD))
-        for band in range(bands):
-            yield self._keys(slice(band * rows, (band + 1) * rows))
-
-    def _keys(self, columns: slice) -> NDArray[np.uint64]:
-        """Return one number for the columns of each sketch, (items,)."""
+    def band_keys(self, columns: slice) -> NDArray[np.uint64]:
+        """Return one number for these columns of each sketch, (items,)."""
         # Items of other media share no bucket, however near their texts are.
-        keys = self._media[: self.items].copy()
-        for rows in batch_slices(self.items, BATCH_ROWS):
-            for column in self._sketches[rows, columns].T:
-                mixed = (keys[rows] ^ column) * _MIX
-                keys[rows] = mixed ^ (mixed >> np.uint64(29))
+        keys = np.zeros(len(self.sketches), np.uint64) if self.media is None else self.media.copy()
+        for column in self.sketches[:, columns].T:
+            mixed = (keys ^ column) * _MIX
+            keys = mixed ^ (mixed >> np.uint64(29))
         return keys
+
+
+def band_columns(threshold: float) -> list[slice]:
+    """Return the columns of each band of the sketches: candidates agree in all of one of them.
+
+    64 permutations (Broder 1997), in bands that fit the threshold: items whose similarity is just
+    above it may share none.
+    """
+    bands, rows = band_shape(min(threshold, _MAX_BAND_THRESHOLD))
+    return [slice(band * rows, (band + 1) * rows) for band in range(bands)]
 
 
 def band_shape(threshold: float) -> tuple[int, int]:

@@ -28,6 +28,9 @@ class RayWorkers:
         connect: connects to the cluster, and returns the number of tasks that it runs at a time.
     """
 
+    scratch = None
+    """A worker may be lost, and its files with it."""
+
     def __init__(self, connect: Callable[[], int]) -> None:
         self._connect = connect
 

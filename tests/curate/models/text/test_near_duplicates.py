@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from curate.data import table as pair_table
 from curate.data.attachments import MEDIA
-from curate.models.text.candidates import CandidatePairs, first_near_duplicate
+from curate.models.text.candidates import SketchedTexts, first_near_duplicate
 from curate.models.text.near_duplicates import near_duplicate_of
 from curate.models.text.shingles import (
     ShingleTable,
@@ -18,8 +19,9 @@ from curate.models.text.shingles import (
     shingle_hashes,
     text_shingles,
 )
-from curate.models.text.sketches import MinHashSketches
+from curate.models.text.sketches import SketchedItems
 from curate.steps.context import SilentProgress
+from curate.steps.workers import LocalWorkers
 from curate.store.scratch import ScratchSpace
 from tests.helpers import pairs_of
 from tests.workers import PickledWorkers
@@ -34,19 +36,23 @@ def edited(text: str, word: str = "other") -> str:
 
 def table(*texts: str) -> ShingleTable:
     shingle_table = ShingleTable(ScratchSpace())
-    shingle_table.add(pl.Series(texts))
+    shingle_table.add(*shingle_hashes(pl.Series(texts)))
     return shingle_table
 
 
-def sketched(*rows: tuple[str, ...], parts: tuple[str, ...] = ("prompt",)) -> MinHashSketches:
-    sketches = MinHashSketches(parts, len(rows), ScratchSpace())
-    sketches.add(pl.DataFrame(rows, schema=list(parts), orient="row"))
-    return sketches
+def frame_of(*rows: tuple[str, ...], parts: tuple[str, ...] = ("prompt",)) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=list(parts), orient="row")
 
 
-def earlier(sketches: MinHashSketches, threshold: float) -> np.ndarray:
-    candidates = CandidatePairs.of(sketches, threshold)
-    return first_near_duplicate(candidates, sketches.shingles, sketches.items, threshold)
+def similarity(*rows: tuple[str, ...], parts: tuple[str, ...] = ("prompt",)) -> Any:
+    return SketchedItems.from_texts(frame_of(*rows, parts=parts)).shingles.similarity
+
+
+def earlier(texts: list[str], threshold: float) -> np.ndarray:
+    scratch = ScratchSpace()
+    batches = [(frame_of(*((text,) for text in texts)), None)]
+    sketched = SketchedTexts(batches, ("prompt",), LocalWorkers(scratch), scratch)
+    return first_near_duplicate(sketched, threshold)
 
 
 def test_shingles_are_runs_of_three_words_without_case() -> None:
@@ -76,29 +82,28 @@ def test_shingles_of_many_texts_equal_those_of_one_at_a_time(rows: list[list[str
 
 def test_parts_of_several_batches_are_found_again(tmp_path: Path) -> None:
     shingle_table = ShingleTable(ScratchSpace(tmp_path))
-    shingle_table.add(pl.Series(["a b c d", "x"]))
-    shingle_table.add(pl.Series(["a b c d e"]))
+    shingle_table.add(*shingle_hashes(pl.Series(["a b c d", "x"])))
+    shingle_table.add(*shingle_hashes(pl.Series(["a b c d e"])))
     assert len(shingle_table) == 3
     assert jaccard_similarity(shingle_table.of(0), shingle_table.of(2)) == pytest.approx(2 / 3)
     assert jaccard_similarity(shingle_table.of(1), shingle_table.of(2)) == 0.0
 
 
 def test_similarity_takes_the_least_part_and_the_better_order() -> None:
-    duplicates = sketched(
+    compared = similarity(
         ("p q r s", LONG, "x y z"),
         ("p q r s", "x y z", LONG),
         ("p q r s", LONG, "no way out"),
         parts=ALL,
     )
-    assert duplicates.shingles.similarity(0, 1) == 1.0
-    assert duplicates.shingles.similarity(0, 2) == 0.0
+    assert compared(0, 1) == 1.0
+    assert compared(0, 2) == 0.0
 
 
 def test_a_near_copy_is_found_and_a_chain_is_judged_by_what_was_kept() -> None:
     texts = [LONG, edited(LONG), "something else entirely here", edited(LONG, "third")]
-    duplicates = sketched(*((text,) for text in texts))
-    assert earlier(duplicates, 0.9).tolist() == [-1, 0, -1, 0]
-    assert earlier(duplicates, 1.0).tolist() == [-1] * 4
+    assert earlier(texts, 0.9).tolist() == [-1, 0, -1, 0]
+    assert earlier(texts, 1.0).tolist() == [-1] * 4
 
 
 def test_what_is_found_is_near_and_nearly_all_that_is_near_is_found() -> None:
@@ -111,9 +116,8 @@ def test_what_is_found_is_near_and_nearly_all_that_is_near_is_found() -> None:
         for place in rng.integers(0, 40, size=rng.integers(0, 3)):
             copy[place] = "changed"
         texts += [" ".join(words), " ".join(copy)]
-    duplicates = sketched(*((text,) for text in texts))
-    near_earlier = earlier(duplicates, 0.8)
-    near = {i for i in range(1, 400, 2) if duplicates.shingles.similarity(i - 1, i) >= 0.8}
+    near_earlier, compared = earlier(texts, 0.8), similarity(*((text,) for text in texts))
+    near = {i for i in range(1, 400, 2) if compared(i - 1, i) >= 0.8}
     reported = set(np.flatnonzero(near_earlier >= 0).tolist())
     assert reported <= near
     assert len(reported) >= 0.95 * len(near) > 50
