@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from curate.steps.declarations import Cache as Cache
     from curate.steps.declarations import Input as Input
     from curate.steps.declarations import Scope as Scope
+    from curate.steps.declarations import Standing as Standing
     from curate.steps.selection import MissingParams as MissingParams
     from curate.steps.selection import Prefer as Prefer
     from curate.steps.selection import as_numeric_column as as_numeric_column
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Scope": "curate.steps.declarations",
+    "Standing": "curate.steps.declarations",
     "Input": "curate.steps.declarations",
     "Cache": "curate.steps.declarations",
     "Column": "curate.steps.contracts",

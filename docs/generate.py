@@ -12,10 +12,16 @@ import mkdocs_gen_files
 from curate.cli.list_steps import list_of_steps
 from curate.data.content_kinds import ALL_CONTENT_KINDS
 from curate.steps.contracts import Step
+from curate.steps.declarations import Standing
 from curate.steps.registry import filter_class, scorer_class
 from curate.write.exports import export_names, get_export
 
 HERE = Path(__file__).parent
+STANDINGS = {
+    Standing.RECOMMENDED: "it helped on all sets tried, or finds what is wrong in any set",
+    Standing.SITUATIONAL: "it is for data of its kind",
+    Standing.RESEARCH: "it gained nothing, or harmed, [where it was measured](../proof.md)",
+}
 
 
 def cell(value: Any) -> str:
@@ -35,6 +41,8 @@ def page(name: str, entry: dict[str, Any], step: type[Step[Any]]) -> str:
     lines = [f"# `{name}`", "", prose, ""]
     if entry["when"]:
         lines += [f"**When.** {entry['when']}", ""]
+    standing = entry["standing"]
+    lines += [f"**Standing.** {standing.capitalize()}: {STANDINGS[standing]}.", ""]
     lines += [f"**Cost.** {entry['cost'].capitalize()}.", ""]
     if entry["reference"]:
         lines += [f"**Paper.** {entry['reference']}", ""]
@@ -57,11 +65,12 @@ def index(steps: dict[str, Any], folder: str) -> str:
     """Return a table of all steps of a section for each purpose."""
     lines: list[str] = []
     for purpose in dict.fromkeys(entry["purpose"] for entry in steps.values()):
-        lines += ["", f"## {purpose.capitalize()}", "", "| name | does | when |", "|---|---|---|"]
-        for name, entry in steps.items():
-            if entry["purpose"] == purpose:
-                texts = f"{cell(entry['summary'])} | {cell(entry['when'])}"
-                lines.append(f"| [`{name}`]({folder}/{name}.md) | {texts} |")
+        lines += ["", f"## {purpose.capitalize()}", ""]
+        lines += ["| name | standing | does | when |", "|---|---|---|---|"]
+        rows = [item for item in steps.items() if item[1]["purpose"] == purpose]
+        for name, entry in sorted(rows, key=lambda row: list(STANDINGS).index(row[1]["standing"])):
+            texts = " | ".join(cell(entry[key]) for key in ("standing", "summary", "when"))
+            lines.append(f"| [`{name}`]({folder}/{name}.md) | {texts} |")
     return "\n".join(lines) + "\n"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate import Context, Filter, FilterResult, Parameters
+from curate import Context, Filter, FilterResult, Parameters, Standing
 
 
 class DecontaminateParams(Parameters):
@@ -27,6 +27,7 @@ class Decontaminate(Filter[DecontaminateParams]):
 
     name = "decontaminate"
     purpose = "duplicates and leaks"
+    standing = Standing.RECOMMENDED
     when = "After the scorer contamination."
     summary = "drop pairs whose prompt occurs in an evaluation set (by the scorer contamination)"
     Params = DecontaminateParams

@@ -13,6 +13,7 @@ from curate import (
     FilterResult,
     Parameters,
     Prefer,
+    Standing,
     as_numeric_column,
     best_first,
 )
@@ -55,6 +56,7 @@ class ExactDuplicates(Filter[ExactDuplicatesParams]):
 
     name = "exact_duplicates"
     purpose = "duplicates and leaks"
+    standing = Standing.RECOMMENDED
     when = "Always."
     summary = "keep the first of pairs with the same prompt, answers, label (and annotator)"
     Params = ExactDuplicatesParams

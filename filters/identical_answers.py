@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate import Context, Filter, FilterResult, Parameters, same_reason
+from curate import Context, Filter, FilterResult, Parameters, Standing, same_reason
 from curate.scoring.texts import same_answers
 
 
@@ -23,6 +23,7 @@ class IdenticalAnswers(Filter[Parameters]):
 
     name = "identical_answers"
     purpose = "duplicates and leaks"
+    standing = Standing.RECOMMENDED
     when = "Always: such pairs teach nothing."
     summary = "drop pairs whose two answers are the same"
     Params = Parameters

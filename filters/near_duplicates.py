@@ -7,7 +7,7 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from curate import Context, Filter, FilterResult, Parameters
+from curate import Context, Filter, FilterResult, Parameters, Standing
 from curate.scoring.texts import near_duplicate_of
 
 # What `of` compares.
@@ -50,6 +50,7 @@ class NearDuplicates(Filter[NearDuplicatesParams]):
 
     name = "near_duplicates"
     purpose = "duplicates and leaks"
+    standing = Standing.RECOMMENDED
     when = "Always on scraped data."
     summary = "keep the first of pairs with nearly the same text (MinHash-LSH, exact Jaccard)"
     reference = "Broder 1997, On the resemblance and containment of documents"

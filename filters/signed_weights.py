@@ -7,7 +7,16 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Filter, FilterResult, as_numeric_column, keep_all
+from curate import (
+    HIGHER,
+    Column,
+    Context,
+    Filter,
+    FilterResult,
+    Standing,
+    as_numeric_column,
+    keep_all,
+)
 from curate.scoring.filtering import (
     FLIPPED,
     RELABELLED,
@@ -47,6 +56,7 @@ class SignedWeights(Filter[SignedWeightsParams]):
 
     name = "signed_weights"
     purpose = "relabel or weight"
+    standing = Standing.RECOMMENDED
     when = (
         "The recommended action on noisy labels: it needs no threshold, and where the posterior "
         "is uninformative all pairs get the same weight."

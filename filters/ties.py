@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate import Context, Filter, FilterResult, Parameters, same_reason
+from curate import Context, Filter, FilterResult, Parameters, Standing, same_reason
 
 
 class Ties(Filter[Parameters]):
@@ -22,6 +22,7 @@ class Ties(Filter[Parameters]):
 
     name = "ties"
     purpose = "duplicates and leaks"
+    standing = Standing.RECOMMENDED
     when = "Before trainers that cannot use ties: all exports except the pair table."
     summary = "drop pairs that the data marks as ties"
     Params = Parameters

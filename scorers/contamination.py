@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import Column, Context, Input, Parameters, Scorer
+from curate import Column, Context, Input, Parameters, Scorer, Standing
 from curate.scoring import messages_text
 from curate.scoring.texts import EvaluationText, NgramIndex, read_evaluation_texts
 
@@ -65,6 +65,7 @@ class Contamination(Scorer[ContaminationParams]):
 
     name = "contamination"
     purpose = "duplicates, diversity, coverage"
+    standing = Standing.RECOMMENDED
     when = (
         "Before training on anything that is evaluated later. List the evaluation sets "
         "under `against`."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate import Cache, Column, Context, Parameters, Scope, Scorer
+from curate import Cache, Column, Context, Parameters, Scope, Scorer, Standing
 from curate.scoring.texts import duplicate_flags, near_duplicate_of
 
 
@@ -42,6 +42,7 @@ class Duplicates(Scorer[DuplicatesParams]):
 
     name = "duplicates"
     purpose = "duplicates, diversity, coverage"
+    standing = Standing.RECOMMENDED
     when = "Always: it is cheap, and contradicting labels are the clearest noise there is."
     summary = "flags of exact and near duplicates and of contradictory labels"
     reference = "near: Broder 1997, On the resemblance and containment of documents (MinHash)"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, Input, Scope, Scorer
+from curate import HIGHER, Column, Context, Input, Scope, Scorer, Standing
 from curate.scoring import messages_text
 from curate.scoring.judge import (
     CHOICE,
@@ -73,6 +73,7 @@ class Judge(Scorer[JudgeParams]):
 
     name = "judge"
     purpose = "rewards and models"
+    standing = Standing.RECOMMENDED
     when = (
         "For the pairs that matter, within a budget. It asks in both orders, so a judge that "
         "favours a position gives ties."

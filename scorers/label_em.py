@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import HIGHER, Column, Context, CurateError
+from curate import HIGHER, Column, Context, CurateError, Standing
 from curate.scoring import (
     STATUS,
     MarginParams,
@@ -69,6 +69,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
 
     name = "label_em"
     purpose = "label noise"
+    standing = Standing.RECOMMENDED
     when = (
         "For a probability that each label is right, and for the reliability of annotators. "
         "Rates on real datasets are imprecise: read the intervals of the audit."

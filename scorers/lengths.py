@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate import Cache, Column, Context, Parameters, Scope, Scorer
+from curate import Cache, Column, Context, Parameters, Scope, Scorer, Standing
 from curate.scoring import messages_text
 
 
@@ -25,6 +25,7 @@ class Lengths(Scorer[Parameters]):
 
     name = "lengths"
     purpose = "texts"
+    standing = Standing.RECOMMENDED
     when = "Always: length bias is the first thing to check."
     summary = "characters, words and turns of prompt and answers, and how the answers differ"
     scope = Scope.ROW

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from curate import LOWER, Column, Context
+from curate import LOWER, Column, Context, Standing
 from curate.scoring import STATUS, MarginParams, MarginScorer, compute_in_blocks
 from curate.scoring.heads import record_posterior
 
@@ -33,6 +33,7 @@ class NoiseScore(MarginScorer[MarginParams]):
 
     name = "noise_score"
     purpose = "label noise"
+    standing = Standing.RECOMMENDED
     when = (
         "The default ranking by label noise: mean AUROC on six datasets .76, .74, .66 at 10, 20 "
         "and 40 % flips. A judge, a reward model or fifty reviewed pairs help a lot."

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from curate.cli.safe import SafeConsole
+from curate.steps.declarations import Standing
 
 if TYPE_CHECKING:
     from curate.auditing.verdict import VerdictSentences
@@ -199,13 +200,29 @@ def _format_value(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def show_list(listing: dict[str, Any]) -> None:
-    """Print scorers and filters by purpose, one per line, then formats and exports."""
+def show_list(listing: dict[str, Any], with_research: bool = False) -> None:
+    """Print scorers and filters, one per line, then formats and exports.
+
+    The recommended steps come first, others by purpose, those of research on request.
+    """
+    research: list[str] = []
     for section in ("scorers", "filters"):
-        purposes = dict.fromkeys(entry["purpose"] for entry in listing[section].values())
-        for purpose in purposes:
-            out.print(Text(f"{section}: {purpose}", style="bold"))
-            _print_summaries({n: e for n, e in listing[section].items() if e["purpose"] == purpose})
+        groups: dict[str, dict[str, Any]] = {Standing.RECOMMENDED: {}}
+        for name, entry in listing[section].items():
+            is_situational = entry["standing"] == Standing.SITUATIONAL
+            group = entry["purpose" if is_situational else "standing"]
+            groups.setdefault(group, {})[name] = entry
+        research_entries = groups.pop(Standing.RESEARCH, {})
+        research += research_entries
+        for group, entries in (groups | {Standing.RESEARCH: research_entries}).items():
+            if entries and (with_research or entries is not research_entries):
+                out.print(Text(f"{section}: {group}", style="bold"))
+                _print_summaries(entries)
+    if research and not with_research:
+        title = "research, without gain where it was measured (curate list --all): "
+        out.print(
+            Text.assemble((title, "bold"), ", ".join(research)), soft_wrap=not out.is_terminal
+        )
     for section in ("formats", "exports"):
         names = ", ".join(listing[section])
         out.print(Text.assemble((f"{section}: ", "bold"), names), soft_wrap=not out.is_terminal)
@@ -238,6 +255,7 @@ def show_step(name: str, entry: dict[str, Any]) -> None:
     out.print(Text.assemble((name, "bold"), f": {entry['summary']}"))
     if entry["when"]:
         out.print(Text(f"when: {entry['when']}"))
+    out.print(Text(f"standing: {entry['standing']}"))
     out.print(Text(f"cost: {entry['cost']}"))
     if entry["reference"]:
         out.print(Text(f"paper: {entry['reference']}"))

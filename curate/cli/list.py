@@ -18,15 +18,26 @@ def list_steps(
         bool,
         typer.Option("--recipes", help="List the published methods for 'curate init --recipe'."),
     ] = False,
+    with_research: Annotated[
+        bool, typer.Option("--all", help="Also list steps that gained nothing in measurements.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List scorers, filters, formats and exports."""
     if recipes:
         _list_recipes(as_json)
-        return
-    if name is None and not as_json:
-        _show_brief()
-        return
+    elif name is not None:
+        _show_one(name, as_json)
+    elif as_json:
+        from curate.cli.list_steps import list_of_steps
+        from curate.cli.safe import json_text
+
+        typer.echo(json_text(list_of_steps()))
+    else:
+        _show_brief(with_research)
+
+
+def _show_one(name: str, as_json: bool) -> None:
     from curate.cli.console import show_step
     from curate.cli.list_steps import list_of_steps
     from curate.cli.safe import json_text
@@ -34,28 +45,25 @@ def list_steps(
 
     listing = list_of_steps()
     steps = listing["scorers"] | listing["filters"]
-    formats_and_exports = listing["formats"] | listing["exports"]
-    if name in formats_and_exports and name not in steps:
-        kinds = [k for k in ("formats", "exports") if name in listing[k]]
-        entries = {kind.removesuffix("s"): listing[kind][name] for kind in kinds}
-        typer.echo(
-            json_text(entries) if as_json else "\n".join(f"{k}: {v}" for k, v in entries.items())
-        )
-        return
-    if name is not None and name not in steps:
-        fix = suggestion(name, [*steps, *formats_and_exports])
-        raise CurateError("no such scorer, filter, format or export", found=repr(name), fix=fix)
-    if as_json:
-        typer.echo(json_text(listing if name is None else steps[name]))
-    elif name is not None:
+    kinds = [k for k in ("formats", "exports") if name in listing[k]]
+    if name in steps and as_json:
+        typer.echo(json_text(steps[name]))
+    elif name in steps:
         show_step(name, steps[name])
+    elif kinds:
+        entries = {kind.removesuffix("s"): listing[kind][name] for kind in kinds}
+        lines = "\n".join(f"{kind}: {summary}" for kind, summary in entries.items())
+        typer.echo(json_text(entries) if as_json else lines)
+    else:
+        fix = suggestion(name, [*steps, *listing["formats"], *listing["exports"]])
+        raise CurateError("no such scorer, filter, format or export", found=repr(name), fix=fix)
 
 
-def _show_brief() -> None:
+def _show_brief(with_research: bool) -> None:
     from curate.cli.brief_list import brief_list
     from curate.cli.console import show_list
 
-    show_list(brief_list())
+    show_list(brief_list(), with_research)
 
 
 def _list_recipes(as_json: bool) -> None:

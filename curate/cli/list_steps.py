@@ -52,6 +52,7 @@ def _describe_step(cls: type[Step[Any]]) -> dict[str, Any]:
     return {
         "summary": cls.summary,
         "purpose": cls.purpose,
+        "standing": cls.standing,
         "when": cls.when,
         "cost": describe_cost(cls),
         "reference": cls.reference,

@@ -1,4 +1,4 @@
-"""The purpose of a step, read from its source, so that listing steps needs no torch."""
+"""What a step says of itself, read from its source, so that listing steps needs no torch."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+from curate.steps.declarations import Standing
+
 _SUMMARY_FIELDS = ("name", "purpose", "summary")
+_STANDING = "standing"
 
 
 def step_summary(entry: EntryPoint) -> dict[str, str] | None:
-    """Return `purpose` and `summary` of a step's class; None unless they are plain constants.
+    """Return `purpose`, `summary` and `standing` of a step's class; None unless they are constants.
 
     The step is not imported, so this does not say whether it can be used.
     """
@@ -37,21 +40,22 @@ def step_names_in(package: str) -> list[str]:
 
 @cache
 def _class_texts(path: str) -> dict[str, dict[str, str]]:
-    """Return the text attributes in `_SUMMARY_FIELDS` of each class in a file."""
+    """Return the text attributes in `_SUMMARY_FIELDS` of each class in a file, and its standing."""
     try:
         tree = ast.parse(Path(path).read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):
         return {}
-    return {
-        node.name: {
-            target.id: statement.value.value
-            for statement in node.body
-            if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
-            for target in statement.targets
-            if isinstance(target, ast.Name)
-            and target.id in _SUMMARY_FIELDS
-            and isinstance(statement.value.value, str)
-        }
-        for node in tree.body
-        if isinstance(node, ast.ClassDef)
-    }
+    return {node.name: _texts_of(node) for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def _texts_of(node: ast.ClassDef) -> dict[str, str]:
+    texts = {_STANDING: Standing.SITUATIONAL.value}
+    for statement in node.body:
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+            continue
+        name, value = statement.targets[0].id, statement.value
+        if name in _SUMMARY_FIELDS and isinstance(value, ast.Constant):
+            texts |= {name: value.value} if isinstance(value.value, str) else {}
+        elif name == _STANDING and isinstance(value, ast.Attribute):
+            texts[name] = Standing[value.attr].value
+    return texts

@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import ConfigDict
 
 from curate.data.strict_model import StrictModel
-from curate.steps.declarations import Cache, Input, OldFlags, Scope
+from curate.steps.declarations import Cache, Input, OldFlags, Scope, Standing
 
 if TYPE_CHECKING:
     from curate.steps.context import Context
@@ -89,8 +89,8 @@ class Step(Generic[P]):
 
     Subclasses set `name`, `summary` (one line), `purpose` (under which `curate list` shows it),
     `when` (when it helps and when it does not, as far as it was measured), `reference` (the paper,
-    where there is one), `version` (raised when the same parameters give other results) and
-    `Params`.
+    where there is one), `standing` (what measurements say of it), `version` (raised when the same
+    parameters give other results) and `Params`.
     """
 
     name: ClassVar[str]
@@ -98,6 +98,7 @@ class Step(Generic[P]):
     purpose: ClassVar[str] = "plug-ins"
     when: ClassVar[str] = ""
     reference: ClassVar[str] = ""
+    standing: ClassVar[Standing] = Standing.SITUATIONAL
     version: ClassVar[int] = 1
     Params: ClassVar[type[Parameters]]
 

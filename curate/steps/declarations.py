@@ -51,6 +51,23 @@ class Cache(StrEnum):
     WHOLE = "whole"
 
 
+class Standing(StrEnum):
+    """What measurements say of a step (docs/proof.md); `curate list` is in this order.
+
+    RECOMMENDED ones helped on all sets tried, or find what is wrong in any set; SITUATIONAL ones
+    are for data of their kind, which `when` names; RESEARCH ones gained nothing, or harmed.
+
+    Examples:
+        >>> from curate.steps.registry import scorer_class
+        >>> scorer_class("noise_score").standing
+        <Standing.RECOMMENDED: 'recommended'>
+    """
+
+    RECOMMENDED = "recommended"
+    SITUATIONAL = "situational"
+    RESEARCH = "research"
+
+
 _INPUT_FLAGS = {
     "reads_texts": Input.TEXTS,
     "needs_embeddings": Input.EMBEDDINGS,

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from curate.models.heads.build import initialise_heads
 from curate.models.heads.modules import HeadSpec, LinearHeads, dropout_mask, fit_heads
-from curate.scorers.donod import don_nod
+from curate.scorers.research.donod import don_nod
 
 HEADS = 40
 PASSES = 100

@@ -22,10 +22,10 @@ from curate.data.table import MESSAGES, PAIR_COLUMNS, plain_message
 from curate.filters.topsis import TOPSIS
 from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import PairScorer
-from curate.scorers.donod import DONOD
 from curate.scorers.label_em import LabelEM
 from curate.scorers.mc_dropout import MCDropout
 from curate.scorers.noise_score import NoiseScore
+from curate.scorers.research.donod import DONOD
 from curate.scorers.reward_margin import RewardMargin
 from curate.steps.context import Context
 from curate.steps.features import Features

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from curate.filters.delta import Delta
 from curate.filters.fifa import FiFA
+from curate.filters.research.delta import Delta
 from curate.steps.context import Context
 
 M, E = "reward_margin.margin", "knn_diversity.entropy"

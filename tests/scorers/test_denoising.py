@@ -8,9 +8,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from curate.scorers.confident_learning import ConfidentLearning, label_quality
-from curate.scorers.holder import Holder
 from curate.scorers.label_em import LabelEM
 from curate.scorers.noise_score import NoiseScore
+from curate.scorers.research.holder import Holder
 from tests.helpers import simulate
 
 

@@ -103,6 +103,22 @@ def test_list_names_every_step_with_columns_and_directions(folder: Path) -> None
     assert "sharegpt" in text
 
 
+def test_list_shows_the_recommended_first_and_research_on_request(folder: Path) -> None:
+    text = CliRunner().invoke(app, ["list"]).output
+    assert text.startswith("scorers: recommended")
+    assert "crm" not in text.partition("research, without gain")[0]
+    assert "crm" in text.partition("research, without gain")[2].splitlines()[0]
+    complete = CliRunner().invoke(app, ["list", "--all"]).output
+    assert complete.index("noise_score") < complete.index("committee") < complete.index("  crm ")
+    listing = json.loads(CliRunner().invoke(app, ["list", "--json"]).output)
+    standings = {name: e["standing"] for name, e in listing["scorers"].items()}
+    assert (standings["noise_score"], standings["relevance"], standings["crm"]) == (
+        "recommended",
+        "situational",
+        "research",
+    )
+
+
 def test_list_of_one_step(folder: Path) -> None:
     text = CliRunner().invoke(app, ["list", "mc_dropout"]).output
     assert "2409.11212" in text

@@ -70,6 +70,7 @@ def test_what_is_read_from_sources_is_what_classes_say() -> None:
             if entry is None:
                 continue
             summary, cls = step_summary(entry), entry.load()
-            assert summary == {"name": cls.name, "purpose": cls.purpose, "summary": cls.summary}
+            fields = ("name", "purpose", "summary", "standing")
+            assert summary == {field: getattr(cls, field) for field in fields}
     assert step_names_in("curate.read.formats") == sorted(format_names())
     assert step_names_in("curate.write.exports") == sorted(export_names())

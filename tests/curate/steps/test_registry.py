@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -7,15 +8,25 @@ import pytest
 
 from curate import CurateError
 from curate.steps import registry
+from curate.steps.declarations import Standing
 from curate.steps.entries import filter_names, scorer_names
-from curate.steps.registry import build_step, scorer_class
+from curate.steps.registry import build_step, filter_class, scorer_class
 
 
 def test_every_file_of_the_two_folders_is_registered() -> None:
     home = Path(registry.__file__).parents[2]
     for folder, names in (("scorers", scorer_names()), ("filters", filter_names())):
-        files = {p.stem for p in (home / folder).glob("*.py")} - {"__init__"}
+        files = {p.stem for p in (home / folder).rglob("*.py")} - {"__init__"}
         assert files <= set(names)
+
+
+def test_steps_of_research_lie_apart_and_give_the_figure() -> None:
+    steps = [scorer_class(name) for name in scorer_names()]
+    steps += [filter_class(name) for name in filter_names()]
+    for step in steps:
+        is_research = step.standing is Standing.RESEARCH
+        assert (".research." in step.__module__) == is_research, step
+        assert not is_research or re.search(r"\d|six datasets", step.when), step
 
 
 def test_a_plugin_that_is_no_scorer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ import torch
 
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
-from curate.scorers.crm import CRM
 from curate.scorers.mc_dropout import MCDropout
+from curate.scorers.research.crm import CRM
 from curate.steps.context import Context, SilentProgress
 from curate.steps.models import Inference
 from tests.curate.models.lm.test_answer_logprobs import random_pairs

@@ -17,8 +17,8 @@ from curate import CurateError
 from curate.models.heads.build import initialise_heads
 from curate.models.heads.modules import HeadSpec, fit_heads
 from curate.models.lm.lora import LoRAHeads, lora_inputs
-from curate.scorers.crm import CRM
 from curate.scorers.mc_dropout import MCDropout
+from curate.scorers.research.crm import CRM
 from curate.scorers.reward_margin import RewardMargin
 from curate.steps.context import Context
 from curate.steps.models import Inference, ModelSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate import Column, Context, Filter, FilterResult, MissingParams, as_numeric_column
+from curate import Column, Context, Filter, FilterResult, MissingParams, Standing, as_numeric_column
 
 
 class DeltaParams(MissingParams):
@@ -42,7 +42,11 @@ class Delta(Filter[DeltaParams]):
 
     name = "delta"
     purpose = "keep the best"
-    when = "When two columns of quality are available. With relevance it harmed (-.041)."
+    standing = Standing.RESEARCH
+    when = (
+        "When two columns of quality are available. With `relevance` it harmed: accuracy -.041 on "
+        "clean labels and -.047 at 20 % flips against a random half, -.19 on HH."
+    )
     summary = "keep pairs with a clear gap in quality, even between weak answers (Delta Learning)"
     reference = "The Delta Learning Hypothesis, arXiv 2507.06187"
     Params = DeltaParams

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from polars.testing import assert_frame_equal
 
-from curate.scorers.knn_consensus import KNNConsensus
+from curate.scorers.research.knn_consensus import KNNConsensus
 from curate.store.scratch import ScratchSpace
 from tests.helpers import context_of, pairs_of, simulate
 from tests.workers import PickledWorkers

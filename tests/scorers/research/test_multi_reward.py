@@ -13,7 +13,7 @@ import torch
 from curate import CurateError, read_pairs
 from curate.models.embed.local_weights import local_weights
 from curate.scorers.feature_reward import FeatureReward
-from curate.scorers.multi_reward import MultiReward
+from curate.scorers.research.multi_reward import MultiReward
 from curate.steps.context import Context
 from curate.steps.declarations import Input
 from curate.steps.registry import build_step

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from curate.scorers.diverse_subset import DiverseSubset, k_centre
+from curate.scorers.research.diverse_subset import DiverseSubset, k_centre
 from tests.helpers import context_of, pairs_of, simulate
 
 

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit, log_expit
 
-from curate import HIGHER, Column, Context, Parameters
+from curate import HIGHER, Column, Context, Parameters, Standing
 from curate.scoring import (
     STATUS,
     HeldOutScorer,
@@ -58,9 +58,11 @@ class GeneralPreference(HeldOutScorer[GeneralPreferenceParams]):
 
     name = "general_preference"
     purpose = "taste, annotators, context"
+    standing = Standing.RESEARCH
     when = (
-        "When preferences may contain cycles that recur over prompts. It finds noise worse "
-        "than the margin; none of our six datasets had such cycles."
+        "When preferences may contain cycles that recur over prompts; none of our six datasets had "
+        "such cycles. It finds flips worse than the margin (mean AUROC .605 and .657 at 20 % "
+        "flips)."
     )
     summary = "what an antisymmetric head explains that Bradley-Terry cannot: cycles (GPM)"
     reference = "General Preference Model, arXiv 2410.02197"

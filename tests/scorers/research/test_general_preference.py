@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from curate.models.heads.general_heads import GeneralHeads
-from curate.scorers.general_preference import GeneralPreference
+from curate.scorers.research.general_preference import GeneralPreference
 from tests.helpers import Simulation, context_of, pairs_of, simulate
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from curate.filters.challenging import Challenging
-from curate.scorers.uncertainty import Uncertainty
+from curate.filters.research.challenging import Challenging
+from curate.scorers.research.uncertainty import Uncertainty
 from curate.steps.context import Context
 from tests.helpers import simulate
 

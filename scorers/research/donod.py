@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit
 
-from curate import LOWER, Column, Context
+from curate import LOWER, Column, Context, Standing
 from curate.scoring import (
     STATUS,
     HeldOutScorer,
@@ -54,9 +54,11 @@ class DONOD(HeldOutScorer[DONODParams]):
 
     name = "donod"
     purpose = "label noise"
+    standing = Standing.RESEARCH
     when = (
-        "To try the paper's signal on a head. NOD is near chance for flips here; DON's stated "
-        "direction prefers wrong labels, the opposite one ranks as the margin does."
+        "To try the paper's signal on a head. It gains nothing over the margin (mean AUROC .657 "
+        "at 20 % flips): NOD is near chance for flips, DON's stated direction prefers wrong "
+        "labels, and the opposite one ranks as the margin does."
     )
     summary = "norm of delta and delta of norm of the head after one step on the pair (DONOD)"
     reference = "DONOD, arXiv 2504.14810; closed form for the Bradley-Terry head derived here"

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field, model_validator
 from scipy.special import log_expit
 
-from curate import HIGHER, Column, Context, Input, Parameters, Scorer, suggestion
+from curate import HIGHER, Column, Context, Input, Parameters, Scorer, Standing, suggestion
 from curate.scoring import MeanDifference, group_folds, nearest_neighbours, take_rows, vote_mask
 from curate.scoring.embeddings import EXACT_BELOW, local_weights
 from curate.scoring.heads import (
@@ -75,9 +75,10 @@ class MultiReward(Scorer[MultiRewardParams]):
 
     name = "multi_reward"
     purpose = "rewards and models"
+    standing = Standing.RESEARCH
     when = (
         "When pairs carry several ratings or rewards. Weights that depend on the prompt "
-        "predicted no better on any of our datasets."
+        "predicted no better on any of our six datasets."
     )
     summary = "several rewards or attributes combined, by weights of the prompt's neighbourhood"
     reference = "PRO (Preference Orchestrator), arXiv 2511.10656; HelpSteer2, arXiv 2406.08673"

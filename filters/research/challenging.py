@@ -5,7 +5,15 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate import Context, Filter, FilterResult, MissingParams, as_numeric_column, best_first
+from curate import (
+    Context,
+    Filter,
+    FilterResult,
+    MissingParams,
+    Standing,
+    as_numeric_column,
+    best_first,
+)
 
 
 class ChallengingParams(MissingParams):
@@ -44,7 +52,11 @@ class Challenging(Filter[ChallengingParams]):
 
     name = "challenging"
     purpose = "keep the best"
-    when = "On large datasets. On our small ones hard pairs cost .043 of accuracy on clean labels."
+    standing = Standing.RESEARCH
+    when = (
+        "To try it on a large dataset. On our six small ones the hard half cost .043 of accuracy "
+        "against a random half on clean labels, .013 at 20 % flips."
+    )
     summary = "keep difficult pairs about which the heads are certain (aleatoric, not epistemic)"
     reference = "Mirroring Users: difficult yet certain"
     Params = ChallengingParams

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate import HIGHER, LOWER, Cache, Column, Context, Input, Parameters, Scorer
+from curate import HIGHER, LOWER, Cache, Column, Context, Input, Parameters, Scorer, Standing
 from curate.scoring import need, train_out_of_fold
 from curate.scoring.heads import HeadSpec, has_too_few_prompts
 
@@ -74,9 +74,11 @@ class DiverseSubset(Scorer[DiverseSubsetParams]):
 
     name = "diverse_subset"
     purpose = "duplicates, diversity, coverage"
+    standing = Standing.RESEARCH
     when = (
-        "To cut a dataset to a budget of some ten thousand items. On our datasets a diverse "
-        "half was no better than a random half."
+        "To cut a dataset to a budget of some ten thousand items. A diverse half trained no better "
+        "than a random half: accuracy -.014 by prompts and +.002 by directions on clean labels, "
+        "-.005 and -.016 at 20 % flips."
     )
     summary = "a diverse subset by k-centre, DPP, facility location, max-sum or MMR"
     reference = "Gonzalez 1985; Chen et al. 2018, arXiv 1709.05135 (DPP); pyversity"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from curate.scorers.donod import DONOD, don_nod
+from curate.scorers.research.donod import DONOD, don_nod
 from tests.helpers import simulate
 
 FLOATS = st.floats(-6, 6)

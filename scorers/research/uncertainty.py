@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from scipy.special import entr, expit
 
-from curate import LOWER, Column, Context
+from curate import LOWER, Column, Context, Standing
 from curate.scoring import (
     STATUS,
     HeldOutScorer,
@@ -39,7 +39,11 @@ class Uncertainty(HeldOutScorer[UncertaintyParams]):
 
     name = "uncertainty"
     purpose = "difficulty and uncertainty"
-    when = "To separate what is hard from what is unknown. On small datasets hard pairs harmed."
+    standing = Standing.RESEARCH
+    when = (
+        "To separate what is hard from what is unknown. To keep the hard pairs harmed: accuracy "
+        "-.043 on clean labels, -.013 at 20 % flips (filter `challenging`)."
+    )
     summary = "aleatoric and epistemic parts of the uncertainty of a held-out ensemble"
     reference = "Depeweg et al., arXiv 1710.07283; for preferences: Mirroring Users"
     Params = UncertaintyParams

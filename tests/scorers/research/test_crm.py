@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from curate import Context, CurateError
-from curate.scorers.crm import AMBIGUOUS, CRM, NOISY, ROBUST, classify_losses
+from curate.scorers.research.crm import AMBIGUOUS, CRM, NOISY, ROBUST, classify_losses
 from curate.steps.registry import build_step
 from tests.helpers import pairs_of, simulate
 
