@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,8 @@ from curate.data.limits import DEFAULT_MAX_PAIRS
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from curate.explain.explanation import Explanation
 
 _RESULT_FILE = "explanation.json"
 _NameModel = Annotated[str | None, typer.Option(help="Endpoint model that names the features.")]
@@ -70,7 +72,7 @@ def explain(
 
 
 def _write_explanation(
-    explanation: dict[str, Any], values: pl.DataFrame, output: Path, overwrite: bool
+    explanation: Explanation, values: pl.DataFrame, output: Path, overwrite: bool
 ) -> None:
     """Write the files and print what they say."""
     from curate.cli.console import show_warnings
@@ -81,7 +83,7 @@ def _write_explanation(
 
     with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
         write_frame(values, stage / "features.parquet")
-        write_json(explanation, stage / _RESULT_FILE)
-    show_warnings(embedding_notes(explanation["embedder"]))
+        write_json(explanation.to_json(), stage / _RESULT_FILE)
+    show_warnings(embedding_notes(explanation.embedder))
     show_explanation(explanation)
     typer.echo(f"written: {output}/{_RESULT_FILE}, {output}/features.parquet")

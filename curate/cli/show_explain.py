@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from curate.cli.console import out
+from curate.explain.explanation import ExplainedFeature, Explanation
 
 _MAX_FEATURES = 16
 
 
-def show_explanation(explanation: dict[str, Any]) -> None:
+def show_explanation(explanation: Explanation) -> None:
     """Print the features with their words, frequency and effect on the vote."""
-    coder = explanation["autoencoder"]
+    coder = explanation.autoencoder
     out.print(
         Text(
-            f"{coder['features']} features, {coder['active']} per pair, reconstruct "
-            f"{coder['explained']:.1%} of the differences between answers of held-out pairs."
+            f"{coder.settings.features} features, {coder.settings.active} per pair, reconstruct "
+            f"{coder.explained:.1%} of the differences between answers of held-out pairs."
         )
     )
     table = Table(
@@ -35,14 +34,14 @@ def show_explanation(explanation: dict[str, Any]) -> None:
         "significant",
     ):
         table.add_column(name)
-    for row in explanation["features"][:_MAX_FEATURES]:
+    for row in explanation.features[:_MAX_FEATURES]:
         table.add_row(
-            row["feature"],
+            row.feature,
             escape(_describe_feature(row)),
-            f"{row['share']:.1%}",
-            f"{row['win_rate']:.1%}",
-            f"{row['effect']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})",
-            "yes" if row["significant"] else "",
+            f"{row.share:.1%}",
+            f"{row.win_rate:.1%}",
+            f"{row.effect:+.2f} ({row.low:+.2f} to {row.high:+.2f})",
+            "yes" if row.significant else "",
         )
     out.print(table)
     out.print(
@@ -54,7 +53,7 @@ def show_explanation(explanation: dict[str, Any]) -> None:
     )
 
 
-def _describe_feature(row: dict[str, Any]) -> str:
+def _describe_feature(row: ExplainedFeature) -> str:
     """Return the words of a feature, after its name if it has one."""
-    words = f"{', '.join(row['words'])} / {', '.join(row['words_without'])}"
-    return f"{row['name']}: {words}" if row.get("name") else words
+    words = f"{', '.join(row.words)} / {', '.join(row.words_without)}"
+    return f"{row.name}: {words}" if row.name else words

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypedDict
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,13 @@ from scipy.stats import binomtest
 from curate.data.hashes import select_in_batches
 from curate.data.table import gather_pairs, messages_text
 from curate.errors import CurateError
+from curate.explain.explanation import (
+    AutoencoderFit,
+    ExplainedFeature,
+    Explanation,
+    FeatureExample,
+    GroupWinRate,
+)
 from curate.explain.naming import extreme_rows, feature_words
 from curate.models.embed.autoencoder import FittedAutoencoder, SAESettings, fit_to_run
 from curate.models.embed.frame import embed_frame, standalone_context
@@ -45,12 +53,11 @@ def explain_labels(
     store: str | None = "auto",
     seed: int = 0,
     namer: EndpointParams | None = None,
-) -> tuple[dict[str, Any], pl.DataFrame]:
-    """Return what the features are and how the vote goes with them (What's In My Human Feedback).
+) -> tuple[Explanation, pl.DataFrame]:
+    """Return features of answers and how the vote goes with them (arXiv 2510.26202).
 
-    A sparse autoencoder is trained on embedding differences (arXiv 2510.26202), without looking at
-    which answer was preferred. For each feature: in how many pairs it fires, how often the answer
-    that has it wins, and its coefficient in a Bradley-Terry regression together with length.
+    A sparse autoencoder learns from embedding differences, without the labels. `ExplainedFeature`
+    has what is said of each feature; the table has pair_id and the activations `f0`, `f1`...
 
     Args:
         pairs: the dataset.
@@ -61,9 +68,6 @@ def explain_labels(
         seed: seed of the autoencoder.
         namer: endpoint of a language model that names each feature by its extreme pairs.
 
-    Returns:
-        The findings as plain data, and pair_id with `f0`, `f1`... of every pair, in order.
-
     Raises:
         CurateError: fewer than 200 pairs hold a vote.
     """
@@ -73,34 +77,14 @@ def explain_labels(
     features, facts = embed_frame(pairs.frame, config, store, progress, media=pairs.folders)
     context = context.for_pairs(pairs.frame, features)
     fitted = fit_to_run(pairs.frame, context, is_voted, settings)
-    findings = {"versions": versions(), "seed": seed, "embedder": facts}
-    findings["notes"] = pairs.reading_notes()
-    findings |= _describe_fit(pairs.frame, fitted, settings, context, is_voted, namer)
-    return findings, _activation_table(pairs.frame, fitted)
-
-
-def _describe_fit(
-    pairs: pl.DataFrame,
-    fitted: FittedAutoencoder,
-    settings: SAESettings,
-    context: Context,
-    is_voted: NDArray[np.bool_],
-    namer: EndpointParams | None,
-) -> dict[str, Any]:
-    """Return how the autoencoder was fitted and its features, named where there is a namer."""
-    values = fitted.features.numpy()
-    entries = _feature_entries(pairs, values, context, is_voted)
-    fit_facts = {"epochs": fitted.epochs, "explained": round(fitted.explained, 4)}
-    findings = {
-        "pairs": len(pairs),
-        "votes": int(is_voted.sum()),
-        "autoencoder": asdict(settings) | fit_facts,
-        "features": entries,
-    }
+    entries = _feature_entries(pairs.frame, fitted.features.numpy(), context, is_voted)
     if namer is not None:
-        _name_features(entries, pairs, values, context, namer)
-        findings |= context.facts
-    return findings
+        entries = _name_features(entries, pairs.frame, fitted.features.numpy(), context, namer)
+    fit = AutoencoderFit(settings, fitted.epochs, round(fitted.explained, 4))
+    about = (versions(), seed, facts, pairs.reading_notes(), len(pairs.frame), int(is_voted.sum()))
+    judge = None if namer is None else context.facts
+    explanation = Explanation(*about, fit, tuple(entries), judge)
+    return explanation, _activation_table(pairs.frame, fitted)
 
 
 def _activation_table(pairs: pl.DataFrame, fitted: FittedAutoencoder) -> pl.DataFrame:
@@ -124,23 +108,21 @@ def _require_votes(is_voted: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _name_features(
-    entries: list[dict[str, Any]],
+    entries: Sequence[ExplainedFeature],
     pairs: pl.DataFrame,
     values: NDArray[np.float32],
     context: Context,
     namer: EndpointParams,
-) -> None:
-    """Give each entry the name that a language model gives to its extreme pairs, or None."""
+) -> list[ExplainedFeature]:
+    """Return the entries with the names that a language model gives to their extreme pairs."""
     tops = extreme_rows(values, _EXAMPLES_TO_NAME)
     examples = []
     for entry in entries:
-        number = int(entry["feature"][1:])
-        examples_shown = _extreme_examples(pairs, values[:, number], tops[number])
-        examples.append(
-            ([e["with"] for e in examples_shown], [e["without"] for e in examples_shown])
-        )
-    for entry, name in zip(entries, name_features(examples, context, namer), strict=True):
-        entry["name"] = name
+        number = int(entry.feature[1:])
+        extremes = _extreme_examples(pairs, values[:, number], tops[number])
+        examples.append(([e.answer_with for e in extremes], [e.answer_without for e in extremes]))
+    names = name_features(examples, context, namer)
+    return [replace(entry, name=name) for entry, name in zip(entries, names, strict=True)]
 
 
 def _feature_entries(
@@ -148,7 +130,7 @@ def _feature_entries(
     values: NDArray[np.float32],
     context: Context,
     is_voted: NDArray[np.bool_],
-) -> list[dict[str, Any]]:
+) -> list[ExplainedFeature]:
     """Return one entry a feature, the most significant first."""
     length = select_in_batches(pairs, d=trait_difference(LENGTH))["d"].to_numpy()[is_voted]
     groups = np.unique(context.prompt_groups(pairs)[is_voted], return_inverse=True)[1]
@@ -161,21 +143,30 @@ def _feature_entries(
         if not fired.any():
             continue
         entries.append(
-            {
-                "feature": f"f{number}",
-                "words": words[number][0],
-                "words_without": words[number][1],
-                "fires": int(fired.sum()),
-                "share": round(float(fired.mean()), 4),
+            ExplainedFeature(
+                feature=f"f{number}",
+                words=words[number][0],
+                words_without=words[number][1],
+                fires=int(fired.sum()),
+                share=round(float(fired.mean()), 4),
                 **_feature_effect(activations, length, groups, values.shape[1]),
-                "length_correlation": _cosine_similarity(activations, length),
+                length_correlation=_cosine_similarity(activations, length),
                 **_win_rate(activations[fired] > 0),
-                "by_source": _win_rate_by_group(sources, activations),
-                "by_annotator": _win_rate_by_group(annotators, activations),
-                "examples": _extreme_examples(pairs, values[:, number], tops[number]),
-            }
+                by_source=_win_rate_by_group(sources, activations),
+                by_annotator=_win_rate_by_group(annotators, activations),
+                examples=_extreme_examples(pairs, values[:, number], tops[number]),
+            )
         )
-    return sorted(entries, key=lambda entry: (entry["p_value"], -abs(entry["effect"])))
+    return sorted(entries, key=lambda entry: (entry.p_value, -abs(entry.effect)))
+
+
+class _FeatureEffect(TypedDict):
+    effect: float
+    low: float
+    high: float
+    p_value: float
+    significant: bool
+    length_effect: float
 
 
 def _feature_effect(
@@ -183,7 +174,7 @@ def _feature_effect(
     length: NDArray[np.float64],
     groups: NDArray[np.int64],
     feature_count: int,
-) -> dict[str, Any]:
+) -> _FeatureEffect:
     """Return a feature's coefficient beside length: interval, p-value and significance."""
     fit = fit_vote_regression(np.column_stack([activations, length]), groups)
     low, high = fit.interval(0)
@@ -207,7 +198,13 @@ def _cosine_similarity(
     return round(float(first_vector @ second_vector) / size, 4) if size > 0 else 0.0
 
 
-def _win_rate(wins: NDArray[np.bool_]) -> dict[str, Any]:
+class _WinRate(TypedDict):
+    win_rate: float
+    win_rate_low: float
+    win_rate_high: float
+
+
+def _win_rate(wins: NDArray[np.bool_]) -> _WinRate:
     """Return how often the answer with the feature was preferred, with the 95 % interval."""
     interval = binomtest(int(wins.sum()), len(wins)).proportion_ci()
     return {
@@ -217,7 +214,9 @@ def _win_rate(wins: NDArray[np.bool_]) -> dict[str, Any]:
     }
 
 
-def _win_rate_by_group(names: pl.Series, activations: NDArray[np.float64]) -> list[dict[str, Any]]:
+def _win_rate_by_group(
+    names: pl.Series, activations: NDArray[np.float64]
+) -> tuple[GroupWinRate, ...]:
     """Return the win rate in each group of 20 pairs or more in which the feature fires; none for a
     single.
     """
@@ -228,12 +227,14 @@ def _win_rate_by_group(names: pl.Series, activations: NDArray[np.float64]) -> li
     groups = groups.filter(pl.col("pairs") >= _MIN_GROUP_PAIRS).sort(
         "pairs", "name", descending=True
     )
-    return groups.to_dicts() if len(groups) > 1 else []
+    if len(groups) < 2:
+        return ()
+    return tuple(GroupWinRate(**row) for row in groups.iter_rows(named=True))
 
 
 def _extreme_examples(
     pairs: pl.DataFrame, column: NDArray[np.float32], rows: NDArray[np.int64]
-) -> list[dict[str, Any]]:
+) -> tuple[FeatureExample, ...]:
     """Return the pairs of largest activation: the answer with the feature and the one without."""
     texts = gather_pairs(pairs, rows).select(
         "pair_id",
@@ -244,15 +245,9 @@ def _extreme_examples(
     )
     examples = []
     for value, row in zip(column[rows].tolist(), texts.iter_rows(named=True), strict=True):
-        sides = ("chosen", "rejected") if value > 0 else ("rejected", "chosen")
+        chosen, rejected = row["chosen"], row["rejected"]
+        answers = (chosen, rejected) if value > 0 else (rejected, chosen)
         examples.append(
-            {
-                "pair_id": row["pair_id"],
-                "prompt": row["prompt"],
-                "with": row[sides[0]],
-                "without": row[sides[1]],
-                "preferred": value > 0,
-                "activation": round(value, 4),
-            }
+            FeatureExample(row["pair_id"], row["prompt"], *answers, value > 0, round(value, 4))
         )
-    return examples
+    return tuple(examples)

@@ -49,20 +49,18 @@ def test_what_the_votes_prefer_is_found_named_and_signed() -> None:
     config = EmbedderConfig(name="static")
     findings, values = explain_labels(pairs, SilentProgress(), settings, config, store=None)
     assert values.columns == ["pair_id", "f0", "f1", "f2", "f3"]
-    food = max(findings["features"], key=lambda f: len(set(f["words"]) & set(WORDS["food"])))
-    turned = min(findings["features"], key=lambda f: f["p_value"])
-    assert len(set(food["words"]) & set(WORDS["food"])) >= 3
-    assert food["win_rate"] > 0.75
-    assert food["effect"] > 0
-    assert food["significant"]
-    assert turned["significant"]
-    for feature in findings["features"]:
-        assert feature["low"] < feature["effect"] < feature["high"]
-        for example in feature["examples"]:
-            activation = values.filter(pl.col("pair_id") == example["pair_id"])[feature["feature"]][
-                0
-            ]
-            assert example["preferred"] == (activation > 0)
+    food = max(findings.features, key=lambda f: len(set(f.words) & set(WORDS["food"])))
+    turned = min(findings.features, key=lambda f: f.p_value)
+    assert len(set(food.words) & set(WORDS["food"])) >= 3
+    assert food.win_rate > 0.75
+    assert food.effect > 0
+    assert food.significant
+    assert turned.significant
+    for feature in findings.features:
+        assert feature.low < feature.effect < feature.high
+        for example in feature.examples:
+            activation = values.filter(pl.col("pair_id") == example.pair_id)[feature.feature][0]
+            assert example.preferred == (activation > 0)
 
 
 def test_random_votes_give_no_significant_feature() -> None:
@@ -76,7 +74,7 @@ def test_random_votes_give_no_significant_feature() -> None:
     findings, _ = explain_labels(
         Pairs(pairs_of(rows)), SilentProgress(), settings, config, store=None
     )
-    assert sum(f["significant"] for f in findings["features"]) <= 1
+    assert sum(f.significant for f in findings.features) <= 1
 
 
 def test_words_of_the_side_that_has_the_feature() -> None:
