@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from curate.data.json_types import JsonObject
 from curate.errors import CurateError, suggestion
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def _pairs_of_run(folder: str, limit: int | None, scratch: Path | None) -> Any:
     )
 
 
-def source_arguments(data: str) -> dict[str, Any]:
+def source_arguments(data: str) -> JsonObject:
     """Return a dataset of the command line as arguments of `read_pairs`."""
     if data.startswith("hf:"):
         return {"hf": data.removeprefix("hf:").strip()}
@@ -208,7 +209,7 @@ def parse_columns(text: str) -> ColumnMapping:
     from curate.read.formats.columns import ColumnMapping
 
     valid_keys = list(ColumnMapping.model_fields)
-    mapping: dict[str, Any] = {}
+    mapping: JsonObject = {}
     for entry in text.split(","):
         key, equals, value = (piece.strip() for piece in entry.partition("="))
         if not equals or not value or key not in valid_keys:

@@ -15,9 +15,11 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from curate.data.attachments import REJECTED_MEDIA
+from curate.data.json_types import JsonObject
 from curate.data.table import messages_text
 from curate.errors import CurateError
 from curate.people.drawn_tasks import DrawnPairs
+from curate.people.review_request import ReviewRequest, Work
 from curate.people.verdict_log import VerdictLog
 from curate.report.blocks import row_blocks, split_blocks
 from curate.report.thumbnails import make_thumbnail
@@ -51,8 +53,8 @@ class BlindReview:
         self._place = {pair_id: at for at, pair_id in enumerate(self._ids)}
         hashes = answer_hashes(self._frame)
         self._hashes = [(chosen, rejected) for chosen, rejected in hashes.iter_rows()]
-        self.actions = {
-            "state": lambda body: self.state(body.get("at")),
+        self.actions: dict[str, Work] = {
+            "state": lambda request: self.state(request.at),
             "verdict": self._judge,
             "undo": lambda _: self.undo(),
             "compare": lambda _: self.compare(),
@@ -63,7 +65,7 @@ class BlindReview:
         """Drawn pairs that have a verdict."""
         return sum(pair_id in self._place for pair_id in self.log.verdicts)
 
-    def state(self, at: int | None = None) -> dict[str, Any]:
+    def state(self, at: int | None = None) -> JsonObject:
         """Return progress and the pair at a position, at most the first one without a verdict.
 
         Args:
@@ -81,7 +83,7 @@ class BlindReview:
             "next": self._next_commands,
         }
 
-    def judge(self, pair_id: str, choice: str, note: str, before: str | None) -> dict[str, Any]:
+    def judge(self, pair_id: str, choice: str, note: str, before: str | None) -> JsonObject:
         """Keep a verdict, then show the first pair without one.
 
         Args:
@@ -107,15 +109,15 @@ class BlindReview:
         self.log.add(pair_id, verdict, note, self._hashes[at])
         return self.state()
 
-    def _judge(self, body: dict[str, Any]) -> dict[str, Any]:
-        return self.judge(body["pair_id"], body["verdict"], body["note"], body["before"])
+    def _judge(self, request: ReviewRequest) -> JsonObject:
+        return self.judge(request.pair_id, request.verdict, request.note, request.before)
 
-    def undo(self) -> dict[str, Any]:
+    def undo(self) -> JsonObject:
         """Take the last verdict back and show its pair."""
         pair_id = self.log.undo(self._place)
         return self.state(self._place.get(pair_id) if pair_id else None)
 
-    def compare(self) -> dict[str, Any]:
+    def compare(self) -> JsonObject:
         """Make the verdicts final, then show each beside the label.
 
         Raises:
@@ -153,7 +155,7 @@ class BlindReview:
         is_chosen = preferred == self._hashes[at][0]
         return "A" if is_chosen == self._is_first_chosen(at) else "B"
 
-    def _pair(self, at: int) -> dict[str, Any]:
+    def _pair(self, at: int) -> JsonObject:
         row = self._frame[at]
         texts = row.select(messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected"))
         (text,), (columns,) = texts.to_dicts(), row.to_dicts()
@@ -188,7 +190,7 @@ class BlindReview:
             return Markup("")
         return Markup('<div class="media">{}</div>').format(Markup("").join(images))
 
-    def _compared(self, at: int) -> dict[str, Any]:
+    def _compared(self, at: int) -> JsonObject:
         choice, label = self._choice(at), "A" if self._is_first_chosen(at) else "B"
         prompt = self._frame[at].select(t=messages_text("prompt")).item()
         return {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from curate.data.json_types import JsonObject
 from curate.data.table import PAIR_COLUMNS, as_pair_table
 from curate.errors import CurateError, first_line
 from curate.people.sampling import SAMPLE, draw_sample, read_sample
@@ -140,7 +141,7 @@ def _write_draw(
     sample = draw_sample(pairs, suspicion, choice.budget, choice.sampling, choice.seed)
     chosen = _in_draw_order(pairs.select(list(PAIR_COLUMNS)), sample)
     table = chosen.select("pair_id")
-    facts = {
+    facts: JsonObject = {
         "run" if source.is_run else "data": source.data,
         "options": list(source.options),
         "media_folders": [str(path) for path in source.folders],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from curate.data.json_types import JsonObject
 from curate.data.table import messages_text
 from curate.errors import CurateError, suggestion
 from curate.report.build import pairs_with_diff
@@ -83,15 +83,16 @@ class ReviewQueue:
         places = chain(range(start, len(self)), range(min(start, len(self))))
         return next((at for at in places if self.id_at(at) not in verdicts), None)
 
-    def pair(self, at: int) -> dict[str, Any]:
+    def pair(self, at: int) -> JsonObject:
         """Return the page's data of the pair at a position, with a word diff as HTML."""
         one = self._view.frame[int(self.rows[at])]
-        (pair_view,) = pairs_with_diff(one, self._view)
-        return pair_view | {
+        (details,) = pairs_with_diff(one, self._view)
+        return {
+            **details.to_json(),
             "at": at,
             "chosen_text": one.select(messages_text("chosen")).item(),
             "tie": one["is_tie"][0],
-            "scores": {name: round(float(v), 4) for name, v in pair_view["scores"].items()},
+            "scores": {name: round(float(v), 4) for name, v in details.scores.items()},
         }
 
 

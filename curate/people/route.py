@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from curate.data.hashes import content_keys
+from curate.data.json_types import JsonObject
 from curate.errors import CurateError
 from curate.models.embed.settings import EmbedderConfig
 from curate.people.drawn_tasks import draw_from_run
@@ -60,13 +61,14 @@ def route_pairs(
     candidates = _candidates(pairs, priorities, learned, choice)
     chosen = _most_urgent(candidates, choice)
     table = chosen.select("pair_id", *priorities.columns)
-    facts = {"budget": choice.budget, "candidates": len(candidates), "uncertainty": used}
+    counts = {"budget": choice.budget, "candidates": len(candidates)}
+    facts: JsonObject = {"run": str(run_folder), **counts, "uncertainty": used}
     fit = None if learned is None else learned.fit
     with atomic_folder(folder, overwrite, MARK) as stage:
         if learned is not None:
             write_json(learned.portable(), stage / "gains.json")
             facts["fit"] = asdict(learned.fit)
-        write_tasks(stage, chosen, table, choice, {"run": str(run_folder)} | facts)
+        write_tasks(stage, chosen, table, choice, facts)
     return RoutingResult(folder, table, used, len(candidates), fit)
 
 

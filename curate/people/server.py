@@ -7,9 +7,9 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Protocol
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -18,8 +18,10 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from curate.data.json_text import replace_lone_surrogates
+from curate.data.json_types import JsonObject
 from curate.errors import CurateError
 from curate.people.queue import ReviewQueue
+from curate.people.review_request import ReviewRequest, Work
 from curate.people.verdict_log import VerdictLog
 from curate.report.build import read_asset
 from curate.report.run_view import RunView
@@ -41,14 +43,10 @@ _STATIC = {
 }
 """Files that the pages may ask for, and their kinds."""
 
-
-Work = Callable[[dict[str, Any]], dict[str, Any]]
 # A verdict with its comment; a larger body is no verdict.
 _BODY_BYTES = 256 * 1024
 _BODY_SECONDS = 10.0
 _POSITION = re.compile(r"-?[0-9]{1,12}")
-_TEXTS = {"pair_id": "", "verdict": "", "note": "", "sort": "", "fate": "all", "search": ""}
-"""Texts of a body with their defaults."""
 
 
 class _TooLargeError(Exception):
@@ -89,10 +87,10 @@ class ReviewSession:
         self._next_commands = list(next_commands)
         self.queue = ReviewQueue(view)
         self.actions: dict[str, Work] = {
-            "state": lambda body: self.state(body.get("at")),
-            "verdict": lambda b: self.judge(b["pair_id"], b["verdict"], b["note"], b["before"]),
+            "state": lambda request: self.state(request.at),
+            "verdict": lambda r: self.judge(r.pair_id, r.verdict, r.note, r.before),
             "undo": lambda _: self.undo(),
-            "arrange": lambda b: self.arrange(b["descending"], b["sort"], b["fate"], b["search"]),
+            "arrange": lambda r: self.arrange(r.descending, r.sort, r.fate, r.search),
         }
 
     @property
@@ -100,7 +98,7 @@ class ReviewSession:
         """Return pairs in the queue that have a verdict."""
         return sum(pair_id in self.queue.place for pair_id in self.log.verdicts)
 
-    def state(self, at: int | None) -> dict[str, Any]:
+    def state(self, at: int | None) -> JsonObject:
         """Return progress, settings, and the pair at a position (None: the next open one)."""
         queue, verdicts = self.queue, self.log.verdicts
         if at is None:
@@ -117,12 +115,10 @@ class ReviewSession:
             "columns": self.view.numeric,
             "next": self._next_commands,
             "pair": pair,
-            "verdict": verdicts.get(pair["id"]) if pair else None,
+            "verdict": verdicts.get(queue.id_at(at)) if pair and at is not None else None,
         }
 
-    def judge(
-        self, pair_id: str, verdict: str, note: str, before: str | None = None
-    ) -> dict[str, Any]:
+    def judge(self, pair_id: str, verdict: str, note: str, before: str | None = None) -> JsonObject:
         """Keep the verdict, then show the next pair without one."""
         if pair_id not in self.queue.place:
             raise CurateError("no such pair in the queue", found=repr(pair_id))
@@ -131,17 +127,17 @@ class ReviewSession:
         self.log.add(pair_id, verdict, note, self.queue.hashes(at))
         return self._after(self.queue.next_open(at + 1, self.log.verdicts))
 
-    def arrange(self, descending: bool | None, sort: str, fate: str, search: str) -> dict[str, Any]:
+    def arrange(self, descending: bool | None, sort: str, fate: str, search: str) -> JsonObject:
         """Sort and filter the queue, and return the state at the first open pair."""
         self.queue.arrange(sort, descending, fate, search)
         return self.state(None)
 
-    def undo(self) -> dict[str, Any]:
+    def undo(self) -> JsonObject:
         """Take the last verdict back and show its pair."""
         pair_id = self.log.undo()
         return self._after(self.queue.place.get(pair_id) if pair_id else None)
 
-    def _after(self, at: int | None) -> dict[str, Any]:
+    def _after(self, at: int | None) -> JsonObject:
         return self.state(at if at is not None else -1)
 
 
@@ -189,7 +185,7 @@ class _ReviewPages:
         work = self._review.actions[request.url.path.rpartition("/")[2]]
         try:
             body = await asyncio.wait_for(_body(request), _BODY_SECONDS)
-            arguments = _json_arguments(body, request.query_params.get("at"))
+            arguments = _checked_request(body, request.query_params.get("at"))
             result = await run_in_threadpool(self._locked, work, arguments)
             return JSONResponse(result, headers=_HEADERS)
         except CurateError as error:
@@ -213,9 +209,9 @@ class _ReviewPages:
             return True
         return origin is not None and origin.partition("://")[2] != host
 
-    def _locked(self, work: Work, body: dict[str, Any]) -> dict[str, Any]:
+    def _locked(self, work: Work, request: ReviewRequest) -> JsonObject:
         with self._lock:
-            return work(body)
+            return work(request)
 
 
 def make_app(review: ReviewPage, token: str) -> Starlette:
@@ -247,7 +243,7 @@ def _unexpected_error_response(text: str, code: int) -> Response:
     return JSONResponse({"error": text}, status_code=code, headers=_HEADERS)
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def _body(request: Request) -> JsonObject:
     """Return the JSON object of the body, {} if empty; the size is bounded."""
     data = b""
     async for chunk in request.stream():
@@ -265,18 +261,23 @@ async def _body(request: Request) -> dict[str, Any]:
     return body
 
 
-def _json_arguments(body: dict[str, Any], at: str | None) -> dict[str, Any]:
-    """Return the validated arguments of an action."""
+def _checked_request(body: JsonObject, at: str | None) -> ReviewRequest:
+    """Return the checked arguments of an action."""
     descending = body.get("descending")
-    return {
-        **{key: _text_argument(body, key, default) for key, default in _TEXTS.items()},
-        "descending": descending if isinstance(descending, bool) else None,
-        "before": _text_argument(body, "before") if "before" in body else None,
-        "at": None if at is None else _position_argument(at),
-    }
+    return ReviewRequest(
+        _text_argument(body, "pair_id"),
+        _text_argument(body, "verdict"),
+        _text_argument(body, "note"),
+        _text_argument(body, "before") if "before" in body else None,
+        None if at is None else _position_argument(at),
+        _text_argument(body, "sort"),
+        descending if isinstance(descending, bool) else None,
+        _text_argument(body, "fate", "all"),
+        _text_argument(body, "search"),
+    )
 
 
-def _text_argument(body: dict[str, Any], key: str, default: str = "") -> str:
+def _text_argument(body: JsonObject, key: str, default: str = "") -> str:
     value = body.get(key, default)
     if not isinstance(value, str):
         raise CurateError("wrong value", where=key, found=repr(value)[:80], expected="a text")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from curate.data.json_types import JsonObject
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
 from curate.people.sampling import Sampling
@@ -86,7 +87,7 @@ def write_tasks(
     chosen: pl.DataFrame,
     table: pl.DataFrame,
     choice: RoutingChoice,
-    facts: dict[str, Any],
+    facts: JsonObject,
 ) -> None:
     """Write the tool's tasks (answers in random order), facts per pair, and the completion file."""
     # Nobody shall learn from the place which answer the label prefers.

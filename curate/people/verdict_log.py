@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -20,14 +20,52 @@ Hashes = tuple[str, str]
 """Hashes of the chosen and the rejected answer; see `answer_hashes`."""
 
 
-def read_line(line: bytes) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class LoggedVerdict:
+    """A line of a log.
+
+    Attributes:
+        pair_id: id of the pair.
+        verdict: keep, flip, tie, drop or skip; None where one is taken back.
+        undone: whether the last verdict on the pair is taken back.
+        final: whether the verdict was compared with the label.
+        blind: whether labels were hidden.
+        hashes: hashes of the chosen and the rejected answer when the pair was judged; None: the
+            line does not record them.
+    """
+
+    pair_id: str
+    verdict: str | None = None
+    undone: bool = False
+    final: bool = False
+    blind: bool = False
+    hashes: Hashes | None = None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, object]) -> LoggedVerdict:
+        """Return the verdict of a line's object, which has the id of a pair."""
+        verdict, chosen, rejected = map(row.get, ("verdict", "chosen_hash", "rejected_hash"))
+        has_hashes = isinstance(chosen, str) and isinstance(rejected, str)
+        return cls(
+            str(row["pair_id"]),
+            verdict if isinstance(verdict, str) else None,
+            bool(row.get("undone")),
+            bool(row.get("final")),
+            row.get("blind") is True,
+            (str(chosen), str(rejected)) if has_hashes else None,
+        )
+
+
+def read_line(line: bytes) -> LoggedVerdict | None:
     """Return the verdict of a line; None if it has none."""
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    is_row = isinstance(row, dict) and isinstance(row.get("pair_id"), str)
-    return row if is_row and (row.get("undone") or row.get("verdict") in VERDICTS) else None
+    if not isinstance(row, dict) or not isinstance(row.get("pair_id"), str):
+        return None
+    logged = LoggedVerdict.from_row(row)
+    return logged if logged.undone or logged.verdict in VERDICTS else None
 
 
 class VerdictLog:
@@ -82,22 +120,21 @@ class VerdictLog:
         for line in complete.splitlines():
             row = read_line(line)
             # Damaged lines are reported when the verdicts are read for use.
-            if row is not None and (row.get("blind") is True or not self.blind):
+            if row is not None and (row.blind or not self.blind):
                 self._note(row)
 
-    def _note(self, row: dict[str, Any]) -> None:
-        pair_id = row["pair_id"]
-        if row.get("final"):
+    def _note(self, row: LoggedVerdict) -> None:
+        pair_id = row.pair_id
+        if row.final:
             self.final.add(pair_id)
             return
         self.verdicts.pop(pair_id, None)
         self.hashes.pop(pair_id, None)
-        if row.get("undone"):
+        if row.undone or row.verdict is None:
             return
-        self.verdicts[pair_id] = row["verdict"]
-        chosen, rejected = row.get("chosen_hash"), row.get("rejected_hash")
-        if isinstance(chosen, str) and isinstance(rejected, str):
-            self.hashes[pair_id] = chosen, rejected
+        self.verdicts[pair_id] = row.verdict
+        if row.hashes is not None:
+            self.hashes[pair_id] = row.hashes
 
     def add(self, pair_id: str, verdict: str, note: str = "", hashes: Hashes | None = None) -> None:
         """Keep a verdict; it is on disk when this returns.
@@ -179,7 +216,7 @@ class VerdictLog:
         # A verdict costs a person's time: it must survive a power failure.
         os.fsync(self._file.fileno())
         for row in rows:
-            self._note(row)
+            self._note(LoggedVerdict.from_row(row))
 
     @contextmanager
     def locked(self) -> Iterator[None]:

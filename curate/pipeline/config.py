@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from curate.data.json_text import has_lone_surrogate
+from curate.data.json_types import JsonObject
 from curate.data.local_path import local_folder
 from curate.data.strict_model import StrictModel, YamlSection
 from curate.errors import CurateError
@@ -71,7 +72,7 @@ class StepConfig(StrictModel):
     name: str | None = Field(None, description="Name in columns and reports; default its type.")
 
     @property
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> JsonObject:
         """Return the step's own parameters."""
         return dict(self.model_extra or {})
 
@@ -291,8 +292,8 @@ def dump_config(config: PipelineConfig) -> str:
     return text
 
 
-def config_data(config: PipelineConfig) -> dict[str, Any]:
+def config_data(config: PipelineConfig) -> JsonObject:
     """Return the configuration as plain data, defaults included; a mixture is at `input`."""
-    data: dict[str, Any] = config.model_dump(mode="json", exclude_none=True)
+    data: JsonObject = config.model_dump(mode="json", exclude_none=True)
     sources = data.pop("sources")
-    return {"input": sources} | data if sources else data
+    return {"input": sources, **data} if sources else data

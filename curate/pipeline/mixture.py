@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from curate.data.hashes import prompt_keys
 from curate.data.json_fields import with_extra_key
 from curate.data.json_text import to_json
+from curate.data.json_types import JsonObject
 from curate.data.sources import shared_between_sources_notes
 from curate.data.table import BATCH_ROWS, PairIds, batch_slices, dense_ranks, gather_pairs
 from curate.pipeline.config import SourceConfig
@@ -47,7 +48,7 @@ class SourceFacts:
     pairs: int
     sampled: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the facts as plain data; the manifest's name of `sampled` is `taken`."""
         facts = asdict(self)
         return {("taken" if name == "sampled" else name): value for name, value in facts.items()}

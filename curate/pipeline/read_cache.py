@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy as np
 from curate.data.attachments import MEDIA_COLUMNS
 from curate.data.checksums import file_digest
 from curate.data.hashes import row_keys
+from curate.data.json_types import parse_json
 from curate.data.table import fingerprint_pairs
 from curate.errors import CurateError
 from curate.pipeline.score_cache import MIN_CACHED_PAIRS, code_digest, digest_of
@@ -30,6 +31,16 @@ if TYPE_CHECKING:
 _TABLES, _KEYS = ("frame", "rejected", "origins"), "keys.npy"
 _MIN_BYTES_PER_PAIR = 3
 """Bytes of a pair, however packed: smaller files need no key, for which all code would be read."""
+
+
+@dataclass(frozen=True)
+class StoredReading:
+    """What the store keeps beside a pair table; see `Pairs`."""
+
+    format: str
+    rows_read: int
+    notes: tuple[str, ...]
+    fingerprint: str | None
 
 
 def read_input(
@@ -120,9 +131,8 @@ def _map_row_keys(path: Path) -> NDArray[np.bytes_]:
 
 
 def _store_pairs(store: Store, key: str, pairs: Pairs, files: dict[str, Path]) -> None:
-    names = ("format", "rows_read", "notes", "fingerprint")
-    facts = {name: getattr(pairs, name) for name in names}
-    store.files("pairs").put(key, files, facts)
+    facts = StoredReading(pairs.format, pairs.rows_read, pairs.notes, pairs.fingerprint)
+    store.files("pairs").put(key, files, asdict(facts))
 
 
 def _load_cached_pairs(store: Store, key: str) -> Pairs | None:
@@ -130,6 +140,15 @@ def _load_cached_pairs(store: Store, key: str) -> Pairs | None:
     if entry is None:
         return None
     frame, rejected, origins = (memory_map_frame(entry.files[name]) for name in _TABLES)
-    facts, keys = entry.facts, _map_row_keys(entry.files[_KEYS])
-    facts["notes"] = tuple(facts["notes"])
-    return Pairs(frame, rejected, origins, **facts, row_keys=keys, numbered_by_content=True)
+    reading = parse_json(StoredReading, entry.facts)
+    return Pairs(
+        frame,
+        rejected,
+        origins,
+        reading.format,
+        reading.rows_read,
+        reading.notes,
+        fingerprint=reading.fingerprint,
+        row_keys=_map_row_keys(entry.files[_KEYS]),
+        numbered_by_content=True,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from curate.data.json_types import JsonObject
 from curate.errors import CurateError
 from curate.pipeline.config import PipelineConfig
 from curate.read.formats import format_names
@@ -14,7 +15,7 @@ from curate.steps.registry import filter_class, scorer_class
 from curate.write.exports import export_names
 
 
-def pipeline_schema() -> dict[str, Any]:
+def pipeline_schema() -> JsonObject:
     """Return the schema as plain data, for editors (yaml-language-server) and other checkers."""
     schema = PipelineConfig.model_json_schema()
     definitions = schema["$defs"]
@@ -40,10 +41,10 @@ def pipeline_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _step_schema(name: str, cls: type[Step[Any]], definitions: dict[str, Any]) -> dict[str, Any]:
+def _step_schema(name: str, cls: type[Step[Any]], definitions: JsonObject) -> JsonObject:
     schema = cls.Params.model_json_schema()
     definitions.update(schema.pop("$defs", {}))
-    common: dict[str, Any] = {
+    common: JsonObject = {
         "type": {"const": name, "description": cls.summary},
         "name": {"type": "string", "description": "Name in columns and reports."},
     }

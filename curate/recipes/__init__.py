@@ -10,10 +10,10 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from curate.data.json_types import JsonObject
 from curate.errors import CurateError, suggestion
 
 ALL_RECIPES = "all"
@@ -42,7 +42,7 @@ class Recipe:
     """
 
     name: str
-    config: dict[str, Any]
+    config: dict[str, list[JsonObject]]
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def recipes_with_models(
     return tuple(runnable), not_runnable
 
 
-def _with_model(step: dict[str, Any], models: RecipeModels) -> dict[str, Any] | str:
+def _with_model(step: JsonObject, models: RecipeModels) -> JsonObject | str:
     """Return a scorer with its models, or what it needs."""
     step = deepcopy(step)
     if step["type"] == "ifd":
@@ -130,13 +130,13 @@ def _with_model(step: dict[str, Any], models: RecipeModels) -> dict[str, Any] | 
     return step
 
 
-def _implicit_step(step: dict[str, Any], models: RecipeModels) -> dict[str, Any] | str:
+def _implicit_step(step: JsonObject, models: RecipeModels) -> JsonObject | str:
     if models.policy is None or models.causal is None:
         return "needs a tuned model and its reference: --policy, --model"
     return step | {"policy": models.policy, "reference": models.causal}
 
 
-def _reward_step(step: dict[str, Any], models: RecipeModels) -> dict[str, Any] | str:
+def _reward_step(step: JsonObject, models: RecipeModels) -> JsonObject | str:
     if models.rewards:
         return step | {"models": list(models.rewards)}
     if step["name"] != _VOTERS:

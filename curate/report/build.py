@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import tempfile
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any
 import polars as pl
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import escape
+from markupsafe import Markup, escape
 
+from curate.data.json_types import JsonObject
 from curate.data.table import gather_pairs, messages_text
 from curate.errors import CurateError
 from curate.report import charts
@@ -111,34 +113,69 @@ def render_page(template: str, **values: Any) -> str:
     )
 
 
-def pairs_with_diff(rows: pl.DataFrame, view: RunView) -> list[dict[str, Any]]:
-    """Return pairs as the templates show them: texts with a word diff, blocks to fold, fate,
-    scores.
+@dataclass(frozen=True)
+class PairDetails:
+    """A pair as the pages show it.
+
+    Attributes:
+        id: its id.
+        prompt: prompt, as HTML with blocks to fold.
+        chosen: chosen answer, with the words marked that the other one lacks.
+        rejected: the same of the rejected answer.
+        more: what belongs to the pair besides texts, as HTML.
+        token_highlights: name of each step that gives tokens, and both answers shaded by them.
+        is_kept: whether the run kept it.
+        why: why it is shown here, or was dropped.
+        scores: its numeric scores.
+        annotator: who judged it.
+        source: where it came from.
     """
+
+    id: str
+    prompt: Markup
+    chosen: Markup
+    rejected: Markup
+    more: Markup
+    token_highlights: list[tuple[str, list[Markup]]]
+    is_kept: bool
+    why: str
+    scores: dict[str, float]
+    annotator: str | None
+    source: str | None
+
+    def to_json(self) -> JsonObject:
+        """Return the details as the review page reads them."""
+        details: JsonObject = {f.name: getattr(self, f.name) for f in fields(self)}
+        details["shaded"] = details.pop("token_highlights")
+        details["kept"] = details.pop("is_kept")
+        return details
+
+
+def pairs_with_diff(rows: pl.DataFrame, view: RunView) -> list[PairDetails]:
+    """Return pairs as the pages show them, with a word diff of the answers."""
     texts = rows.select(
         messages_text(side).alias(side) for side in ("prompt", "chosen", "rejected")
     )
-    entries = []
+    pairs = []
     for row, text in zip(rows.to_dicts(), texts.to_dicts(), strict=True):
         blocks, answer_texts = zip(*(split_blocks(text[side]) for side in text), strict=True)
         chosen, rejected = word_diff(answer_texts[1], answer_texts[2])
-        scores = {n: row[n] for n in view.numeric if row.get(n) is not None}
-        entries.append(
-            {
-                "id": row["pair_id"],
-                "prompt": blocks[0] + escape(answer_texts[0][:MAX_CHARACTERS]),
-                "chosen": blocks[1] + chosen,
-                "rejected": blocks[2] + rejected,
-                "more": row_blocks(row, view.data_folders),
-                "shaded": highlight_tokens(row),
-                "kept": row["kept"],
-                "why": f"{row['drop_step']}: {row['drop_reason']}" if not row["kept"] else "",
-                "scores": scores,
-                "annotator": row["annotator"],
-                "source": row["source"],
-            }
+        pairs.append(
+            PairDetails(
+                row["pair_id"],
+                blocks[0] + escape(answer_texts[0][:MAX_CHARACTERS]),
+                blocks[1] + chosen,
+                blocks[2] + rejected,
+                row_blocks(row, view.data_folders),
+                highlight_tokens(row),
+                row["kept"],
+                f"{row['drop_step']}: {row['drop_reason']}" if not row["kept"] else "",
+                {n: row[n] for n in view.numeric if row.get(n) is not None},
+                row["annotator"],
+                row["source"],
+            )
         )
-    return entries
+    return pairs
 
 
 def read_asset(name: str) -> str:
@@ -183,7 +220,7 @@ def _embed_json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _prompt_map_data(view: RunView) -> dict[str, Any] | None:
+def _prompt_map_data(view: RunView) -> JsonObject | None:
     """Return places of prompts, whether their first pair was kept, and how they begin."""
     path = view.folder / PROMPT_MAP_FILE
     if not path.exists():

@@ -39,7 +39,7 @@ def funnel_rows(view: RunView) -> list[JsonObject]:
     return [{"name": name, "in": rows_in, "out": rows_out} for name, rows_in, rows_out in counts]
 
 
-def score_histograms(view: RunView) -> dict[str, dict[str, Any]]:
+def score_histograms(view: RunView) -> dict[str, JsonObject]:
     """Return the bin edges of each score, and how many kept and dropped pairs are in each bin.
 
     Values beyond the 0.5 and 99.5 % quantiles are counted in the outermost bins.
@@ -95,7 +95,7 @@ def _count_in_bins(
     return counts.reshape(2, BINS)
 
 
-def scatter_points(view: RunView) -> dict[str, Any]:
+def scatter_points(view: RunView) -> JsonObject:
     """Return scores, fate and the beginning of the texts of pairs drawn at random, for scatter
     plots.
     """
@@ -122,7 +122,7 @@ def scatter_points(view: RunView) -> dict[str, Any]:
     }
 
 
-def length_bias_histograms(view: RunView) -> dict[str, Any]:
+def length_bias_histograms(view: RunView) -> JsonObject:
     """Return how much longer the chosen answers are than the rejected ones, before and after
     filters.
 
@@ -134,7 +134,7 @@ def length_bias_histograms(view: RunView) -> dict[str, Any]:
     ratio = select_in_batches(view.frame, ratio=(c / r).log(2).cast(pl.Float32))["ratio"].to_numpy()
     votes = ~view.frame["is_tie"].to_numpy()
     edges = np.linspace(-4.0, 4.0, BINS + 1)
-    histograms: dict[str, Any] = {"edges": [_round_for_plot(e) for e in edges]}
+    histograms: JsonObject = {"edges": [_round_for_plot(e) for e in edges]}
     for name, side in (("before", votes), ("after", votes & view.kept_mask)):
         chosen = ratio[side]
         counts = np.histogram(np.clip(chosen, -4.0, 4.0), edges)[0]
@@ -148,7 +148,7 @@ def length_bias_histograms(view: RunView) -> dict[str, Any]:
     return histograms
 
 
-def group_rows(view: RunView, column: str, max_groups: int = 30) -> list[dict[str, Any]]:
+def group_rows(view: RunView, column: str, max_groups: int = 30) -> list[JsonObject]:
     """Return pairs, share kept and mean suspicion of each annotator or source, largest first."""
     if view.frame[column].n_unique() < 2:
         return []
@@ -175,7 +175,7 @@ def group_rows(view: RunView, column: str, max_groups: int = 30) -> list[dict[st
     return table.head(max_groups).to_dicts()
 
 
-def category_shares(view: RunView) -> dict[str, list[dict[str, Any]]]:
+def category_shares(view: RunView) -> dict[str, list[JsonObject]]:
     """Return pairs, share and share kept of each category, for scores with 2 to 8 categories."""
     tables = {}
     for name, dtype in view.frame.schema.items():

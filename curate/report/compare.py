@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
+from curate.data.json_types import JsonObject
 from curate.data.table import messages_key
 from curate.errors import CurateError
 from curate.report.build import pairs_with_diff, render_page, write_page
@@ -36,7 +36,7 @@ class RunComparison:
     second: RunView
     counts: dict[str, int]
     jaccard: float
-    reasons: list[dict[str, Any]]
+    reasons: list[JsonObject]
     different: pl.DataFrame
 
 
@@ -98,7 +98,7 @@ def _join_runs(a: RunView, b: RunView) -> pl.DataFrame:
     )
 
 
-def _count_drop_steps(different: pl.DataFrame) -> list[dict[str, Any]]:
+def _count_drop_steps(different: pl.DataFrame) -> list[JsonObject]:
     """Return which steps dropped what the other run kept."""
     drops = [
         different.filter(pl.col("fate") == fate).select(
@@ -116,9 +116,12 @@ def comparison_html(comparison: RunComparison) -> str:
     """
     ids = comparison.different.head(MAX_COMPARED_PAIRS)
     rows = ids.join(comparison.first.frame, on="pair_id", how="left", maintain_order="left")
-    pairs = pairs_with_diff(rows, comparison.first)
-    for pair, (_, fate, relabelled) in zip(pairs, ids.iter_rows(), strict=True):
-        pair["why"] = "kept by both with opposite labels" if relabelled else _describe_fate(fate)
+    fates = (
+        "kept by both with opposite labels" if relabelled else _describe_fate(fate)
+        for _, fate, relabelled in ids.iter_rows()
+    )
+    details = pairs_with_diff(rows, comparison.first)
+    pairs = [replace(pair, why=why) for pair, why in zip(details, fates, strict=True)]
     return render_page(
         "compare.html.j2",
         title=f"{comparison.first.folder.name} and {comparison.second.folder.name} compared",

@@ -7,9 +7,9 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from curate.data.checksums import file_digest
+from curate.data.json_types import JsonObject
 from curate.store.warnings import StoreWarnings
 
 # The name of earlier versions: another one would orphan their entries.
@@ -22,7 +22,7 @@ class StoredFiles:
     """The files under a key by name, and facts about them."""
 
     files: dict[str, Path]
-    facts: dict[str, Any]
+    facts: JsonObject
 
 
 class FileStore:
@@ -60,7 +60,7 @@ class FileStore:
             _mark_as_used(path)
         return StoredFiles(files, content["told"])
 
-    def put(self, key: str, files: dict[str, Path], facts: dict[str, Any]) -> None:
+    def put(self, key: str, files: dict[str, Path], facts: JsonObject) -> None:
         """Store files that no longer change; a store without free space stores nothing."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -87,10 +87,8 @@ class FileStore:
         unfinished.replace(target)
 
     @staticmethod
-    def _sound(path: Path, facts: dict[str, Any]) -> bool:
-        expected_size: int = facts[_SIZE]
-        expected_digest: str = facts[_DIGEST]
-        return path.stat().st_size == expected_size and file_digest(path).hex() == expected_digest
+    def _sound(path: Path, facts: JsonObject) -> bool:
+        return path.stat().st_size == facts[_SIZE] and file_digest(path).hex() == facts[_DIGEST]
 
 
 def link_or_copy(path: Path, target: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.data.json_types import JsonObject
 from curate.verdicts.tool import (
     CHOICES,
     GUIDELINES,
@@ -26,9 +27,9 @@ class Argilla(AnnotationTool):
 
     name = "argilla"
 
-    def files(self, pairs: pl.DataFrame, first_is_chosen: pl.Series) -> dict[str, Any]:
+    def files(self, pairs: pl.DataFrame, first_is_chosen: pl.Series) -> JsonObject:
         """Records, the settings of the data set, and the few lines of Python that load both."""
-        records = [
+        records: list[JsonObject] = [
             {
                 "id": row["pair_id"],
                 "fields": {
@@ -59,22 +60,22 @@ class Argilla(AnnotationTool):
                 )
 
 
-def _dataset_settings() -> dict[str, Any]:
+def _dataset_settings() -> JsonObject:
     """Return the data set's settings in the form of `argilla.Settings.from_json`."""
-    text = {"type": "text", "use_markdown": False}
-    fields = [
+    text: JsonObject = {"type": "text", "use_markdown": False}
+    fields: list[JsonObject] = [
         {"name": "prompt", "title": "Prompt", "required": True, "settings": {"type": "chat"}},
         {"name": "answer_a", "title": "A", "required": True, "settings": text},
         {"name": "answer_b", "title": "B", "required": True, "settings": text},
     ]
     options = [{"value": value, "text": label} for value, label in CHOICES.items()]
-    question = {
+    question: JsonObject = {
         "name": QUESTION,
         "title": "Which answer is better?",
         "required": True,
         "settings": {"type": "label_selection", "options": options, "visible_options": 4},
     }
-    hidden = [
+    hidden: list[JsonObject] = [
         {
             "name": name,
             "title": name,

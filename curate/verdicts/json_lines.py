@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from curate.data.json_types import JsonObject
 from curate.verdicts.tool import (
     QUESTION,
     UNDONE,
@@ -28,7 +29,7 @@ class PairTool(AnnotationTool):
 
     name = "pairs"
 
-    def files(self, pairs: pl.DataFrame, first_is_chosen: pl.Series) -> dict[str, Any]:
+    def files(self, pairs: pl.DataFrame, first_is_chosen: pl.Series) -> JsonObject:
         """Return one JSON line per pair, with fields for a verdict and its reviewer."""
         empty = {QUESTION: None, "reviewer": None}
         lines = [

@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 
 import polars as pl
 
+from curate.data.json_types import JsonObject
 from curate.verdicts.tool import (
     CHOICES,
     GUIDELINES,
@@ -27,7 +28,7 @@ class LabelStudio(AnnotationTool):
 
     name = "label_studio"
 
-    def files(self, pairs: pl.DataFrame, first_is_chosen: pl.Series) -> dict[str, Any]:
+    def files(self, pairs: pl.DataFrame, first_is_chosen: pl.Series) -> JsonObject:
         """Return the tasks and the labelling interface."""
         tasks = [
             {

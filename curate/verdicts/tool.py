@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import polars as pl
 
+from curate.data.json_types import JsonObject
 from curate.data.table import messages_text
 from curate.verdicts.answers import answer_hashes
 
@@ -54,7 +55,7 @@ def to_review_verdict(choice: str, first_is_chosen: bool) -> str | None:
     return choice if choice in CHOICES else None
 
 
-def task_rows(pairs: pl.DataFrame, first_is_chosen: pl.Series) -> Iterator[dict[str, Any]]:
+def task_rows(pairs: pl.DataFrame, first_is_chosen: pl.Series) -> Iterator[JsonObject]:
     """Yield the task of each pair.
 
     Its id and prompt, both answers as A and B, the word for their order, and `answers`: the hashes
@@ -92,7 +93,7 @@ class AnnotationTool(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def files(self, pairs: pl.DataFrame, first_is_chosen: pl.Series) -> dict[str, Any]:
+    def files(self, pairs: pl.DataFrame, first_is_chosen: pl.Series) -> JsonObject:
         """Return the task files by name."""
 
     @abstractmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path, PurePath
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from curate.data.checksums import file_digest
+from curate.data.json_types import JsonObject
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.write.dataset_info import dataset_info
 from curate.write.exports import Export, TrainerHints
@@ -89,24 +90,24 @@ def make_card(
 def _card_metadata(
     rows: int, advice: TrainerHints, license: str | None, shards: Path | None, about: CardDetails
 ) -> str:
-    front: dict[str, Any] = {"license": license or _UNKNOWN}
+    front: JsonObject = {"license": license or _UNKNOWN}
     if about.languages:
         front["language"] = list(about.languages)
     front["task_categories"] = list(about.tasks)
     front["tags"] = ["preference", "dpo", "reward-model", "curated"]
     splits = advice.splits or (advice.train,)
     info = None if shards is None else dataset_info(_describe_shards(shards, splits, advice))
-    front["size_categories"] = [_size_category(rows if info is None else _row_examples(info))]
+    front["size_categories"] = [_size_category(rows if info is None else info.rows)]
     if advice.file_type != "dataset":
         files = [{"split": name, "path": advice.glob(name)} for name in splits]
-        config = {"config_name": "default", "data_files": files}
+        config: JsonObject = {"config_name": "default", "data_files": files}
         if shards is not None:
             # `datasets` keeps what it loaded under the names of folder and configuration, and would
             # give the rows of another run of that name: what differs here is loaded anew.
             config["description"] = f"checksum of the shards: {_input_checksum(shards)}"
         front["configs"] = [config]
     if info is not None:
-        front["dataset_info"] = info
+        front["dataset_info"] = asdict(info)
     return f"---\n{yaml.safe_dump(front, sort_keys=False)}---"
 
 
@@ -118,10 +119,6 @@ def _describe_shards(
         return {}
     inside = {name: folder / name if advice.splits else folder for name in splits}
     return {name: sorted(place.glob("part-*")) for name, place in inside.items()}
-
-
-def _row_examples(info: dict[str, Any]) -> int:
-    return sum(split["num_examples"] for split in info["splits"])
 
 
 def _input_checksum(folder: Path) -> str:
@@ -140,7 +137,7 @@ def _file_name(path: str | None) -> str | None:
     return PurePath(path).name
 
 
-def _shareable_config(config: Mapping[str, Any]) -> dict[str, Any]:
+def _shareable_config(config: Mapping[str, Any]) -> JsonObject:
     """Return the configuration without the folders of this machine."""
     shareable = {key: value for key, value in config.items() if key != "store"}
     if "input" in shareable:

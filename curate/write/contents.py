@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pyarrow import parquet
 from xxhash import xxh3_128_hexdigest
 
 from curate.data.checksums import file_digest
+from curate.data.json_types import JsonObject
 from curate.errors import CurateError
 
 MADE_BY, SIGNED, FILES, CHECKSUM = "made_by", "signed", "files_written", "mark_xxh3_128"
@@ -45,7 +47,7 @@ def write_checksums(folder: Path, completion_name: str) -> None:
     completion_file.write_bytes(orjson.dumps(data | {CHECKSUM: _digest_of(data)}, option=options))
 
 
-def _digest_of(data: dict[str, Any]) -> str:
+def _digest_of(data: JsonObject) -> str:
     """Return the checksum of a mark's content, whatever its white space."""
     content = {key: value for key, value in data.items() if key != CHECKSUM}
     return xxh3_128_hexdigest(json.dumps(content, sort_keys=True).encode())
@@ -70,7 +72,7 @@ def is_generated_page(path: Path) -> bool:
         return False
 
 
-def has_checksums(data: dict[str, Any]) -> bool:
+def has_checksums(data: JsonObject) -> bool:
     """Return whether a completion file lists its files and has a valid checksum."""
     return isinstance(data.get(FILES), dict) and data.get(CHECKSUM) == _digest_of(data)
 
@@ -85,7 +87,7 @@ def is_run_folder(folder: str | Path, mark: str) -> bool:
     return data.get(MADE_BY) == _US or ("manifest_version" in data and legacy)
 
 
-def read_completion_file(path: Path) -> dict[str, Any] | None:
+def read_completion_file(path: Path) -> JsonObject | None:
     """Return the data of a completion file; None if missing or not a JSON object."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -107,7 +109,7 @@ class FolderContents:
         self.data = read_completion_file(folder / mark) or {}
         """What the mark says, {} where it is none."""
         files = self.data.get(FILES)
-        self.files: dict[str, dict[str, Any]] | None = files if isinstance(files, dict) else None
+        self.files: dict[str, JsonObject] | None = files if isinstance(files, dict) else None
         self._lists = self.files is not None or MADE_BY not in self.data
         """None for a folder of an older version, of which nothing can be checked."""
 
@@ -184,7 +186,7 @@ class FolderContents:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(path, place)
 
-    def _is_written(self, name: str, listed: dict[str, Any]) -> bool:
+    def _is_written(self, name: str, listed: Container[str]) -> bool:
         """Return whether the run wrote a file, which is as it was written."""
         path = self.folder / name
         if path.is_symlink():

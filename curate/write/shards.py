@@ -18,6 +18,7 @@ from pyarrow import parquet
 
 from curate.data.attachments import MEDIA
 from curate.data.json_text import to_json
+from curate.data.json_types import JsonObject
 from curate.write.exports.json_values import arrow_table, has_json, iter_json_lines
 from curate.write.manifest import ShardFile
 
@@ -212,7 +213,7 @@ def write_json(value: Any, path: Path) -> None:
     write_text(text.decode(), path)
 
 
-def write_files(files: dict[str, Any], folder: Path) -> None:
+def write_files(files: JsonObject, folder: Path) -> None:
     """Write plain data as .json or .yaml, text as it is, by the ending of each name."""
     for name, content in files.items():
         if name.endswith(".json"):
@@ -220,7 +221,7 @@ def write_files(files: dict[str, Any], folder: Path) -> None:
         elif name.endswith(".yaml"):
             write_text(yaml.safe_dump(content, sort_keys=False), folder / name)
         else:
-            write_text(content, folder / name)
+            write_text(str(content), folder / name)
 
 
 def write_text(text: str, path: Path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import orjson
@@ -14,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from curate.data.json_types import JsonObject
 from curate.data.prefetch import read_ahead
 from curate.data.table import BATCH_ROWS, Fingerprint, batch_slices, label_marks
 from curate.errors import CurateError, is_masked
@@ -67,24 +67,23 @@ def export_source(
     rows, flipped = _kept_rows(run)
     input_ = _input_of(run)
     fmt = _source_format(run.manifest.input.format, input_)
-    if flipped:
-        _require_swappable_answers(fmt, folder_of_run, len(flipped))
+    _require_swappable_answers(fmt, folder_of_run, len(flipped))
     _check_same_input(run, input_)
     with atomic_folder(folder, overwrite, MARK) as stage:
         with (progress or SilentProgress()).task("export", len(rows)) as task:
             frames = _iter_kept_rows(input_, fmt, rows, flipped)
             shards = _write_rows(frames, stage, target.rows_per_shard, task.advance)
-        written = sum(shard.rows or 0 for shard in shards)
-        assert written == len(rows), "the input changed while its rows were written"
-        files = [shard.to_json() for shard in shards]
-        write_json({"format": SOURCE, "rows": written, "files": files}, stage / MARK)
+        rows_written = sum(shard.rows or 0 for shard in shards)
+        assert rows_written == len(rows), "the input changed while its rows were written"
+        mark = {"format": SOURCE, "rows": rows_written, "files": [s.to_json() for s in shards]}
+        write_json(mark, stage / MARK)
     return ExportResult(folder, run.manifest.rows.rows_kept, shards, notes)
 
 
 def _require_swappable_answers(fmt: Format, run_folder: str | Path, count: int) -> None:
     """Raise CurateError where the format cannot exchange the answers of `count` rows."""
     # Before anything is written: a label that cannot be exchanged would be written as it was.
-    if fmt.side_suffixes is None:
+    if count and fmt.side_suffixes is None:
         raise CurateError(
             f"the format '{fmt.name}' cannot represent flipped labels",
             where=str(run_folder),
@@ -286,11 +285,11 @@ def _take_rows(
     return _COLUMNAR, frame
 
 
-def _swap_answers(row: dict[str, Any], fmt: Format) -> dict[str, Any]:
+def _swap_answers(row: JsonObject, fmt: Format) -> JsonObject:
     swaps = fmt.swapped_columns(list(row))
     return {key: row[swaps.get(key, key)] for key in row}
 
 
-def _line_numbers(rows: list[dict[str, Any]]) -> pl.DataFrame:
+def _line_numbers(rows: list[JsonObject]) -> pl.DataFrame:
     """Return JSON lines, which the writer copies unchanged."""
     return pl.DataFrame({RAW_LINE: [orjson.dumps(row).decode() for row in rows]})

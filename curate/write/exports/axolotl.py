@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
 from curate.data.attachments import ARGUMENTS, DOCUMENTS, TOOLS
 from curate.data.content_kinds import TURNS
+from curate.data.json_types import JsonObject
 from curate.data.messages import MESSAGE_CONTENT_KINDS
 from curate.write.exports.base import Export, ShardSchema, TrainerHints, extra_output_columns
 from curate.write.exports.fields import attachment_fields, message_object, messages_column
@@ -16,7 +15,7 @@ from curate.write.exports.trl import TRLUnpairedExport
 _HOLDS = frozenset({*MESSAGE_CONTENT_KINDS, TOOLS, ARGUMENTS, DOCUMENTS})
 
 
-def _dataset_entry(advice: TrainerHints, path: str) -> dict[str, Any]:
+def _dataset_entry(advice: TrainerHints, path: str) -> JsonObject:
     """Return an entry of `datasets` without its strategy."""
     return {"path": path, "ds_type": advice.loader, "split": "train"}
 
@@ -64,7 +63,7 @@ class AxolotlExport(Export):
             *extra_output_columns(pairs, schema),
         )
 
-    def files(self, advice: TrainerHints) -> dict[str, Any]:
+    def files(self, advice: TrainerHints) -> JsonObject:
         """Return the part of axolotl's configuration that reads the shards."""
         by_template = {
             "type": "chat_template.default",
@@ -73,7 +72,7 @@ class AxolotlExport(Export):
             "field_rejected": "rejected",
         }
         reading = {"type": "passthrough.default"} if advice.content else by_template
-        config: dict[str, Any] = {
+        config: JsonObject = {
             "rl": "dpo",
             "datasets": [_dataset_entry(advice, advice.train_path) | reading],
         }
@@ -93,9 +92,9 @@ class AxolotlKTOExport(TRLUnpairedExport):
     summary = "axolotl KTO: TRL's prompt, completion, label, with axolotl.yaml"
     holds = _HOLDS
 
-    def files(self, advice: TrainerHints) -> dict[str, Any]:
+    def files(self, advice: TrainerHints) -> JsonObject:
         """Return the part of axolotl's configuration that reads the shards."""
-        config: dict[str, Any] = {
+        config: JsonObject = {
             "rl": "kto",
             "datasets": [_dataset_entry(advice, advice.train_path)],
             # Its strategies for KTO write texts by templates of their own.

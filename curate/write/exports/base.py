@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import polars as pl
 
 from curate.data.content_kinds import FILE_BYTES, TURNS
+from curate.data.json_types import JsonObject
 from curate.data.messages import MESSAGE_CONTENT_KINDS
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
@@ -280,7 +281,7 @@ class Export(ABC):
         """Return whether each pair gives one row that depends on nothing else."""
         return type(self).stream is Export.stream
 
-    def files(self, hints: TrainerHints) -> dict[str, Any]:  # noqa: ARG002
+    def files(self, hints: TrainerHints) -> JsonObject:  # noqa: ARG002
         """Return files for the trainer in the run's folder, by name, as plain data."""
         return {}
 

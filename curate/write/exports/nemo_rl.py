@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
+from curate.data.json_types import JsonObject
 from curate.data.messages import (
     CALL_IDS,
     NAMES,
@@ -46,7 +45,7 @@ class NeMoRLExport(Export):
             *extra_output_columns(pairs, schema),
         )
 
-    def files(self, advice: TrainerHints) -> dict[str, Any]:
+    def files(self, advice: TrainerHints) -> JsonObject:
         """Return the part of NeMo-RL's configuration that reads the shards.
 
         A folder is named: its loader takes all files in it, and of a path with an ending that file

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
 from curate.data.content_kinds import TURNS
+from curate.data.json_types import JsonObject
 from curate.data.messages import MESSAGE_CONTENT_KINDS
 from curate.write.exports.base import (
     Export,
@@ -40,9 +39,9 @@ class OpenRLHFExport(Export):
             *texts, margin_column(), "pair_id", *extra_output_columns(pairs, schema)
         )
 
-    def files(self, advice: TrainerHints) -> dict[str, Any]:
+    def files(self, advice: TrainerHints) -> JsonObject:
         """Return the arguments of the command line, by name."""
-        arguments: dict[str, Any] = {
+        arguments: JsonObject = {
             "data.dataset": advice.train_path,
             "data.prompt_key": "prompt",
             "data.chosen_key": "chosen",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import polars as pl
 
+from curate.data.json_types import JsonObject
 from curate.data.messages import TEXTS
 from curate.write.exports.base import Export, ShardSchema, TrainerHints, extra_output_columns
 from curate.write.exports.trl import turn_columns
@@ -27,18 +28,21 @@ class TorchtuneExport(Export):
             *turn_columns(pairs, schema), "pair_id", *extra_output_columns(pairs, schema)
         )
 
-    def files(self, advice: TrainerHints) -> dict[str, Any]:
+    def files(self, advice: TrainerHints) -> JsonObject:
         """Return the part of torchtune's configuration that reads the shards."""
-        entry = {
+        entry: JsonObject = {
             "_component_": "torchtune.datasets.preference_dataset",
             "source": advice.loader,
             "data_files": advice.shards,
             "split": "train",
         }
-        config: dict[str, Any] = {"dataset": entry}
+        config: JsonObject = {"dataset": entry}
         if advice.epsilon is not None:
-            loss = {"_component_": "torchtune.rlhf.loss.DPOLoss", "label_smoothing": advice.epsilon}
+            loss: JsonObject = {
+                "_component_": "torchtune.rlhf.loss.DPOLoss",
+                "label_smoothing": advice.epsilon,
+            }
             config["loss"] = loss
         if advice.splits[1:]:
-            config["dataset_val"] = entry | {"data_files": advice.glob(advice.splits[1])}
+            config["dataset_val"] = {**entry, "data_files": advice.glob(advice.splits[1])}
         return {"torchtune.yaml": config}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import polars as pl
 
 from curate.data.attachments import ARGUMENTS, ATTACHMENTS, DOCUMENTS, TOOLS, attachment_keys
 from curate.data.content_kinds import FILE_BYTES, TURNS
 from curate.data.hashes import hash_halves
+from curate.data.json_types import JsonObject
 from curate.data.key_counts import KeyCounts, KeyHalves
 from curate.data.messages import (
     MESSAGE_CONTENT_KINDS,
@@ -40,9 +41,9 @@ _CARRIERS: tuple[Carrier, ...] = ("rows", "column", "none")
 """TRL's own trainers read no weights, those of `curate.trl` do."""
 
 
-def dpo_settings(advice: TrainerHints) -> dict[str, Any]:
+def dpo_settings(advice: TrainerHints) -> JsonObject:
     """Return settings of DPOConfig: rDPO (2403.00409) if the noise rate is known, else DPO."""
-    settings: dict[str, Any] = {"loss_type": "sigmoid", "label_smoothing": 0.0}
+    settings: JsonObject = {"loss_type": "sigmoid", "label_smoothing": 0.0}
     if advice.epsilon is not None:
         settings = {"loss_type": "robust", "label_smoothing": advice.epsilon}
     return {"dpo_config.yaml": settings}
@@ -81,7 +82,7 @@ class TRLConversationalExport(Export):
         )
         return pairs.select(*texts, *attachment_fields(pairs, schema), *remaining_columns)
 
-    def files(self, advice: TrainerHints) -> dict[str, Any]:
+    def files(self, advice: TrainerHints) -> JsonObject:
         """Return settings for DPOConfig."""
         return dpo_settings(advice)
 
@@ -111,7 +112,7 @@ class TRLStandardExport(Export):
         """Also warn of speakers that become plain text."""
         return super().warnings(counts, schema) + missing_speakers_warning(counts, self.name)
 
-    def files(self, advice: TrainerHints) -> dict[str, Any]:
+    def files(self, advice: TrainerHints) -> JsonObject:
         """Return settings for DPOConfig."""
         return dpo_settings(advice)
 

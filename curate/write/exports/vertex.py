@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from curate.data.content_kinds import TURNS
+from curate.data.json_types import JsonObject
 from curate.errors import CurateError
 from curate.write.exports.base import Export, ShardSchema, extra_output_columns
 
@@ -65,7 +66,7 @@ class VertexExport(Export):
         ).hstack(pairs.select(extra_output_columns(pairs, schema)).get_columns())
 
 
-def _vertex_row(prompt: _Turns, chosen: _Turns, rejected: _Turns) -> dict[str, Any]:
+def _vertex_row(prompt: _Turns, chosen: _Turns, rejected: _Turns) -> JsonObject:
     """Return one pair; leading system texts become the instruction."""
     first = next((i for i, m in enumerate(prompt) if m["role"] != "system"), len(prompt))
     # The service puts parts together as they stand: two texts would become one word.
@@ -79,6 +80,6 @@ def _vertex_row(prompt: _Turns, chosen: _Turns, rejected: _Turns) -> dict[str, A
     }
 
 
-def _vertex_content(message: Mapping[str, Any]) -> dict[str, Any]:
+def _vertex_content(message: Mapping[str, Any]) -> JsonObject:
     """Return a message in the service's format."""
     return {"role": _ROLES[message["role"]], "parts": [{"text": message["content"]}]}
