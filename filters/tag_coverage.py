@@ -57,13 +57,7 @@ class TagCoverage(Filter[TagCoverageParams]):
         """Keep the pairs that cover most tags."""
         p = self.params
         tags = [self._parse_tags(text) for text in pairs[p.column].to_list()]
-        counts = Counter(tag for row_tags in tags if row_tags for tag in row_tags)
-        # Rare tags are mostly spelling variants, and each would count as new.
-        items = {
-            row: frozenset(t for t in row_tags if counts[t] >= p.rare)
-            for row, row_tags in enumerate(tags)
-            if row_tags is not None
-        }
+        items = _frequent_tags(tags, p.rare)
         # The share refers to pairs with tags.
         size = round(p.keep * len(items))
         selected = (select_by_complexity if p.order == "complexity" else select_by_diversity)(
@@ -105,6 +99,17 @@ class TagCoverage(Filter[TagCoverageParams]):
                 expected='a JSON list such as ["recipe", "vegan"]',
             )
         return [str(tag) for tag in tags]
+
+
+def _frequent_tags(tags: list[list[str] | None], rare: int) -> dict[int, frozenset[str]]:
+    """Return the tags of each row that has some, but those that occur less than `rare` times."""
+    counts = Counter(tag for row_tags in tags if row_tags for tag in row_tags)
+    # Rare tags are mostly spelling variants, and each would count as new.
+    return {
+        row: frozenset(tag for tag in row_tags if counts[tag] >= rare)
+        for row, row_tags in enumerate(tags)
+        if row_tags is not None
+    }
 
 
 def select_by_complexity(items: dict[int, frozenset[str]], size: int) -> list[int]:

@@ -111,11 +111,7 @@ class ImageNearDuplicates(Scorer[ImageNearDuplicatesParams]):
             image_groups = [int(group[n]) for n in pair_images]
             # A pair is a repeat if an earlier pair has each of its images.
             earlier = [first_row[n] for n in image_groups if n in first_row]
-            # Only answers with separate images can be compared.
-            distance = None
-            if chosen_images and rejected_images:
-                bits = np.unpackbits(hashes[chosen_images[-1]] ^ hashes[rejected_images[-1]])
-                distance = int(bits.sum())
+            distance = _hash_distance(hashes, chosen_images, rejected_images)
             repeats = len(earlier) == len(image_groups)
             first_pair = ids[min(earlier)] if repeats else None
             same = None if distance is None else distance <= self.params.distance
@@ -124,3 +120,12 @@ class ImageNearDuplicates(Scorer[ImageNearDuplicatesParams]):
             for image_group in image_groups:
                 first_row.setdefault(image_group, row)
         return pl.DataFrame(rows, schema={c.name: c.dtype for c in self.columns()}, orient="row")
+
+
+def _hash_distance(
+    hashes: NDArray[np.uint8], chosen: list[int] | None, rejected: list[int] | None
+) -> int | None:
+    """Return the differing bits of the last image of each answer; None if one has none."""
+    if not chosen or not rejected:
+        return None
+    return int(np.unpackbits(hashes[chosen[-1]] ^ hashes[rejected[-1]]).sum())

@@ -134,6 +134,49 @@ def test_functions_are_short() -> None:
     assert max(lengths.values()) <= ALLOWED_LONGEST_FUNCTION, long
 
 
+# --- complexity --------------------------------------------------------------------------------
+
+MOST_DECISIONS = 15
+# Functions with more, by their decisions; the list only ever shrinks.
+ALLOWED_DECISIONS: dict[str, int] = {}
+
+
+def decisions(function: ast.AST) -> int:
+    """Count branches, loops, comprehensions with their conditions, and boolean operators.
+
+    ruff counts neither of the last two, which a reader has to follow as well.
+    """
+    count = 1
+    for node in ast.walk(function):
+        match node:
+            case ast.If() | ast.For() | ast.AsyncFor() | ast.While() | ast.ExceptHandler():
+                count += 1
+            case ast.IfExp() | ast.Assert() | ast.match_case():
+                count += 1
+            case ast.comprehension():
+                count += 1 + len(node.ifs)
+            case ast.BoolOp():
+                count += len(node.values) - 1
+    return count
+
+
+def test_functions_decide_little() -> None:
+    counts = {
+        f"{path.relative_to(ROOT)} {node.name}": decisions(node)
+        for folder in ("curate", "scorers", "filters")
+        for path in python_files(folder)
+        for node in ast.walk(syntax_tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    complex_functions = {name: n for name, n in counts.items() if n > MOST_DECISIONS}
+    assert complex_functions == ALLOWED_DECISIONS
+
+
+def test_comprehensions_and_boolean_operators_are_decisions() -> None:
+    source = "def f(a):\n    return [x for x in a if x and x > 1 or not x] if a else None\n"
+    assert decisions(ast.parse(source)) == 6
+
+
 # Names that came with Python 3.12 or later; the package supports 3.11.
 LATER_NAMES = {
     "calendar": {"Day", "Month"},

@@ -6,7 +6,7 @@ No trainer's template knows these parts: they become the calls and messages of t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from curate.data.json_text import to_json
 
@@ -23,22 +23,18 @@ def split_content_blocks(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     content = message.get("content")
     if content is None and isinstance(message.get(_REFUSAL), str):
         return [_refusal_as_content(message)]
-    if not isinstance(content, list) or not any(map(_is_block, content)):
+    if not _holds_blocks(content):
         return [dict(message)]
     results = [_tool_message(part) for part in content if _is_result_block(part)]
     calls = [_openai_call(part) for part in content if _is_call_block(part)]
-    other_parts = [
-        _as_text_part(part)
-        for part in content
-        if not _is_result_block(part) and not _is_call_block(part)
-    ]
+    other_parts = [_as_text_part(part) for part in content if not _is_moved(part)]
     if results and not calls and not other_parts:
         return results
     turn = {**message, "content": _as_content(other_parts)}
-    if calls:
-        turn["tool_calls"] = [*(message.get("tool_calls") or ()), *calls]
     # A user's turn gives results first; a model's gives those of calls that its server made.
-    return [turn, *results] if calls else [*results, turn]
+    if not calls:
+        return [*results, turn]
+    return [turn | {"tool_calls": [*(message.get("tool_calls") or ()), *calls]}, *results]
 
 
 def _refusal_as_content(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,8 +50,9 @@ def _as_content(parts: list[Mapping[str, Any]]) -> Any:
     return parts or None
 
 
-def _is_block(part: Any) -> bool:
-    return _is_call_block(part) or _is_result_block(part) or _is_refusal(part)
+def _holds_blocks(content: Any) -> TypeGuard[list[Any]]:
+    """Return whether some parts of a content are such blocks."""
+    return isinstance(content, list) and any(_is_moved(p) or _is_refusal(p) for p in content)
 
 
 def _is_call_block(part: Any) -> bool:
@@ -68,6 +65,10 @@ def _is_call_block(part: Any) -> bool:
 
 def _is_result_block(part: Any) -> bool:
     return isinstance(part, Mapping) and str(part.get("type")).endswith(_RESULT_ENDING)
+
+
+def _is_moved(part: Any) -> bool:
+    return _is_result_block(part) or _is_call_block(part)
 
 
 def _is_refusal(part: Any) -> bool:

@@ -195,20 +195,26 @@ def _guess_model_label(rows: RowSample, names: Sequence[str]) -> LabelGuess | No
     """Return the label that names the winning model, where each side's model has a column."""
     model_names = [name for name in names if "model" in split_name_words(name)]
     models = find_side_columns(model_names, SIDE_WORDS)
-    label = find_column([name for name in names if name not in (models or ())], _LABEL_WORDS)
-    if models is None or label is None:
+    if models is None:
+        return None
+    label = find_column([name for name in names if name not in models], _LABEL_WORDS)
+    if label is None:
         return None
     labelled = [row for row in rows if row.get(label) is not None]
-    by_model = [row for row in labelled if row[label] in [row.get(model) for model in models]]
-    if 2 * len(by_model) <= len(labelled):
+    other_labels = [
+        row[label] for row in labelled if row[label] not in [row.get(model) for model in models]
+    ]
+    if 2 * len(other_labels) >= len(labelled):
         return None
-    other_values = Counter(row[label] for row in labelled if row not in by_model)
+    other_values = Counter(other_labels)
     columns = {"label": label, "first_model": models[0], "second_model": models[1]}
     guess = LabelGuess(columns, counts=dict(other_values.most_common(_MAX_LABELS)))
-    guess.meanings["tie"] = [
-        value for value in guess.counts if _normalise(value) in _TIE or "tie" in _normalise(value)
-    ]
+    guess.meanings["tie"] = [value for value in guess.counts if _is_tie(value)]
     return guess
+
+
+def _is_tie(label: Any) -> bool:
+    return _normalise(label) in _TIE or "tie" in _normalise(label)
 
 
 def _normalise(value: object) -> str:

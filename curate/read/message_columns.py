@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -79,19 +79,19 @@ def _convert_usual_column(
     is_list = isinstance(column.dtype, pl.List)
     if is_pair_message and schema.keys() == PAIR_MESSAGE_FIELDS and is_list:
         return column.cast(MESSAGES)
-    role = next((k for k in ROLE_KEYS if k in schema), None)
-    content = next((k for k in CONTENT_KEYS if k in schema), None)
+    role, content = _field_names(schema)
     if role is None or content is None or {schema[role], schema[content]} != {pl.String}:
         return None
     messages = (column.list.drop_nulls().explode(empty_as_null=False) if is_list else column).struct
     fields = {name: messages.field(name) for name in schema}
     if not _are_usual_fields(fields, role, content):
         return None
-    # A null in a column of single messages is a row without a message, checked below.
-    if is_list and any(fields[name].null_count() for name in (role, content)):
-        return None
     frame = column.alias("m").to_frame()
-    if not is_list:
+    if is_list:
+        if fields[role].null_count() or fields[content].null_count():
+            return None
+    else:
+        # A null in a column of single messages is a row without a message.
         is_row = pl.col("m").is_not_null()
         if frame.filter(is_row)["m"].struct.field(content).null_count():
             return None
@@ -99,6 +99,12 @@ def _convert_usual_column(
     speaker = pl.element().struct.field(role).replace(ROLES)
     turn = plain_message(speaker, pl.element().struct.field(content))
     return frame.select(pl.col("m").list.eval(turn).cast(MESSAGES))["m"].alias(column.name)
+
+
+def _field_names(schema: Collection[str]) -> tuple[str | None, str | None]:
+    """Return the fields of role and content."""
+    role = next((key for key in ROLE_KEYS if key in schema), None)
+    return role, next((key for key in CONTENT_KEYS if key in schema), None)
 
 
 def _are_usual_fields(fields: Mapping[str, pl.Series], role: str, content: str) -> bool:

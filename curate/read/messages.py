@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from curate.data.messages import (
@@ -152,31 +152,38 @@ def _convert_single_message(published: Mapping[str, Any]) -> tuple[list[Turn] | 
 
     It is a list, since LLaMA-Factory writes results of several calls as one observation.
     """
-    role = next((published[k] for k in ROLE_KEYS if k in published), None)
-    content = next((published[k] for k in CONTENT_KEYS if k in published), None)
+    role = _first_value(published, ROLE_KEYS)
     if not isinstance(role, str):
         return None, f"has {type(role).__name__} as role (expected a text)"
     if not role.strip():
         return None, "has an empty role (expected user, assistant, ...)"
-    keys = {*ROLE_KEYS, *CONTENT_KEYS}
-    # Keys without a value are those of other rows, which a columnar file gives to all.
-    values = {k: _parse_calls(v) if k in _CALL_KEYS else v for k, v in published.items()}
-    other_fields = {k: _drop_nulls(v) for k, v in values.items() if k not in keys and v is not None}
-    content = _drop_nulls(content)
-    if role in CALLERS and isinstance(content, str):
-        return [
-            encode_message({"role": ROLES[role], **_split_call_text(content), **other_fields})
-        ], ""
-    # LLaMA-Factory joins the results of several calls by a fixed text.
-    if role == "observation" and isinstance(content, str) and not other_fields:
-        return [
-            encode_message({"role": "tool", "content": result_text})
-            for result_text in content.split(RESULTS_BREAK)
-        ], ""
+    content = _drop_nulls(_first_value(published, CONTENT_KEYS))
+    other_fields = _other_fields(published)
+    if isinstance(content, str):
+        if role in CALLERS:
+            message = {"role": ROLES[role], **_split_call_text(content), **other_fields}
+            return [encode_message(message)], ""
+        # LLaMA-Factory joins the results of several calls by a fixed text.
+        if role == "observation" and not other_fields:
+            results = content.split(RESULTS_BREAK)
+            return [encode_message({"role": "tool", "content": text}) for text in results], ""
     content_problem = _wrong_content(content, other_fields)
     if content_problem:
         return None, content_problem
     return [encode_message({"role": ROLES.get(role, role), "content": content, **other_fields})], ""
+
+
+def _first_value(published: Mapping[str, Any], keys: Iterable[str]) -> Any:
+    """Return the value of the first of the keys that a message has."""
+    return next((published[key] for key in keys if key in published), None)
+
+
+def _other_fields(published: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a message holds beside role and content, its calls parsed."""
+    # Keys without a value are those of other rows, which a columnar file gives to all.
+    values = {k: _parse_calls(v) if k in _CALL_KEYS else v for k, v in published.items()}
+    placed = {*ROLE_KEYS, *CONTENT_KEYS}
+    return {k: _drop_nulls(v) for k, v in values.items() if k not in placed and v is not None}
 
 
 def _parse_calls(calls: Any) -> Any:

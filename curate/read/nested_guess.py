@@ -44,25 +44,32 @@ def guess_answer_lists(rows: RowSample, names: list[str]) -> dict[str, str] | No
     answers = find_column([name for name in lists if _are_answers(rows, name)], _LIST_WORDS)
     if answers is None:
         return None
-    items = [item for listed in _values(rows, answers) for item in listed]
+    items = _listed_items(rows, answers)
     if _are_all(items, Mapping):
-        field = _text_field(items)
-        keys = dict.fromkeys(key for item in items for key in item)
-        numbers = [key for key in keys if _are_all([i.get(key) for i in items], (int, float))]
-        named = _number_columns(numbers)
-        if field is None or not named:
-            return None
-        paths = {key: f"{answers}[].{column}" for key, column in named.items()}
-        return {"responses": f"{answers}[].{field}", **paths}
-    number_lists = [
-        name
-        for name in lists
-        if _are_all([v for listed in _values(rows, name) for v in listed], (int, float))
-    ]
-    named = _number_columns(number_lists)
+        return _guess_answer_objects(answers, items)
+    named = _number_columns(
+        [name for name in lists if _are_all(_listed_items(rows, name), (int, float))]
+    )
     if not named and not _are_all(items, list):
         return None
     return {"responses": answers, **named}
+
+
+def _guess_answer_objects(answers: str, items: list[Any]) -> dict[str, str] | None:
+    """Return the paths of text and number of answers that are objects."""
+    field = _text_field(items)
+    keys = dict.fromkeys(key for item in items for key in item)
+    numbers = [key for key in keys if _are_all([i.get(key) for i in items], (int, float))]
+    named = _number_columns(numbers)
+    if field is None or not named:
+        return None
+    paths = {key: f"{answers}[].{column}" for key, column in named.items()}
+    return {"responses": f"{answers}[].{field}", **paths}
+
+
+def _listed_items(rows: RowSample, name: str) -> list[Any]:
+    """Return the items of all lists of a column."""
+    return [item for listed in _values(rows, name) for item in listed]
 
 
 def holds_whole_conversations(rows: RowSample, column: str | None) -> bool:
@@ -88,8 +95,7 @@ def _are_all(values: Iterable[Any], kind: type | tuple[type, ...]) -> bool:
 
 def _are_answers(rows: RowSample, name: str) -> bool:
     """Return whether most lists hold several texts, objects or conversations, and no messages."""
-    values = _values(rows, name)
-    items = [item for listed in values for item in listed]
+    values, items = _values(rows, name), _listed_items(rows, name)
     is_kind = any(_are_all(items, kind) for kind in (str, Mapping, list))
     several = sum(len(listed) >= _MIN_ANSWERS for listed in values) * 2 > len(values)
     return is_kind and several and not any(speaker_role(item) for item in items)

@@ -52,16 +52,13 @@ class UnusedTextCheck:
         # Only the paths of media: their bytes may be megabytes a row.
         paths = [pl.col(c).list.eval(pl.element().struct.field("path")) for c in MEDIA_COLUMNS]
         text_columns = [name for name in PAIR_COLUMNS if name not in MEDIA_COLUMNS]
-        for pair in sampled_pairs.select(ROW, *text_columns, *paths).iter_rows(named=True):
-            pair_text = "\n".join(
-                nested_texts([value for name, value in pair.items() if name != ROW])
-            )
-            for column, value in self._rows[pair[ROW]].items():
+        for row, *values in sampled_pairs.select(ROW, *text_columns, *paths).iter_rows():
+            pair_text = "\n".join(nested_texts(values))
+            for column, value in self._rows[row].items():
                 prose = [text for text in nested_texts(value) if _is_prose(text)]
+                is_used = any(_is_contained(text, pair_text) for text in prose)
                 rows_with_prose[column] += bool(prose)
-                rows_without_it[column] += bool(prose) and not any(
-                    _is_contained(t, pair_text) for t in prose
-                )
+                rows_without_it[column] += bool(prose) and not is_used
         self._unused_columns = [
             column
             for column, count in rows_without_it.items()

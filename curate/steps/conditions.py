@@ -159,6 +159,20 @@ def _iter_tokens(text: str) -> Iterator[tuple[str, str]]:
         position = match.end()
 
 
+def _check_neighbours(kind: str, token: str, before: tuple[str, str], following: str) -> None:
+    """Raise an error for a token that means something else beside its neighbours.
+
+    Raises:
+        ValueError: a star that names all columns, or a text with a prefix.
+    """
+    # A star in place of a column; between two values it multiplies.
+    if token == "*" and (before[1] in ("", "(", ",") or following in ("", ")", ",")):
+        raise ValueError("an expression over named columns; * names all")
+    # A prefix changes what a text means: x'41' is bytes.
+    if kind == "text" and before[0] == "word" and before[1].lower() not in WORDS:
+        raise ValueError(f"an SQL expression; {before[1]}{token[:20]} is no text")
+
+
 def _check_words(text: str) -> None:
     """Raise an error for tokens that are not on the lists.
 
@@ -172,12 +186,7 @@ def _check_words(text: str) -> None:
         depth += (token == "(") - (token == ")")
         if not 0 <= depth <= _DEEPEST:
             raise ValueError("an SQL expression; its brackets do not match, or nest too deep")
-        # A star in place of a column; between two values it multiplies.
-        if token == "*" and (before[1] in ("", "(", ",") or following[1] in ("", ")", ",")):
-            raise ValueError("an expression over named columns; * names all")
-        # A prefix changes what a text means: x'41' is bytes.
-        if kind == "text" and before[0] == "word" and before[1].lower() not in WORDS:
-            raise ValueError(f"an SQL expression; {before[1]}{token[:20]} is no text")
+        _check_neighbours(kind, token, before, following[1])
         if kind in ("name", "word") and "." in (before[1], following[1]):
             dotted = _dotted_name(tokens, i)
             raise ValueError(f"backticks around a column with a dot: `{dotted}`")

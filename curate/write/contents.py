@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-from collections.abc import Container
+from collections.abc import Collection, Container
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,13 @@ class FolderContents:
         self._lists = self.files is not None or MADE_BY not in self.data
         """None for a folder of an older version, of which nothing can be checked."""
 
+    def _added_files(self, names: Collection[str]) -> list[str]:
+        """Return the files in the folders of these files that are none of them."""
+        folders = {name.partition("/")[0] for name in names if "/" in name}
+        paths = (p for f in sorted(folders) for p in (self.folder / f).rglob("*") if p.is_file())
+        present = (path.relative_to(self.folder).as_posix() for path in paths)
+        return [name for name in present if name not in names]
+
     def check(self) -> None:
         """Compare the folder's files with its checksums.
 
@@ -128,14 +135,10 @@ class FolderContents:
             )
         if self.files is None:
             return
-        wrong = [
-            problem for name, facts in self.files.items() if (problem := self._wrong(name, facts))
-        ]
+        problems = (self._wrong(name, facts) for name, facts in self.files.items())
+        wrong = [problem for problem in problems if problem]
         # A file that somebody put among the shards would be trained on.
-        folders = {name.partition("/")[0] for name in self.files if "/" in name}
-        present = (p for f in sorted(folders) for p in (self.folder / f).rglob("*") if p.is_file())
-        names = (p.relative_to(self.folder).as_posix() for p in present)
-        wrong += [f"{name} was not written by it" for name in names if name not in self.files]
+        wrong += [f"{name} was not written by it" for name in self._added_files(self.files)]
         if wrong:
             more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
             raise CurateError(

@@ -264,12 +264,14 @@ def read_reply(body: bytes) -> tuple[str, tuple[int, int] | None]:
         content = "".join(text for text in texts if isinstance(text, str))
     if not isinstance(content, str) or not content.strip():
         raise ValueError(f"the content is {type(content).__name__ if content else 'empty'}")
-    usage = parsed.get("usage")
+    return replace_lone_surrogates(content), _token_counts(parsed.get("usage"))
+
+
+def _token_counts(usage: object) -> tuple[int, int] | None:
+    """Return tokens in and out, where both are counts."""
     counts = [usage.get(k) for k in _USAGE] if isinstance(usage, dict) else []
     valid_counts = [c for c in counts if type(c) is int and 0 <= c <= _MOST_TOKENS]
-    return replace_lone_surrogates(content), (valid_counts[0], valid_counts[1]) if len(
-        valid_counts
-    ) == len(_USAGE) else None
+    return (valid_counts[0], valid_counts[1]) if len(valid_counts) == len(_USAGE) else None
 
 
 _USAGE = ("prompt_tokens", "completion_tokens")

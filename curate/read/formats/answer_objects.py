@@ -54,22 +54,13 @@ class AnswerObjects(Format):
         """Return whether there are one prompt and one list of such answers."""
         prompts = [name for name in _PROMPTS if has_columns(rows, name)]
         lists = [name for name in _LISTS if has_columns(rows, name)]
-        if (
-            len(prompts) != 1
-            or len(lists) != 1
-            or any(has_columns(rows, n) for n in _EXCLUDING_COLUMNS)
-            or (has_columns(rows, "input") and prompts != ["instruction"])
-        ):
+        if len(prompts) != 1 or len(lists) != 1 or _are_of_another_kind(rows, prompts[0]):
             return False
         answer_lists = [row[lists[0]] for row in rows if row.get(lists[0])]
         keys_of_answers = [
             _text_and_score_keys(answer) for listed in answer_lists for answer in listed
         ]
-        return (
-            bool(keys_of_answers)
-            and all(keys_of_answers)
-            and any(all(keys) for keys in keys_of_answers if keys)
-        )
+        return all(keys_of_answers) and any(all(keys) for keys in keys_of_answers if keys)
 
     def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs by score or rank."""
@@ -86,6 +77,12 @@ class AnswerObjects(Format):
             pl.Series(ERROR, [f[1] for f in ranked_rows], dtype=pl.String),
         ).drop(_LISTS)
         return add_answer_metadata(pairs_from_valid_rankings(rows, options), "answer")
+
+
+def _are_of_another_kind(rows: RowSample, prompt: str) -> bool:
+    """Return whether columns say that these are no answers to that prompt alone."""
+    excluded = any(has_columns(rows, name) for name in _EXCLUDING_COLUMNS)
+    return excluded or (has_columns(rows, "input") and prompt != "instruction")
 
 
 def _text_and_score_keys(answer: Any) -> tuple[str | None, str | None] | None:

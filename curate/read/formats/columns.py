@@ -29,16 +29,9 @@ from curate.read.formats.slots import assign_winner, label_text, normalise_label
 
 Label = str | int | float | bool
 _TEXT_KEYS = ("prompt", "system", "chosen", "rejected", "first", "second")
-_VALUE_KEYS = (
-    "label",
-    "first_score",
-    "second_score",
-    "first_model",
-    "second_model",
-    "annotator",
-    "strength",
-    "source",
-)
+_SIDE_KEYS = ("first_score", "second_score", "first_model", "second_model")
+_ORIGIN_KEYS = ("annotator", "strength", "source")
+_VALUE_KEYS = ("label", *_SIDE_KEYS, *_ORIGIN_KEYS)
 _LIST_KEYS = ("responses", "scores", "ranks")
 _ROLES = {"prompt": "user", "system": "system"}
 """Who speaks a nested text; other texts are answers."""
@@ -134,6 +127,15 @@ class ColumnMapping(StrictModel):
         return table
 
 
+def _mapped(mapping: ColumnMapping, keys: Sequence[str]) -> list[str]:
+    """Return the columns that these keys of a mapping name."""
+    return [column for key in keys if (column := getattr(mapping, key))]
+
+
+def _without(columns: Sequence[str], excluded: Sequence[str]) -> tuple[str, ...]:
+    return tuple(column for column in columns if column not in excluded)
+
+
 class MappedColumns(Format):
     """Pairs by a `ColumnMapping`; never chosen automatically.
 
@@ -166,24 +168,23 @@ class MappedColumns(Format):
     def _set_columns(self, present: Collection[str]) -> None:
         """Set the columns that are read."""
         m = self.mapping
-        texts = {key: getattr(m, key) for key in _TEXT_KEYS}
-        scores_and_models = (m.first_score, m.second_score, m.first_model, m.second_model)
-        label_columns = (m.label, *(m.labels or ()), *scores_and_models)
-        values = [c for c in (*label_columns, m.annotator, m.strength, m.source) if c]
-        lists = [c for key in _LIST_KEYS if (c := getattr(m, key))]
-        mapped = [*(c for c in texts.values() if c), *values]
-        nested = {c for c in mapped if c not in present and split_path(c)[1]}
+        labels = _mapped(m, ("label",)) + list(m.labels or ()) + _mapped(m, _SIDE_KEYS)
+        texts = _mapped(m, _TEXT_KEYS)
+        values = labels + _mapped(m, _ORIGIN_KEYS)
+        nested = [c for c in (*texts, *values) if c not in present and split_path(c)[1]]
         self._nested_texts = {
-            c: _ROLES.get(k, "assistant") for k, c in texts.items() if c in nested
+            column: _ROLES.get(key, "assistant")
+            for key in _TEXT_KEYS
+            if (column := getattr(m, key)) in nested
         }
         self._nested_values = [c for c in values if c in nested]
-        roots = dict.fromkeys(split_path(c)[0] for c in mapped if c in nested)
-        json_columns = (*roots, *dict.fromkeys(split_path(c)[0] for c in lists))
-        self.json_columns = tuple(dict.fromkeys(json_columns))  # type: ignore[misc]
-        self.text_columns = tuple(c for c in texts.values() if c and c not in nested)  # type: ignore[misc]
-        self.value_columns = tuple(c for c in values if c not in nested)  # type: ignore[misc]
+        roots = [split_path(c)[0] for c in nested]
+        list_roots = [split_path(c)[0] for c in _mapped(m, _LIST_KEYS)]
+        self.json_columns = tuple(dict.fromkeys(roots + list_roots))  # type: ignore[misc]
+        self.text_columns = _without(texts, nested)  # type: ignore[misc]
+        self.value_columns = _without(values, nested)  # type: ignore[misc]
         # What a nested column holds beside the mapped fields is not lost.
-        extra_names = (*roots, *(c for c in label_columns if c and c not in nested))
+        extra_names = (*roots, *_without(labels, nested))
         self.keep_in_extra = tuple(dict.fromkeys(extra_names))  # type: ignore[misc]
 
     def matches(self, rows: RowSample) -> bool:

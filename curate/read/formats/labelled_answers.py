@@ -69,21 +69,21 @@ class LabelledAnswers(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Return whether one prompt, two answers and one label are there, and labels are known."""
-        label = [name for name in _LABELS if has_columns(rows, name)]
-        prompts = [name for name in _PROMPT_COLUMNS if has_columns(rows, name)]
+        label, prompts, ambiguous_columns = (
+            [name for name in names if has_columns(rows, name)]
+            for names in (_LABELS, _PROMPT_COLUMNS, _MAYBE_PROMPT)
+        )
         if "orig_instruction" in prompts:
             prompts, label = prompts[:1], label[:1]
         answer_pairs = sum(has_columns(rows, *names) for names in _SLOTS)
-        ambiguous_columns = [name for name in _MAYBE_PROMPT if has_columns(rows, name)]
-        if (
-            not prompts
-            and len(ambiguous_columns) == 1
-            and _are_conversations(rows, ambiguous_columns[0])
-        ):
-            prompts, ambiguous_columns = ambiguous_columns, []
-        if not len(label) == len(prompts) == answer_pairs == 1 or ambiguous_columns:
+        if not prompts and len(ambiguous_columns) == 1:
+            prompts = [name for name in ambiguous_columns if _are_conversations(rows, name)]
+        if set(ambiguous_columns) - set(prompts):
             return False
-        label_texts = {_normalise(row[label[0]]) for row in rows if row.get(label[0]) is not None}
+        if not len(label) == len(prompts) == answer_pairs == 1:
+            return False
+        column = label[0]
+        label_texts = {_normalise(row[column]) for row in rows if row.get(column) is not None}
         return bool(label_texts) and label_texts <= _WINNERS.keys()
 
     def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:

@@ -108,16 +108,17 @@ def _split_shared_turns(
     while shared and not all(turns[shared]["role"] == "assistant" for turns in (chosen, rejected)):
         shared -= 1
     if chosen[0]["role"] in _ASKING:
-        texts = {(turn["content"] or "").strip() for turn in chosen[:shared]}
         prompt_turns = [turn for turn in prompt if turn["role"] != "system"]
-        if not all((turn["content"] or "").strip() in texts for turn in prompt_turns):
+        if not _texts(prompt_turns) <= _texts(chosen[:shared]):
             return prompt, chosen, rejected
-        prompt = [
-            turn
-            for turn in prompt
-            if turn["role"] == "system" and chosen[0]["role"] != "system" and shared
-        ] or (prompt if not shared else [])
+        if shared:
+            has_system = chosen[0]["role"] == "system"
+            prompt = [t for t in prompt if t["role"] == "system" and not has_system]
     return prompt + chosen[:shared], chosen[shared:], rejected[shared:]
+
+
+def _texts(turns: list[_Turn]) -> set[str]:
+    return {(turn["content"] or "").strip() for turn in turns}
 
 
 def _strip_turns(side: str, turns: pl.Expr) -> pl.Expr:

@@ -81,16 +81,14 @@ class ArrowBlock(RowBlock):
     def frame(self, bound: BoundFormat) -> pl.DataFrame:
         """Return the columns in the types that formats take, without a loop over rows."""
         fmt = bound.format
-        head = self.table.select([n for n in fmt.text_columns if n in self.table.column_names])
-        if conversation_object_columns(head.slice(0, SAMPLE_TEXTS).to_pydict()):
+        if self._holds_conversation_objects(fmt):
             rows = [drop_null_fields(row) for row in self.table.to_pylist()]
             return PythonBlock(rows, list(self.numbers), self.broken).frame(bound)
         attachments = self._attachments(bound)
-        read = [
-            c for c in dict.fromkeys((*bound.columns(), PAIR_ID)) if c in self.table.column_names
-        ]
+        names = dict.fromkeys((*bound.columns(), PAIR_ID))
+        read = [name for name in names if name in self.table.column_names]
         errors = attachments.errors
-        for name in set(read) & set(self._undecodable):
+        for name in self._undecodable.keys() & read:
             errors |= dict.fromkeys(self._undecodable[name], _not_text_error(name))
         messages = self._message_columns(fmt, errors)
         # Each column is decoded once: messages, JSON and media have readers of their own.
@@ -100,16 +98,12 @@ class ArrowBlock(RowBlock):
         out = frame.select(
             pl.Series(ROW, self.numbers, dtype=pl.Int64), self._extra(bound, attachments)
         )
-        wrong = [errors.get(i) for i in range(len(self.table))]
+        wrong = list(map(errors.get, range(len(self.table))))
         out = out.with_columns(pl.Series(ERROR, wrong, dtype=pl.String))
         out = out.with_columns(*attachments.frame(len(self.table)), *messages.values(), *media)
-        for name in fmt.text_columns:
-            if name in messages:
-                continue
+        for name in [name for name in fmt.text_columns if name not in messages]:
             column, problem = _arrow_text(frame, name, fmt.scalars_are_text)
-            out = out.with_columns(column.alias(name))
-            if problem is not None:
-                out = out.with_columns(pl.col(ERROR).fill_null(problem))
+            out = out.with_columns(column.alias(name), pl.col(ERROR).fill_null(pl.lit(problem)))
         for name in dict.fromkeys((*bound.value_columns, PAIR_ID)):
             out = out.with_columns(_column_or_nulls(frame, name).alias(name))
         out = out.with_columns(
@@ -117,9 +111,13 @@ class ArrowBlock(RowBlock):
         )
         for name, dtype in fmt.nested_columns.items():
             column, problems = _arrow_nested(frame, name, dtype)
-            out = out.with_columns(column)
-            out = out.with_columns(pl.col(ERROR).fill_null(problems))
+            out = out.with_columns(column, pl.col(ERROR).fill_null(problems))
         return self.with_broken(out, self.broken)
+
+    def _holds_conversation_objects(self, fmt: Format) -> bool:
+        """Return whether a text column holds objects around conversations."""
+        head = self.table.select([n for n in fmt.text_columns if n in self.table.column_names])
+        return bool(conversation_object_columns(head.slice(0, SAMPLE_TEXTS).to_pydict()))
 
     def _attachments(self, bound: BoundFormat) -> RowAttachments:
         """Return tools, media and arguments of the rows."""

@@ -64,19 +64,11 @@ def _decode_array(array: pa.Array) -> pa.Array:  # noqa: PLR0911 (one answer a t
     }.get(kind)
     if target is not None:
         return array.cast(target)
-    if _is_time(kind) and not _has_python_values(array):
-        return _times_as_text(array)
-    if (pa.types.is_map(kind) or pa.types.is_union(kind)) and not _has_python_values(array):
-        raise CurateError(
-            "a date cannot be read",
-            where=f"a column of {kind}",
-            expected="years 1 to 9999",
-            fix="write the column as text",
-        )
-    if pa.types.is_timestamp(kind) and kind.tz is not None and not _known_zone(kind.tz):
-        times = array.cast(pa.timestamp(kind.unit)).to_pylist()
-        texts = [None if v is None else f"{v.isoformat()} UTC, zone {kind.tz}" for v in times]
-        return pa.array(texts, pa.string())
+    may_lack_values = _is_time(kind) or pa.types.is_map(kind) or pa.types.is_union(kind)
+    if may_lack_values and not _has_python_values(array):
+        return _unreadable_times_as_text(array)
+    if _has_unknown_zone(kind):
+        return _zoned_times_as_text(array)
     if pa.types.is_fixed_size_list(kind):
         # Messages or media of which every row happens to have as many.
         return array.cast(pa.list_(kind.value_field))
@@ -101,9 +93,35 @@ def _has_python_values(array: pa.Array) -> bool:
 
 def _without_unknown_zone(array: pa.Array) -> pa.Array:
     kind = array.type
-    if pa.types.is_timestamp(kind) and kind.tz is not None and not _known_zone(kind.tz):
-        return array.cast(pa.timestamp(kind.unit))
-    return array
+    return array.cast(pa.timestamp(kind.unit)) if _has_unknown_zone(kind) else array
+
+
+def _has_unknown_zone(kind: pa.DataType) -> bool:
+    return pa.types.is_timestamp(kind) and kind.tz is not None and not _known_zone(kind.tz)
+
+
+def _zoned_times_as_text(array: pa.Array) -> pa.Array:
+    """Return ISO texts that name the zone, which Python does not know."""
+    times = array.cast(pa.timestamp(array.type.unit)).to_pylist()
+    zone = array.type.tz
+    texts = [None if time is None else f"{time.isoformat()} UTC, zone {zone}" for time in times]
+    return pa.array(texts, pa.string())
+
+
+def _unreadable_times_as_text(array: pa.Array) -> pa.Array:
+    """Return times that Python has no value for as text.
+
+    Raises:
+        CurateError: they are within maps or unions.
+    """
+    if _is_time(array.type):
+        return _times_as_text(array)
+    raise CurateError(
+        "a date cannot be read",
+        where=f"a column of {array.type}",
+        expected="years 1 to 9999",
+        fix="write the column as text",
+    )
 
 
 def _times_as_text(array: pa.Array) -> pa.Array:
@@ -276,17 +294,21 @@ class _Utf8Repair:
         return pa.StructArray.from_arrays(fields, names, mask=array.is_null())
 
 
-def is_json(kind: pa.DataType) -> bool:  # noqa: PLR0911 (one answer a type)
+_JSON_SCALARS = (
+    *(pa.types.is_boolean, pa.types.is_integer, pa.types.is_null),
+    *(pa.types.is_string, pa.types.is_large_string, pa.types.is_date),
+)
+
+
+def is_json(kind: pa.DataType) -> bool:
     """Return whether polars writes values of this type as JSON, and reads the type at all."""
     t = pa.types
-    if t.is_boolean(kind) or t.is_integer(kind) or t.is_null(kind):
+    if any(is_kind(kind) for is_kind in _JSON_SCALARS):
         return True
     if t.is_floating(kind):
         return bool(kind != pa.float16())
-    if t.is_string(kind) or t.is_large_string(kind) or t.is_date(kind):
-        return True
     if t.is_timestamp(kind):
-        return kind.tz is None or _known_zone(kind.tz)
+        return not _has_unknown_zone(kind)
     if t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind):
         return is_json(kind.value_type) and not t.is_null(kind.value_type)
     if t.is_struct(kind):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
+from zipfile import ZipInfo
 
 from curate.errors import CurateError, first_line
 from curate.read.notes import empty_files_note
@@ -302,32 +303,30 @@ def _sources_of_file(file: DataFile, files: int) -> Iterator[RowSource]:
         notes = []
 
 
+def _check_not_encrypted(file: DataFile, members: list[ZipInfo]) -> None:
+    if locked := [member.filename for member in members if member.flag_bits & 1]:
+        raise CurateError(
+            "the archive is encrypted", where=file.name, found=locked[0], fix="unpack it first"
+        )
+
+
 def _select_members(file: DataFile) -> tuple[list[str], list[str], list[str]]:
     """Return an archive's members that are data, those that are left out, and empty ones.
 
     A single member need not be named by its kind if the archive is (`train.jsonl.zip`).
     """
-    members = [
-        member
-        for member in open_zip(file).infolist()
-        if not member.is_dir() and not _is_hidden(member.filename)
-    ]
-    if locked := [member.filename for member in members if member.flag_bits & 1]:
-        raise CurateError(
-            "the archive is encrypted", where=file.name, found=locked[0], fix="unpack it first"
-        )
+    infos = [info for info in open_zip(file).infolist() if not info.is_dir()]
+    members = [info for info in infos if not _is_hidden(info.filename)]
+    _check_not_encrypted(file, members)
     names = sorted(member.filename for member in members if member.file_size)
     data = _data_members(names, file.kind)
     if not data:
         raise _unknown_kind_error(file.name, "an archive without data files")
     left_out = [name for name in names if name not in data and not _is_document(name)]
+    empty = sorted({member.filename for member in members}.difference(names))
     # Empty members of other names are marks of tools (_SUCCESS).
-    empty = sorted(
-        member.filename
-        for member in members
-        if not member.file_size and file_kind(member.filename) in READERS
-    )
-    return data, [display_name(n) for n in left_out], [display_name(n) for n in empty]
+    empty_data = [name for name in empty if file_kind(name) in READERS]
+    return data, list(map(display_name, left_out)), list(map(display_name, empty_data))
 
 
 def _data_members(names: list[str], archive_kind: str) -> list[str]:

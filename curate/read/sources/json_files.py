@@ -105,12 +105,16 @@ def _load_array(data: bytes, file: DataFile) -> list[Any]:
     return value
 
 
+def _are_rows(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and _is_row(value[0])
+
+
 def _array_within(value: dict[str, Any], file: DataFile) -> list[Any]:
     """Return the rows that an object holds, or the object as the only row."""
     for shape in (rows_of_columns, rows_of_index):
         if (rows := shape(value)) is not None:
             return rows
-    arrays = [k for k, v in value.items() if isinstance(v, list) and v and _is_row(v[0])]
+    arrays = [key for key, values in value.items() if _are_rows(values)]
     only = next(iter(value.values())) if len(value) == 1 else None
     if isinstance(only, list):
         return only
