@@ -32,7 +32,8 @@ def find_classes(package_name: str, base: type[T]) -> dict[str, type[T]]:
     for module in pkgutil.iter_modules(package.__path__):
         loaded = importlib.import_module(f"{package.__name__}.{module.name}")
         for _, item in inspect.getmembers(loaded, inspect.isclass):
-            if issubclass(item, base) and not inspect.isabstract(item):
+            is_complete = not inspect.isabstract(item) and hasattr(item, "name")
+            if issubclass(item, base) and is_complete:
                 classes[item.name] = item
     return dict(sorted(classes.items()))
 

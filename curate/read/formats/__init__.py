@@ -19,6 +19,7 @@ from curate.read.formats.base import (
     share_of_rows,
 )
 from curate.read.formats.registry import detect_format, format_names, get_format
+from curate.read.formats.slots import SlotFormat
 
 __all__ = [
     "ERROR",
@@ -28,6 +29,7 @@ __all__ = [
     "Format",
     "ReadOptions",
     "RowSample",
+    "SlotFormat",
     "as_messages_column",
     "as_turn",
     "detect_format",

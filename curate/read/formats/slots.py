@@ -3,17 +3,83 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import polars as pl
 
 from curate.data.json_fields import SLOT_KEY, with_extra_key
-from curate.read.formats.base import ERROR, EXTRA, ROW
+from curate.read.formats.base import (
+    ERROR,
+    EXTRA,
+    ROW,
+    Format,
+    ReadOptions,
+    RowSample,
+    as_messages_column,
+    has_columns,
+)
 
 SECOND, TIE = 2, 0
 _INTEGER_AS_FLOAT = r"^(-?\d+)\.0+$"
 """An integer that is written as a float."""
 _MAX_LABEL_LENGTH = 40
+
+
+class SlotFormat(Format):
+    """A prompt, two answers and a label that says which is better: subclasses only declare them.
+
+    Attributes:
+        prompt: column of the prompt.
+        first: column of the first answer.
+        second: column of the second answer.
+        label: column of the label, an integer.
+        winners: the better answer by the label: 1, 2, or 0 for a tie.
+        expected: what a label may be, for the error of a row whose label is not.
+        strength: column of the strength of the preference, if there is one.
+        source: column of the pair's source, if there is one.
+        excluding: columns by which rows are of another format.
+    """
+
+    prompt: ClassVar[str]
+    first: ClassVar[str]
+    second: ClassVar[str]
+    label: ClassVar[str]
+    winners: ClassVar[Mapping[int, int]]
+    expected: ClassVar[str]
+    strength: ClassVar[str | None] = None
+    source: ClassVar[str | None] = None
+    excluding: ClassVar[tuple[str, ...]] = ()
+    priority = 10
+
+    def __init_subclass__(cls) -> None:
+        """Derive from the columns what a format declares of them."""
+        cls.text_columns = (cls.prompt, cls.first, cls.second)
+        cls.value_columns = tuple(c for c in (cls.label, cls.strength, cls.source) if c)
+        cls.keep_in_extra = cls.value_columns
+        if cls.side_suffixes is None:
+            cls.side_suffixes = (cls.first, cls.second)
+        super().__init_subclass__()
+
+    def matches(self, rows: RowSample) -> bool:
+        """Return whether the prompt, both answers and the label are there."""
+        is_of_another = any(has_columns(rows, name) for name in self.excluding)
+        return has_columns(rows, *self.text_columns, self.label) and not is_of_another
+
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
+        """Return the labelled answer as chosen; a tie keeps the order of the answers."""
+        named = {
+            "_first": as_messages_column(rows, self.first, "assistant"),
+            "_second": as_messages_column(rows, self.second, "assistant"),
+            "prompt": as_messages_column(rows, self.prompt, "user"),
+        }
+        if self.strength is not None:
+            named["strength"] = pl.col(self.strength).cast(pl.Float32, strict=False)
+        if self.source is not None:
+            named["source"] = pl.col(self.source).cast(pl.String)
+        label = integer_column(self.label)
+        winner = label.replace_strict(dict(self.winners), default=None, return_dtype=pl.Int64)
+        return assign_winner(rows.with_columns(**named), winner, self.expected)
 
 
 def assign_winner(
