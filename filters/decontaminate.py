@@ -30,6 +30,7 @@ class Decontaminate(Filter[DecontaminateParams]):
     standing = Standing.RECOMMENDED
     when = "After the scorer contamination."
     summary = "drop pairs whose prompt occurs in an evaluation set (by the scorer contamination)"
+    single_answers = True
     Params = DecontaminateParams
     drop_codes = ("contamination",)
 

@@ -59,6 +59,7 @@ class ExactDuplicates(Filter[ExactDuplicatesParams]):
     standing = Standing.RECOMMENDED
     when = "Always."
     summary = "keep the first of pairs with the same prompt, answers, label (and annotator)"
+    single_answers = True
     Params = ExactDuplicatesParams
     drop_codes = ("exact_duplicate", "contradiction")
 

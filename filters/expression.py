@@ -54,6 +54,7 @@ class Expression(Filter[ExpressionParams]):
     purpose = "keep the best"
     when = "For any rule over columns."
     summary = "keep or drop by an SQL expression over pair columns, scores and extra.<key>"
+    single_answers = True
     Params = ExpressionParams
     drop_codes = ("expression_false", "expression_true", "expression_missing")
 

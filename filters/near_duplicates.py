@@ -54,6 +54,7 @@ class NearDuplicates(Filter[NearDuplicatesParams]):
     when = "Always on scraped data."
     summary = "keep the first of pairs with nearly the same text (MinHash-LSH, exact Jaccard)"
     reference = "Broder 1997, On the resemblance and containment of documents"
+    single_answers = True
     Params = NearDuplicatesParams
     drop_codes = ("near_duplicate",)
 

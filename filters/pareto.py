@@ -58,6 +58,7 @@ class Pareto(Filter[ParetoParams]):
     when = "For two or three scores without weights."
     summary = "rank by Pareto dominance over several scores (nondominated sorting), keep fronts"
     reference = "Deb et al. 2002, NSGA-II, sec. III A"
+    single_answers = True
     Params = ParetoParams
     drop_codes = ("pareto_front", "pareto_missing")
 

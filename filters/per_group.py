@@ -52,6 +52,7 @@ class PerGroup(Filter[PerGroupParams]):
     purpose = "keep the best"
     when = "When a few prompts, sources or annotators dominate the dataset."
     summary = "limit the number of pairs of each prompt, source, annotator or other group"
+    single_answers = True
     Params = PerGroupParams
     drop_codes = ("per_group_rank",)
 

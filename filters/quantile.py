@@ -34,6 +34,7 @@ class Quantile(Filter[QuantileParams]):
     purpose = "keep the best"
     when = "To keep a share by one score."
     summary = "keep the best share of pairs by one score"
+    single_answers = True
     Params = QuantileParams
     drop_codes = ("quantile_rank", "quantile_missing")
 

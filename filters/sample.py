@@ -60,6 +60,7 @@ class Sample(Filter[SampleParams]):
     when = "As the control that every other filter must beat."
     summary = "keep a random sample, the control that every other filter must beat"
     reference = "weights: Efraimidis and Spirakis 2006; UPO's sampling, arXiv 2409.11212"
+    single_answers = True
     Params = SampleParams
     drop_codes = ("not_sampled",)
 

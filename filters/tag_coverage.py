@@ -46,6 +46,7 @@ class TagCoverage(Filter[TagCoverageParams]):
     when = "After ins_tag, to keep many intentions."
     summary = "keep pairs whose prompts cover many tags (InsTag complexity, diversity)"
     reference = "InsTag, arXiv 2308.07074, alg. 1; as filter: PrefCleanBench, arXiv 2509.23564"
+    single_answers = True
     Params = TagCoverageParams
     drop_codes = ("tag_coverage", "tag_coverage_missing")
 

@@ -43,6 +43,7 @@ class Threshold(Filter[ThresholdParams]):
     purpose = "keep the best"
     when = "To keep a range of one score."
     summary = "keep pairs whose score lies within min and max"
+    single_answers = True
     Params = ThresholdParams
     drop_codes = ("threshold_min", "threshold_max", "threshold_missing")
 

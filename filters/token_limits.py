@@ -67,6 +67,7 @@ class TokenLimits(Filter[TokenLimitsParams]):
     when = "Before training, with the limit of your trainer. Reads the tokenizer, not the weights."
     summary = "drop pairs with more tokens than the trainer takes; nothing is cut"
     reference = "the trainers' own code (docs/trainers/loaders.md)"
+    single_answers = True
     Params = TokenLimitsParams
     drop_codes = (
         "token_limits_length",
@@ -115,7 +116,10 @@ class TokenLimits(Filter[TokenLimitsParams]):
             name: {"max_length": TRAINERS[name].max_length, **dict(sorted(fates.items()))}
             for name, fates in counts.items()
         }
-        return self._decide(pl.concat(lengths))
+        table = pl.concat(lengths)
+        if pairs["rejected"].null_count() == len(pairs):
+            table = table.with_columns(rejected=pl.lit(None, dtype=pl.Int64))
+        return self._decide(table)
 
     def _decide(self, lengths: pl.DataFrame) -> FilterResult:
         """Return the decision on pairs of these lengths; the first limit passed is the reason."""

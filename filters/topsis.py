@@ -98,6 +98,7 @@ class TOPSIS(Filter[TOPSISParams]):
     when = "To weigh several scores. Check the criteria's directions in `curate list NAME`."
     summary = "rank by several scores with directions and weights (TOPSIS), keep the best share"
     reference = "Hwang and Yoon 1981, Multiple Attribute Decision Making; used by DONOD"
+    single_answers = True
     Params = TOPSISParams
     drop_codes = ("topsis_rank", "topsis_missing")
 

@@ -41,6 +41,7 @@ class Abstains(Scorer[Parameters]):
     reference = "appropriate abstain of RAG-RewardBench, arXiv 2412.13746, by phrases (ours)"
     scope = Scope.ROW
     cache = Cache.WHOLE
+    single_answer_columns = ("chosen",)
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:

@@ -56,6 +56,7 @@ class Citations(Scorer[CitationsParams]):
     reference = "citation precision and recall, ALCE, arXiv 2305.14627, by lexical overlap (ours)"
     scope = Scope.ROW
     cache = Cache.WHOLE
+    single_answer_columns = ("chosen", "chosen_cites", "chosen_dangling", "status")
     Params = CitationsParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -72,6 +72,7 @@ class Contamination(Scorer[ContaminationParams]):
     )
     summary = "prompts that occur in given evaluation sets, by n-grams and embeddings"
     reference = "Tulu 3, arXiv 2411.15124, sec. 3.2"
+    single_answer_columns = ("matched", "overlap", "cosine", "match", "status")
     Params = ContaminationParams
 
     def __init__(self, /, **parameters: Any) -> None:

@@ -62,6 +62,7 @@ class Coverage(Scorer[CoverageParams]):
     )
     reference = "coverage and density, arXiv 2002.09797, sec. 3; why it matters, arXiv 2406.01462"
     inputs = frozenset({Input.EMBEDDINGS})
+    single_answer_columns = ("distance", "inside", "density_ratio", "nearest", "status")
     Params = CoverageParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -58,6 +58,7 @@ class DONODLM(Scorer[DONODLMParams]):
     reference = "DONOD, arXiv 2504.14810; ghost norm: Li et al. 2022, arXiv 2110.05679, sec. 4"
     inputs = frozenset({Input.TEXTS, Input.MODEL})
     scope = Scope.ROW
+    single_answer_columns = ("sft_nod", "sft_don", "status")
     Params = DONODLMParams
 
     def columns(self) -> tuple[Column, ...]:

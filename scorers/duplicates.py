@@ -49,6 +49,7 @@ class Duplicates(Scorer[DuplicatesParams]):
     scope = Scope.PARTITIONED
     cache = Cache.WHOLE
     from_labels = True
+    single_answer_columns = ("exact", "copies", "near")
     Params = DuplicatesParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -43,6 +43,7 @@ class IFD(Scorer[IFDParams]):
     reference = "Cherry LLM, arXiv 2308.12032, eq. 4; as filter: PrefCleanBench, arXiv 2509.23564"
     inputs = frozenset({Input.TEXTS, Input.MODEL})
     scope = Scope.ROW
+    single_answer_columns = ("score", "chosen", "kind", "status")
     Params = IFDParams
 
     def columns(self) -> tuple[Column, ...]:

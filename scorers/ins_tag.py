@@ -54,6 +54,7 @@ class InsTag(Scorer[InsTagParams]):
     reference = "InsTag, arXiv 2308.07074, sec. 2"
     inputs = frozenset({Input.TEXTS, Input.MODEL})
     scope = Scope.ROW
+    single_answer_columns = ("tags", "count", "status")
     Params = InsTagParams
 
     def __init__(self, /, **parameters: Any) -> None:

@@ -56,6 +56,7 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
     inputs = frozenset({Input.EMBEDDINGS})
     scope = Scope.PARTITIONED
     cache = Cache.WHOLE
+    single_answer_columns = ("distance", "entropy", "nearest", "status")
     Params = KNNDiversityParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -47,6 +47,7 @@ class Language(Scorer[LanguageParams]):
     reference = "langid.py: Lui and Baldwin 2012"
     scope = Scope.ROW
     cache = Cache.PER_ROW
+    single_answer_columns = ("prompt", "chosen")
     Params = LanguageParams
 
     def columns(self) -> tuple[Column, ...]:

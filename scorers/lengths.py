@@ -30,6 +30,7 @@ class Lengths(Scorer[Parameters]):
     summary = "characters, words and turns of prompt and answers, and how the answers differ"
     scope = Scope.ROW
     cache = Cache.WHOLE
+    single_answer_columns = ("prompt", "chosen", "chosen_words", "turns")
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:

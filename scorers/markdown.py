@@ -41,6 +41,7 @@ class Markdown(Scorer[Parameters]):
     when = "To see whether formatting decides the labels."
     summary = "share of formatted lines and of fenced code in the answers"
     scope = Scope.ROW
+    single_answer_columns = ("chosen", "chosen_code")
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:

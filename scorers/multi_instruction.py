@@ -75,6 +75,7 @@ class MultiInstruction(Scorer[MultiInstructionParams]):
     summary = "number and kinds of constraints in the prompt (English patterns)"
     reference = "IFEval, arXiv 2311.07911 (kinds); MAPL, arXiv 2505.12845"
     scope = Scope.ROW
+    single_answer_columns = ("count", "kinds", "names")
     Params = MultiInstructionParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -48,6 +48,7 @@ class PII(Scorer[PIIParams]):
     reference = "presidio-analyzer, pattern recognisers"
     scope = Scope.ROW
     cache = Cache.PER_ROW
+    single_answer_columns = ("chosen", "chosen_kinds")
     Params = PIIParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -60,6 +60,7 @@ class Refusal(Scorer[RefusalParams]):
     summary = "whether an answer begins like a refusal (English patterns, editable)"
     scope = Scope.ROW
     cache = Cache.WHOLE
+    single_answer_columns = ("chosen",)
     Params = RefusalParams
 
     def columns(self) -> tuple[Column, ...]:

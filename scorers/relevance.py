@@ -50,6 +50,7 @@ class Relevance(Scorer[RelevanceParams]):
     reference = "Rethinking the Role of Proxy Rewards in LM Alignment, arXiv 2402.03469, sec. 3"
     inputs = frozenset({Input.TEXTS, Input.EMBEDDINGS})
     cache = Cache.WHOLE
+    single_answer_columns = ("chosen", "chosen_relevance")
     Params = RelevanceParams
 
     def columns(self) -> tuple[Column, ...]:

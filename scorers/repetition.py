@@ -37,6 +37,7 @@ class Repetition(Scorer[RepetitionParams]):
     reference = "Gopher's repetition rules: arXiv 2112.11446, table A1"
     scope = Scope.ROW
     cache = Cache.PER_ROW
+    single_answer_columns = ("chosen", "chosen_lines")
     Params = RepetitionParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -57,6 +57,7 @@ class RewardModel(Scorer[RewardModelParams]):
     reference = "Skywork-Reward-V2, arXiv 2507.01352 (advice); RewardBench, arXiv 2403.13787"
     inputs = frozenset({Input.TEXTS, Input.MODEL})
     scope = Scope.ROW
+    single_answer_columns = ("chosen", "status")
     Params = RewardModelParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -61,6 +61,7 @@ class SemanticDuplicates(Scorer[SemanticDuplicatesParams]):
     inputs = frozenset({Input.EMBEDDINGS})
     scope = Scope.PARTITIONED
     cache = Cache.WHOLE
+    single_answer_columns = ("repeats", "of", "similarity", "status")
     Params = SemanticDuplicatesParams
 
     def columns(self) -> tuple[Column, ...]:

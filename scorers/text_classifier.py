@@ -48,6 +48,7 @@ class TextClassifier(Scorer[TextClassifierParams]):
     summary = "probability of a label (safe, toxic, good...) by any text-classification model"
     inputs = frozenset({Input.TEXTS, Input.MODEL})
     scope = Scope.ROW
+    single_answer_columns = ("chosen", "status")
     Params = TextClassifierParams
 
     def columns(self) -> tuple[Column, ...]:

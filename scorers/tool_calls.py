@@ -35,6 +35,7 @@ class ToolCalls(Scorer[Parameters]):
     summary = "number of tool calls, and of those with wrong arguments, names or parameters"
     reference = "JSON Schema, draft 2020-12"
     scope = Scope.ROW
+    single_answer_columns = ("chosen", "chosen_wrong", "orphans", "status")
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:
@@ -60,6 +61,8 @@ class ToolCalls(Scorer[Parameters]):
 
 def _count_calls(row: Mapping[str, Any]) -> dict[str, Any]:
     tools = ToolSet(orjson.loads(row["tools"]) if row["tools"] else ())
+    # A single answer has no other one beside it.
+    row = {**row, "rejected": row["rejected"] or ()}
     calls = {side: parse_tool_calls(row[side]) for side in ("chosen", "rejected")}
     wrong = {side: _call_problems(tools, side_calls) for side, side_calls in calls.items()}
     problems = [

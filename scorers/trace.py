@@ -36,6 +36,7 @@ class Trace(Scorer[Parameters]):
     when = "For reasoning data: one-sided, cut-off or foreign-language traces give labels away."
     summary = "length of reasoning trace and answer, one-sided or cut-off traces, their language"
     scope = Scope.ROW
+    single_answer_columns = ("chosen_trace", "chosen_answer", "chosen_cut", "chosen_same_language")
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:

@@ -157,6 +157,38 @@ def axolotl_rows(folder: Path, tokenizer: Any, **config: Any) -> list[TrainedRow
     return trl_rows(rows, tokenizer)
 
 
+def axolotl_sft_rows(folder: Path, tokenizer: Any) -> list[str]:
+    """The texts that axolotl trains on by axolotl.yaml of a folder, its labels unmasked."""
+    import datasets
+
+    home_of("axolotl")
+    with stand_ins(addict={"Dict": LooseDict}, posthog={}, numba={"njit": decorator}):
+        chat_template = importlib.import_module("axolotl.prompt_strategies.chat_template")
+    (entry,) = yaml.safe_load((folder / "axolotl.yaml").read_text())["datasets"]
+    rows = datasets.load_dataset(
+        entry["ds_type"], data_dir=str(folder / entry["path"]), split="train"
+    )
+    cfg = loose({"chat_template": "tokenizer_default", "sequence_len": 4096})
+    strategy = chat_template.load(tokenizer, cfg, loose(entry))
+    return [tokenizer.decode(strategy.tokenize_prompt(row)["input_ids"]) for row in rows]
+
+
+def trl_sft_rows(folder: Path, tokenizer: Any) -> list[str]:
+    """The texts that TRL's SFTTrainer trains on."""
+    import trl
+    from trl.data_utils import is_conversational
+
+    rows = data_of(folder)
+    assert is_conversational(rows[0])
+    trainer = trl.SFTTrainer.__new__(trl.SFTTrainer)
+    trainer._tokenizer, trainer._is_vlm, trainer.chat_template = tokenizer, False, None
+    trainer.completion_only_loss = False
+    settings = {"output_dir": "none", "use_cpu": True, "bf16": False, "report_to": "none"}
+    args = trl.SFTConfig(**settings, max_length=None)
+    prepared = trainer._prepare_dataset(rows, tokenizer, args, False, None, "train")
+    return [tokenizer.decode(row["input_ids"]) for row in prepared]
+
+
 def llamafactory_rows(folder: Path, tokenizer: Any, cutoff_len: int = 2048) -> list[TrainedRow]:
     """What LLaMA-Factory trains on by the files of a folder, with the template `qwen`."""
     home_of("llamafactory")
@@ -181,7 +213,7 @@ def llamafactory_rows(folder: Path, tokenizer: Any, cutoff_len: int = 2048) -> l
     kind = {"dpo": "rm"}.get(settings["stage"], settings["stage"])
     processor = loader._get_dataset_processor(data, kind, template, tokenizer, None)
     tokenized = processor.preprocess_dataset(aligned.to_dict())
-    names = ("",) if kind == "kto" else ("chosen_", "rejected_")
+    names = ("",) if kind in ("kto", "sft") else ("chosen_", "rejected_")
     ids, labels = ([tokenized[f"{n}{c}"] for n in names] for c in ("input_ids", "labels"))
     rows = []
     for number in range(len(ids[0])):

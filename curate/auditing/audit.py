@@ -52,7 +52,7 @@ def audit(
         progress: receives the progress; default none.
 
     Raises:
-        CurateError: data that cannot be read.
+        CurateError: data that cannot be read, or single answers, which have no labels.
 
     Examples:
         >>> rows = [{"prompt": f"{n}?", "chosen": f"{n}", "rejected": "?"} for n in range(60)]
@@ -60,6 +60,7 @@ def audit(
         True
     """
     pairs = data if isinstance(data, Pairs) else read_pairs(data)
+    pairs.require_two_answers("audit")
     settings = EmbedderConfig(name=embedder) if isinstance(embedder, str) else embedder
     options = AuditOptions(settings, store, seed, style_columns, model, beta, disagreement, most)
     verdicts = gold if isinstance(gold, pl.DataFrame) else to_gold_config(gold)

@@ -54,7 +54,7 @@ def audit_sections(findings: AuditFindings) -> list[AuditTable]:
         _feedback_table(findings.feedback),
         _ranking_table(findings.ranking),
         _structure_table("Structure", findings.structure),
-        _structure_table("Prompts shared with the other dataset", findings.leakage),
+        leakage_table(findings.leakage),
     ]
     return [table for table in tables if table is not None and table.rows]
 
@@ -227,6 +227,11 @@ def _ranking_table(ranking: RankingAccuracy | None) -> AuditTable | None:
     if ideal is None:
         rows.append(("optimum of DPO", "-", "needs the share of wrong labels: review some pairs"))
     return AuditTable(title, rows, ("by", "share", "95 % interval"))
+
+
+def leakage_table(leakage: JsonResult | None) -> AuditTable | None:
+    """Return the prompts that both datasets have; None without another dataset."""
+    return _structure_table("Prompts shared with the other dataset", leakage)
 
 
 def _structure_table(title: str, findings: JsonResult | None) -> AuditTable | None:

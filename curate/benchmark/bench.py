@@ -48,6 +48,7 @@ def bench(
         [False]
     """
     pairs = data if isinstance(data, Pairs) else read_pairs(data)
+    pairs.require_two_answers("bench")
     settings = EmbedderConfig(name=embedder) if isinstance(embedder, str) else embedder
     plan = BenchPlan(noise, patterns, seeds)
     reporter = progress or SilentProgress()

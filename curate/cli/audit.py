@@ -26,6 +26,7 @@ from curate.errors import CurateError
 if TYPE_CHECKING:
     from curate.auditing.audit_report import AuditReport
     from curate.auditing.command import AuditOptions, Reviews
+    from curate.auditing.single_answers import AnswerAudit
 
 
 _Against = Annotated[
@@ -83,12 +84,13 @@ def audit(
 ) -> None:
     """Estimate how noisy a dataset is and which biases its labels show."""
     from curate.auditing.command import AuditOptions
-    from curate.cli.show_audit import show_audit
+    from curate.cli.show_audit import show_any_audit
     from curate.models.embed.settings import EmbedderConfig
     from curate.steps.models import ModelSpec
     from curate.write.file_output import check_output_file
 
-    dataset = DatasetOptions(data, format, columns, split, config, limit, prints_notes=False)
+    reading = (data, format, columns, split, config, limit)
+    dataset = DatasetOptions(*reading, prints_notes=False, takes_single_answers=True)
     inputs = [data, *dataset.pipeline_inputs(), against, *(gold or ()), sample]
     check_output_file(output, overwrite, inputs)
     options = AuditOptions(
@@ -99,24 +101,28 @@ def audit(
         disagreement=disagreement,
         most=most,
     )
-    report = _audit_dataset(dataset, against, options, _read_reviews(gold, sample))
-    show_audit(report)
+    show_any_audit(report := _audit_dataset(dataset, against, options, _read_reviews(gold, sample)))
     _write_report(report, output)
 
 
 def _audit_dataset(
     dataset: DatasetOptions, against: str | None, options: AuditOptions, reviews: Reviews | None
-) -> AuditReport:
+) -> AuditReport | AnswerAudit:
     """Read the datasets into temporary files and audit the first one."""
     from curate.auditing.command import audit_pairs
+    from curate.auditing.single_answers import audit_single_answers
     from curate.cli.progress import console_progress
+    from curate.data.table import has_single_answers
 
     with console_progress() as progress, TemporaryDirectory() as scratch:
         pairs = dataset.read(progress, _make_folder(scratch, "data"))
         compared_pairs = None
         if against is not None:
             folder = _make_folder(scratch, "against")
-            compared_pairs = DatasetOptions(against).read(progress, folder)
+            compared = DatasetOptions(against, takes_single_answers=True)
+            compared_pairs = compared.read(progress, folder)
+        if has_single_answers(pairs.frame):
+            return audit_single_answers(pairs, compared_pairs)
         return audit_pairs(pairs, progress, options, compared_pairs, reviews, dataset.data)
 
 
@@ -146,7 +152,7 @@ def _read_reviews(gold: list[str] | None, sample: Path | None) -> Reviews | None
     return Reviews(verdicts, sampled_pairs, resume_command(files, sample))
 
 
-def _write_report(report: AuditReport, output: Path) -> None:
+def _write_report(report: AuditReport | AnswerAudit, output: Path) -> None:
     from curate.write.contents import MADE_BY
     from curate.write.shards import write_json
 

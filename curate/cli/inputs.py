@@ -34,6 +34,7 @@ class DatasetOptions:
         on_error: what happens at a malformed row: "stop" or "skip".
         prints_notes: whether notes about reading are printed; False for commands that show them
             in their own output.
+        takes_single_answers: whether rows without a rejected answer can be used.
     """
 
     data: str
@@ -44,6 +45,7 @@ class DatasetOptions:
     limit: int | None = None
     on_error: str = "skip"
     prints_notes: bool = True
+    takes_single_answers: bool = False
 
     @property
     def is_pipeline(self) -> bool:
@@ -85,10 +87,14 @@ class DatasetOptions:
         if is_run(self.data):
             self.reject_reading_options("a run's pairs are read already")
             # Skipped rows were reported when the run was written.
-            return _pairs_of_run(self.data, self.limit, scratch)
-        pairs = self._read(progress, scratch)
+            return self._checked(_pairs_of_run(self.data, self.limit, scratch))
+        pairs = self._checked(self._read(progress, scratch))
         self._print_notes(pairs.reading_notes())
         return pairs
+
+    def _checked(self, pairs: Any) -> Any:
+        """Return the pairs; single answers are refused where two answers are compared."""
+        return pairs if self.takes_single_answers else pairs.require_two_answers(self.data)
 
     def _read(self, progress: Any, scratch: Path | None) -> Any:
         from curate.read.pairs import collect_pairs, read_pairs, stream_pairs
@@ -129,7 +135,8 @@ class DatasetOptions:
             yield from _split_into_batches(self.read(progress, scratch))
             return
         notes = StreamNotes()
-        yield from notes.watch(stream_pairs(**dict(self.input()), progress=progress))
+        for batch in notes.watch(stream_pairs(**dict(self.input()), progress=progress)):
+            yield self._checked(batch)
         self._print_notes(notes.notes())
 
     def _print_notes(self, lines: list[str]) -> None:

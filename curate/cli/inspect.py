@@ -26,7 +26,8 @@ def inspect(
     from curate.cli.safe import json_text
     from curate.read.inspection import first_pair, inspect_pairs
 
-    dataset = DatasetOptions(data, format, columns, split, config, limit, prints_notes=False)
+    reading = (data, format, columns, split, config, limit)
+    dataset = DatasetOptions(*reading, prints_notes=False, takes_single_answers=True)
     with TemporaryDirectory() as scratch:
         with console_progress() as progress:
             pairs = dataset.read(progress, Path(scratch))

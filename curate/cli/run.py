@@ -134,10 +134,12 @@ def _show_dry_run(pipeline: Any, folder: Path) -> None:
     from curate.errors import CurateError
     from curate.pipeline.extra_columns import check_extra_columns
     from curate.pipeline.run_evidence import check_gold, file_evidence
+    from curate.pipeline.single_answers import check_answers
 
     pairs = pipeline.read(limit=_DRY_RUN_PAIRS)
     gold = pipeline.config.gold
     check_gold(gold)
+    check_answers(pipeline.plan, pairs.frame, is_written=True)
     try:
         check_extra_columns(pipeline.plan.columns_of_filters, pairs.frame)
     except CurateError as error:

@@ -8,12 +8,21 @@ from rich.table import Table
 from rich.text import Text
 
 from curate.auditing.audit_report import AuditReport
-from curate.auditing.sections import AuditTable
+from curate.auditing.sections import AuditTable, leakage_table
+from curate.auditing.single_answers import NO_LABELS, AnswerAudit
 from curate.cli.console import out, show_summary, show_verdict, show_warnings
 from curate.models.embed.notes import embedding_notes
 
 _MAX_ROWS = 20
 """Maximum rows of a table; audit.json and the page have all of them."""
+
+
+def show_any_audit(report: AuditReport | AnswerAudit) -> None:
+    """Print the audit of pairs or of single answers."""
+    if isinstance(report, AnswerAudit):
+        _show_answer_audit(report)
+    else:
+        show_audit(report)
 
 
 def show_audit(report: AuditReport) -> None:
@@ -26,6 +35,21 @@ def show_audit(report: AuditReport) -> None:
         out.print(_section_table(section))
         if section.note:
             out.print(Text(section.note))
+
+
+def _show_answer_audit(report: AnswerAudit) -> None:
+    """Print the facts and the problems of single answers."""
+    out.print(Text(NO_LABELS))
+    show_summary(report.data)
+    total = max(report.data.pairs, 1)
+    rows = [(name, f"{n:,}", f"{n / total:.1%}") for name, n in report.problems.items()]
+    out.print(
+        _section_table(AuditTable("Problems of the texts", rows, ("problem", "rows", "share")))
+    )
+    leakage = leakage_table(report.leakage)
+    if leakage is not None:
+        out.print(_section_table(leakage))
+    show_warnings([f"{name} was not measured: {fix}" for name, fix in report.not_measured.items()])
 
 
 def _show_noise(report: AuditReport) -> None:

@@ -98,6 +98,11 @@ def messages_series(name: str, turns: Iterable[Sequence[Mapping[str, Any]] | Non
     return pl.Series(name, pl.from_arrow(lists), dtype=MESSAGES)
 
 
+def has_single_answers(pairs: pl.DataFrame) -> bool:
+    """Return whether the rows hold one answer each: `rejected` is null in all of them."""
+    return len(pairs) > 0 and pairs["rejected"].null_count() == len(pairs)
+
+
 def messages_key(column: str | pl.Expr) -> pl.Expr:
     """Return each row's messages as one text that differs when any part or the order of them
     differs.

@@ -18,6 +18,7 @@ from curate.pipeline.engines.local import LocalEngine
 from curate.pipeline.run_evidence import FileEvidence, label_evidence
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scorer_step import ScorerStep
+from curate.pipeline.single_answers import with_single_answer_columns
 from curate.steps.context import Context, report_progress
 from curate.steps.declarations import Input, Scope
 from curate.steps.findings import ModelUsage
@@ -65,6 +66,7 @@ class PairScorer:
             evidence = label_evidence(step, scores, file or FileEvidence(), judgements, warnings)
             informed = replace(self, context=replace(self.context, evidence=evidence))
             columns, record = informed.score(step)
+            columns = with_single_answer_columns(step, columns, self.pairs)
             scores.append(columns)
             yield columns, replace(record, warnings=(*warnings, *record.warnings))
 

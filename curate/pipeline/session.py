@@ -15,7 +15,7 @@ from curate.data.content_kinds import count_content_kinds
 from curate.data.json_types import Json, JsonObject
 from curate.data.process import release_free_memory
 from curate.data.row_selection import ROW_NUMBER, RowSelection
-from curate.data.table import PAIR_COLUMNS
+from curate.data.table import PAIR_COLUMNS, has_single_answers
 from curate.models.embed.choice import choose_embedder
 from curate.models.embed.frame import embed_frame, embed_texts
 from curate.models.embed.notes import embedding_warnings
@@ -31,11 +31,12 @@ from curate.pipeline.result import Result
 from curate.pipeline.run_evidence import RunEvidence, check_gold, run_evidence
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scoring import PairScorer
+from curate.pipeline.single_answers import check_answers
 from curate.pipeline.source_summary import summarise_by_source
 from curate.pipeline.write_run import RunWriter
 from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Context, Progress
-from curate.steps.step_record import CACHED, StepRecord
+from curate.steps.step_record import CACHED, SINGLE_ANSWERS, StepRecord
 from curate.store.scratch import ScratchSpace
 from curate.store.store import Store, open_store
 from curate.write.exports import LABEL_PROBABILITY, WEIGHT, exports_supporting
@@ -131,7 +132,9 @@ class RunSession:
         else:
             pairs = data if isinstance(data, Pairs) else read_pairs(data, progress=self.progress)
         facts |= {"made": pairs.derivation} if pairs.derivation else {}
+        facts |= {SINGLE_ANSWERS: True} if has_single_answers(pairs.frame) else {}
         counts, seconds = (pairs.rows_read, len(pairs)), time.perf_counter() - started
+        check_answers(self.plan, pairs.frame, is_written=self.folder is not None)
         self._check_content(pairs.frame)
         evidence = run_evidence(self.plan, self.config.gold, self.gold_files, pairs.frame)
         record = StepRecord("read", "read", *counts, seconds, facts, warnings=pairs.notes)

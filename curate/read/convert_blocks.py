@@ -199,9 +199,11 @@ def _convert_or_bisect(bound: BoundFormat, rows: pl.DataFrame, label: str) -> pl
         # A format whose answers are media has placed those of the row among them.
         answer_media = MEDIA_COLUMNS if fmt.media_columns else ()
         converted = add_origins(fmt.convert(rows, options), rows, options.origin_columns)
-        if not fmt.answers_may_start_with_user:
+        is_single = fmt.has_single_answers(rows)
+        if not (fmt.answers_may_start_with_user or is_single):
             converted = strip_repeated_prompt(converted)
-        pairs = _add_attachments(complete_pair_columns(converted, label), rows.drop(answer_media))
+        completed = complete_pair_columns(converted, label, is_single)
+        pairs = _add_attachments(completed, rows.drop(answer_media))
         return expand_media_placeholders(_list_unused_rows(pairs, rows, fmt))
     except CurateError:
         raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -36,6 +36,18 @@ class InputConfig(YamlSection):
         le=1 << 24,
         description="Largest file that is read at once (a JSON array, compressed Parquet), in MB.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind_as_format(cls, values: Any) -> Any:
+        """Take `kind: answers` as `format: answers`, and `kind: pairs` as the default."""
+        if isinstance(values, dict) and "kind" in values:
+            kind, values = values["kind"], {k: v for k, v in values.items() if k != "kind"}
+            if kind not in ("answers", "pairs"):
+                raise ValueError(f"kind is {kind!r}; expected answers or pairs")
+            if kind == "answers":
+                values.setdefault("format", "answers")
+        return values
 
     @model_validator(mode="after")
     def _one_place(self) -> InputConfig:

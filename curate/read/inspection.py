@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 import polars as pl
@@ -13,7 +13,7 @@ from curate.data.content_kinds import count_content_kinds
 from curate.data.duplicates import duplicate_flags
 from curate.data.hashes import same_answers, select_in_batches
 from curate.data.json_result import JsonResult
-from curate.data.table import messages_text
+from curate.data.table import has_single_answers, messages_text
 from curate.read.notes import rejected_rows_note
 from curate.read.pairs import Pairs
 
@@ -51,6 +51,10 @@ class DatasetSummary(JsonResult):
         extra_keys: keys of `extra`.
     """
 
+    optional_fields: ClassVar[frozenset[str]] = frozenset(
+        {"ties", "identical_answers", "contradicted", "chosen_is_longer", "strengths"}
+    )
+    """What a set of single answers does not have."""
     format: str
     rows_read: int
     rows_rejected: int
@@ -58,16 +62,16 @@ class DatasetSummary(JsonResult):
     notes: list[str]
     pairs: int
     distinct_prompts: int
-    ties: int
-    identical_answers: int
+    ties: int | None
+    identical_answers: int | None
     empty_answers: int
     exact_repeats: int
-    contradicted: int
-    chosen_is_longer: float
+    contradicted: int | None
+    chosen_is_longer: float | None
     prompt_turns: dict[str, int]
     annotators: dict[str, int]
     sources: dict[str, int]
-    strengths: int
+    strengths: int | None
     besides_texts: dict[str, int]
     characters: dict[str, dict[str, int]]
     extra_keys: list[str]
@@ -78,15 +82,17 @@ def inspect_pairs(pairs: Pairs) -> DatasetSummary:
     frame = pairs.frame
     flags = duplicate_flags(frame)
     # The texts themselves are never held: of a million pairs they are gigabytes.
-    texts = {c: messages_text(c) for c in _TEXTS}
+    is_single = has_single_answers(frame)
+    texts = {c: messages_text(c) for c in (_TEXTS[:2] if is_single else _TEXTS)}
     measured = select_in_batches(
         frame,
         *(text.str.len_chars().cast(pl.Int32).alias(c) for c, text in texts.items()),
         key=texts["prompt"].hash(),
         turns=pl.col("prompt").list.len(),
     )
-    lengths = measured.select(_TEXTS)
-    longer = int((lengths["chosen"] > lengths["rejected"]).sum())
+    lengths = measured.select(list(texts))
+    # What a set of single answers does not have is left out.
+    longer = None if is_single else int((lengths["chosen"] > lengths["rejected"]).sum())
     return DatasetSummary(
         format=pairs.format,
         rows_read=pairs.rows_read,
@@ -95,16 +101,16 @@ def inspect_pairs(pairs: Pairs) -> DatasetSummary:
         notes=list(pairs.notes),
         pairs=len(frame),
         distinct_prompts=measured["key"].n_unique(),
-        ties=int(frame["is_tie"].sum()),
-        identical_answers=int(same_answers(frame).sum()),
-        empty_answers=sum(int((lengths[c] == 0).sum()) for c in ("chosen", "rejected")),
+        ties=None if is_single else int(frame["is_tie"].sum()),
+        identical_answers=None if is_single else int(same_answers(frame).sum()),
+        empty_answers=sum(int((lengths[c] == 0).sum()) for c in lengths.columns[1:]),
         exact_repeats=int(flags["exact"].sum()),
-        contradicted=int(flags["contradicted"].sum()),
-        chosen_is_longer=longer / max(len(frame), 1),
+        contradicted=None if is_single else int(flags["contradicted"].sum()),
+        chosen_is_longer=None if longer is None else longer / max(len(frame), 1),
         prompt_turns=_count_values(measured["turns"]),
         annotators=_count_values(frame["annotator"]),
         sources=_count_values(frame["source"]),
-        strengths=int(frame["strength"].is_not_null().sum()),
+        strengths=None if is_single else int(frame["strength"].is_not_null().sum()),
         besides_texts=dict(count_content_kinds(frame)),
         characters={c: _length_quantiles(lengths[c]) for c in lengths.columns},
         extra_keys=_keys_of_extra(frame["extra"]),
@@ -116,7 +122,8 @@ def first_pair(pairs: Pairs) -> dict[str, str]:
     if not len(pairs):
         return {}
     first_row = pairs.frame.head(1)
-    texts = first_row.select(messages_text(c).alias(c) for c in _TEXTS)
+    names = _TEXTS[:2] if has_single_answers(first_row) else _TEXTS
+    texts = first_row.select(messages_text(c).alias(c) for c in names)
     attachments = {c: str(first_row[c][0]) for c in TEXT_ATTACHMENTS if first_row[c][0]}
     attachments |= {
         c: ", ".join(map(_describe_medium, first_row[c][0]))

@@ -12,7 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curate.data.renamed import warn_renamed
-from curate.data.table import to_arrow
+from curate.data.table import has_single_answers, to_arrow
+from curate.errors import CurateError
 from curate.read.notes import rejected_rows_note
 
 REJECTED_COLUMNS: dict[str, pl.DataType] = {
@@ -89,6 +90,24 @@ class Pairs:
     def reading_notes(self) -> list[str]:
         """Return the notes on the reading, and one on rows without a pair."""
         return [*self.notes, *rejected_rows_note(len(self.rejected), self.rejected)]
+
+    def require_two_answers(self, where: str) -> Pairs:
+        """Return the pairs, for a command that compares two answers.
+
+        Args:
+            where: the dataset or the argument, for the error message.
+
+        Raises:
+            CurateError: the rows are single answers.
+        """
+        if has_single_answers(self.frame):
+            raise CurateError(
+                "the rows are single answers, and this command compares two answers",
+                where=where,
+                found="no row has a rejected answer",
+                fix="single answers can be used with inspect, init, audit, run and export",
+            )
+        return self
 
     def cleared(self) -> Pairs:
         """Return the same without any row."""

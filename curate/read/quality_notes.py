@@ -144,7 +144,11 @@ class QualityNotes:
         system_count = pl.col("prompt").list.eval(is_system).list.sum()
         counts = pairs.select(
             template_tokens=has_tokens,
-            empty_prompt=(prompt.is_null() | (prompt.str.strip_chars() == "")).sum(),
+            # A text is an answer without a prompt, and is meant to be.
+            empty_prompt=(
+                (prompt.is_null() | (prompt.str.strip_chars() == ""))
+                & ~(pl.col("rejected").is_null() & (pl.col("prompt").list.len() == 0))
+            ).sum(),
             several_systems=(system_count > 1).sum(),
             repeated_prompt=(is_long & repeats[0] & repeats[1]).sum(),
             user_last=pl.any_horizontal(ends_with_user).sum(),

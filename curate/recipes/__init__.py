@@ -1,12 +1,13 @@
 """Recipes: scorers and filters of published cleaning methods, one YAML file each.
 
 Thirteen follow PrefCleanBench (arXiv 2509.23564), with the bugs of its released code fixed: ranks
-refer to the right pairs, no pair is drawn twice, and no model scores its own training pairs. Three
-are selections from 2025: RIP, BeeS and the small implicit gap. One has RE-PO's soft labels.
+refer to the right pairs, no pair is drawn twice, and no model scores its own training pairs. Four
+are selections from 2025: RIP, BeeS, the small implicit gap and DONOD. One has RE-PO's soft labels.
 """
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,9 @@ def recipe_pipeline(name: str, data: str, lines: str | None = None) -> str:
     """Return a complete pipeline.yaml for a recipe; `lines` are the keys of `input`."""
     lines = lines or f"  path: {data}"
     summary, _, sections = recipe_text(name).partition("\n")
-    return f"{summary}\n{_HEAD.format(lines=lines)}{sections}{_TAIL}"
+    single = re.search(r"^  format: answers\b", lines, re.MULTILINE)
+    tail = _TAIL.replace("format: trl", "format: sft") if single else _TAIL
+    return f"{summary}\n{_HEAD.format(lines=lines)}{sections}{tail}"
 
 
 def recipes_with_models(
@@ -116,18 +119,24 @@ def recipes_with_models(
 
 def _with_model(step: JsonObject, models: RecipeModels) -> JsonObject | str:
     """Return a scorer with its models, or what it needs."""
-    step = deepcopy(step)
-    if step["type"] == "ifd":
-        return step | {"model": models.causal} if models.causal else "needs a causal model: --model"
-    if step["type"] in ("judge", "ins_tag"):
+    step, kind = deepcopy(step), step["type"]
+    if kind in ("judge", "ins_tag"):
         if models.judge is None:
             return "needs an endpoint model: --judge-model"
         return step | {"model": models.judge, "base_url": models.judge_url}
-    if step["type"] == "reward_model":
+    if kind == "reward_model":
         return _reward_step(step, models)
-    if step["type"] == "implicit_reward":
+    if kind == "implicit_reward":
         return _implicit_step(step, models)
-    return step
+    # Where one model is needed: the parameter that names it, the model, and what is missing.
+    single = {
+        "ifd": ("model", models.causal, "needs a causal model: --model"),
+        "donod_lm": ("policy", models.policy, "needs the model to fine-tune: --policy"),
+    }
+    if kind not in single:
+        return step
+    parameter, model, problem = single[kind]
+    return step | {parameter: model} if model else problem
 
 
 def _implicit_step(step: JsonObject, models: RecipeModels) -> JsonObject | str:

@@ -9,7 +9,7 @@ from curate.auditing.verdict import VerdictSentences
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.steps.findings import CleanShare, LearnabilityVerdict, PosteriorBasis, SelectionBias
 from curate.steps.next_steps import next_step_by_judging
-from curate.steps.step_record import StepRecord
+from curate.steps.step_record import SINGLE_ANSWERS, StepRecord
 from curate.write.manifest import RowCounts
 
 _TRAITS = {
@@ -48,6 +48,8 @@ def run_verdict(
         steps: the records of the run, in order.
         folder: the run's folder as commands name it.
     """
+    if any(step.facts.get(SINGLE_ANSWERS) for step in steps[:1]):
+        return _single_answer_verdict(rows, steps)
     estimates = (NoiseEstimate.from_facts(step.facts) for step in steps)
     estimate = next((noise for noise in estimates if noise is not None), None)
     return VerdictSentences(
@@ -55,6 +57,18 @@ def run_verdict(
         estimated=_run_estimates(steps, estimate),
         unknown=_run_unknowns(steps, estimate),
         next=_run_next_step(rows, estimate, folder),
+    )
+
+
+def _single_answer_verdict(rows: RowCounts, steps: Sequence[StepRecord]) -> VerdictSentences:
+    """Return the verdict on a run of single answers, which have no labels."""
+    return VerdictSentences(
+        sure=_run_counts(rows, steps).replace(" pairs ", " rows ", 1),
+        estimated="",
+        unknown="Whether a model trained on the kept rows is better: single answers have no "
+        "labels whose noise could be estimated.",
+        next="Train on the kept rows, and on as many drawn at random (filter 'sample') as the "
+        "control.",
     )
 
 

@@ -6,12 +6,14 @@ five was flipped on purpose. `tests/make_sample.py` makes it.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
 SAMPLE_DATA = _FOLDER / "preferences.jsonl.gz"
 FLIPPED_IDS = _FOLDER / "flipped.json"
 
+_SINGLE_ANSWERS = re.compile(r"^  format: answers\b", re.MULTILINE)
 _INPUT = "  path: DATA\n"
 # What the sample has beside its labels: 50 judged pairs, and the verdicts of a language model.
 _GOLD = "gold: {column: extra.judged}\n"
@@ -26,7 +28,9 @@ def default_pipeline(data: str, lines: str | None = None) -> str:
         lines: the keys of `input`, where they are more than the path.
     """
     lines = lines or f"  path: {data}"
-    text = (_FOLDER / "pipeline.yaml").read_text(encoding="utf-8")
+    # The format says whether rows hold pairs or single answers: their steps differ.
+    name = "answers.yaml" if _SINGLE_ANSWERS.search(lines) else "pipeline.yaml"
+    text = (_FOLDER / name).read_text(encoding="utf-8")
     return text.replace(_INPUT, f"{lines}\n", 1)
 
 

@@ -128,6 +128,9 @@ class Scorer(OldFlags, Step[P], ABC):
         [1, 3]
     """
 
+    single_answer_columns: ClassVar[tuple[str, ...]] = ()
+    """Columns that hold for sets of single answers, whose `rejected` is null; the others are null
+    there. Without any the scorer needs two answers, and such a set is refused."""
     inputs: frozenset[Input] = frozenset({Input.TEXTS})
     scope: Scope = Scope.TABLE
     cache: Cache = Cache.NONE
@@ -197,6 +200,8 @@ class Filter(Step[P], ABC):
         [True, False]
     """
 
+    single_answers: ClassVar[bool] = False
+    """Whether the filter also works on sets of single answers, whose `rejected` is null."""
     weight: ClassVar[str | None] = None
     label_probability: ClassVar[str | None] = None
     drop_codes: ClassVar[tuple[str, ...]] = ()

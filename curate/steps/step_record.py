@@ -14,6 +14,8 @@ from curate.steps.contracts import Column
 CHANGES_PAIRS, CACHED = "changes_pairs", "cached"
 """Facts of a filter that changes pairs, and does not only drop or weigh them; and of a step whose
 results came from an earlier run."""
+SINGLE_ANSWERS = "single_answers"
+"""Fact of the reading: the rows hold one answer each."""
 
 
 @dataclass(frozen=True)

@@ -283,6 +283,7 @@ class _ExportAttempt:
             parts = count_content_kinds(batch)
             if not parts.keys() <= self._content:
                 raise _NewContentError(frozenset(parts))
+            self._form.check_answers(batch, "--to")
             self._parts.update(parts)
             self._pair_counts.add(batch)
             task.advance(len(batch))

@@ -11,7 +11,7 @@ import orjson
 import polars as pl
 
 from curate.data.attachments import DOCUMENTS, TEXT_ATTACHMENTS
-from curate.data.table import dense_ranks, text_keys
+from curate.data.table import dense_ranks, has_single_answers, text_keys
 from curate.models.lm.tokens import EncodedConversation, Messages, Prompt
 from curate.store.rows import row_key
 
@@ -57,7 +57,8 @@ def distinct_conversations(pairs: pl.DataFrame) -> Conversations:
             *_prompt_columns(pairs),
             answer=pairs[side],
         )
-        for side in ("chosen", "rejected")
+        # Without rejected answers the chosen ones stand for them: nothing is computed twice.
+        for side in (("chosen",) if has_single_answers(pairs) else ("chosen", "rejected"))
     ]
     both = pl.concat(sides).with_columns(pair=pl.struct("p", "a"))
     numbers = dense_ranks(both["pair"])
@@ -70,7 +71,7 @@ def distinct_conversations(pairs: pl.DataFrame) -> Conversations:
         first["answer"].to_list(),
         list(zip(first["p"].to_list(), first["a"].to_list(), strict=True)),
         numbers[: len(pairs)],
-        numbers[len(pairs) :],
+        numbers[len(numbers) - len(pairs) :],
     )
 
 

@@ -101,6 +101,8 @@ class Format(ABC):
     may_name_origins: ClassVar[bool] = False
     """Whether columns such as `source` and `annotator` name a pair's source and annotator, though
     the format does not read them itself."""
+    single_answers: ClassVar[bool] = False
+    """Whether rows hold one answer each: `rejected` is then null."""
     priority: ClassVar[int] = 0
     """Formats of higher priority are tried first in automatic detection."""
 
@@ -110,6 +112,10 @@ class Format(ABC):
         for old_name in _RENAMED.keys() & vars(cls).keys():
             warn_renamed(f"{cls.__name__}.{old_name}", _RENAMED[old_name])
             setattr(cls, _RENAMED[old_name], vars(cls)[old_name])
+
+    def has_single_answers(self, rows: pl.DataFrame) -> bool:
+        """Return whether the rows to convert hold one answer each."""
+        return self.single_answers
 
     def columns(self) -> tuple[str, ...]:
         """Return all columns that the format reads."""
@@ -220,16 +226,20 @@ def report_unused_rows(
     return pl.concat([pairs, unused_rows], how="diagonal").sort(ROW, maintain_order=True)
 
 
-def complete_pair_columns(rows: pl.DataFrame, source: str) -> pl.DataFrame:
+def complete_pair_columns(
+    rows: pl.DataFrame, source: str, single_answers: bool = False
+) -> pl.DataFrame:
     """Fill in what a format left out, and find rows that lack an answer.
 
     Args:
         rows: what `convert` returned.
         source: the name for rows whose data names no source.
+        single_answers: whether no row has a rejected answer.
 
     Returns:
         Pair columns in order and type, then `ROW`, `ERROR` and `NO_PAIR`.
     """
+    answers = ("chosen",) if single_answers else ("chosen", "rejected")
     missing = [c for c in PAIR_COLUMNS if c not in rows.columns]
     rows = rows.with_columns(pl.lit(None, dtype=PAIR_COLUMNS[c]).alias(c) for c in missing)
     for reason in (ERROR, NO_PAIR):
@@ -240,7 +250,7 @@ def complete_pair_columns(rows: pl.DataFrame, source: str) -> pl.DataFrame:
         pl.col("source").fill_null(pl.lit(source)),
         pl.col(EXTRA).alias("extra") if EXTRA in rows.columns else pl.col("extra"),
         pl.col("prompt").fill_null(pl.lit([], dtype=MESSAGES)),
-        pl.col(ERROR).fill_null(_missing_answer("chosen")).fill_null(_missing_answer("rejected")),
+        pl.coalesce(ERROR, *map(_missing_answer, answers)).alias(ERROR),
     ).with_columns(pl.when(pl.col(NO_PAIR).is_null()).then(ERROR).alias(ERROR))
     return rows.select(
         *(pl.col(c).cast(t) for c, t in PAIR_COLUMNS.items()), pl.col(ROW, ERROR, NO_PAIR)

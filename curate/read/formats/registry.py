@@ -7,6 +7,7 @@ from curate.read.closest_formats import closest_formats
 from curate.read.column_guess import guess_columns
 from curate.read.embedded_json import parse_embedded_json, parse_embedded_json_in_rows
 from curate.read.formats.base import BoundFormat, Format, ReadOptions, RowSample
+from curate.read.formats.single_answers import SingleAnswers, holds_single_answers
 from curate.steps.discovery import Catalogue
 from curate.steps.entries import FORMATS
 
@@ -85,10 +86,17 @@ def detect_format(rows: RowSample, where: str) -> BoundFormat:
     json_as_text = False
     if detected is None:
         detected, json_as_text = _detect_inexact_format(rows)
+    if detected is None and _holds_single_answers(rows):
+        detected, json_as_text = SingleAnswers(), False
     if detected is None:
         raise _unknown_format_error(rows, where)
     get_format(detected.name)
     return bind_format(detected, rows, json_as_text)
+
+
+def _holds_single_answers(rows: RowSample) -> bool:
+    """Return whether a sample is surely one of single answers."""
+    return matches_sample(SingleAnswers(), rows) and holds_single_answers(rows)
 
 
 def _detect_inexact_format(rows: RowSample) -> tuple[Format | None, bool]:
@@ -116,13 +124,16 @@ def _unknown_format_error(rows: RowSample, where: str) -> CurateError:
     """Return the error for a sample of no format, with the formats that it nearly matches."""
     columns = sorted({key for row in rows for key in row})
     near_misses = closest_formats(rows, _candidates(), matches_sample)
+    fix = _suggest_mapping(rows)
+    if matches_sample(SingleAnswers(), rows):
+        fix += "; or, if each row holds one answer and none that was rejected: --format answers"
     hint = f"It is nearly {'; or '.join(near_misses)}. Else one" if near_misses else "one"
     return CurateError(
         "the format of the data was not recognised",
         where=where,
         found=f"columns {', '.join(columns) or '(none)'}",
         expected=f"{hint} of the formats that 'curate list' shows",
-        fix=_suggest_mapping(rows),
+        fix=fix,
     )
 
 

@@ -31,6 +31,10 @@ class PairTableFormat(Format):
         """Return whether the columns that only a pair table has are all there."""
         return has_columns(rows, "pair_id", "chosen", "rejected", "is_tie", "extra")
 
+    def has_single_answers(self, rows: pl.DataFrame) -> bool:
+        """Return whether no row has a rejected answer, as in runs of single answers."""
+        return rows["rejected"].null_count() == len(rows)
+
     def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return the rows as they are."""
         extra, unplaced = pl.col("extra").cast(pl.String), pl.col(EXTRA)

@@ -12,7 +12,7 @@ import polars as pl
 from curate.data.content_kinds import FILE_BYTES, TURNS
 from curate.data.json_types import JsonObject
 from curate.data.messages import MESSAGE_CONTENT_KINDS
-from curate.data.table import PAIR_COLUMNS
+from curate.data.table import PAIR_COLUMNS, has_single_answers
 from curate.errors import CurateError
 from curate.write.exports.media_files import MediaFileWriter
 from curate.write.exports.prompt_spacing import PromptSpacing
@@ -217,6 +217,10 @@ class Export(ABC):
     binary: ClassVar[bool] = False
     prompts: ClassVar[tuple[Prompt, ...]] = ("explicit",)
     carriers: ClassVar[tuple[Carrier, ...]] = ("rows", "none")
+    single_answers: ClassVar[bool] = False
+    """Whether rows without a rejected answer have a form."""
+    pairs: ClassVar[bool] = True
+    """Whether pairs have a form."""
     single: ClassVar[bool] = False
     """Whether each answer must be one message."""
     smooths: ClassVar[bool] = False
@@ -250,6 +254,24 @@ class Export(ABC):
         structured = not supported.isdisjoint(self.holds.intersection(MESSAGE_CONTENT_KINDS))
         files = media or MediaFileWriter()
         return ShardSchema(supported, carried, prompt or self.prompts[0], structured, files)
+
+    def check_answers(self, pairs: pl.DataFrame, where: str) -> None:
+        """Make sure that the export is for rows with this number of answers.
+
+        Raises:
+            CurateError: single answers for an export of pairs, or pairs for one of single answers.
+        """
+        is_single = has_single_answers(pairs)
+        if len(pairs) and (is_single > self.single_answers or not (is_single or self.pairs)):
+            kind = "single answers" if is_single else "pairs"
+            raise CurateError(
+                f"the rows are {kind}, which this format has no form for",
+                where=where,
+                found=self.name,
+                expected="sft (messages for TRL, axolotl and LLaMA-Factory), pairs or source"
+                if is_single
+                else "a format for pairs, such as trl",
+            )
 
     def check(self, pairs: pl.DataFrame, schema: ShardSchema) -> None:  # noqa: ARG002
         """Make sure that the export holds the turns of pairs; `convert` does so too.

@@ -19,6 +19,7 @@ class PairTableExport(Export):
     """All columns of the pair table, ties and annotators included; curate reads it back."""
 
     name = "pairs"
+    single_answers = True
     holds = frozenset(ALL_CONTENT_KINDS)
     carriers = ("column", "rows", "none")
     # curate reads it back, and knows the share.

@@ -92,7 +92,7 @@ SHAPES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], str]] = {
         {"chosen": '{"text": "it is good"}', "rejected": '{"text": "it is bad"}'},
         "refused",
     ),
-    "a prompt and one answer": ({"prompt": "why?", "completion": "good"}, "refused"),
+    "a prompt and one answer": ({"prompt": "why?", "completion": "good"}, "read: `answers`"),
 }
 DOCS = Path(__file__).parents[3] / "docs" / "reading.md"
 

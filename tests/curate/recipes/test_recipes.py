@@ -26,13 +26,13 @@ from curate.recipes import (
 from tests.helpers import PANDALM_SAMPLE, numbered_pairs, simulate
 from tests.stub_endpoint import stub_endpoint
 
-SEVENTEEN = 17
+EIGHTEEN = 18
 
 
-def test_there_are_seventeen_and_each_is_a_whole_pipeline() -> None:
+def test_there_are_eighteen_and_each_is_a_whole_pipeline() -> None:
     names = recipe_names()
-    assert len(names) == SEVENTEEN
-    assert len(set(names.values())) == SEVENTEEN
+    assert len(names) == EIGHTEEN
+    assert len(set(names.values())) == EIGHTEEN
     for name in names:
         plan = Pipeline(yaml.safe_load(recipe_pipeline(name, "data.jsonl"))).plan
         assert plan.scorers
@@ -51,7 +51,7 @@ def test_recipes_without_their_models_say_what_they_lack() -> None:
     full, none = recipes_with_models(
         [ALL_RECIPES], RecipeModels("m", ("r",), "j", "http://here/v1", "p")
     )
-    assert (len(full), none) == (SEVENTEEN, {})
+    assert (len(full), none) == (EIGHTEEN, {})
     judge = next(r for r in full if r.name == "llm-judge-flip").config["scorers"][0]
     assert (judge["model"], judge["base_url"]) == ("j", "http://here/v1")
     with pytest.raises(CurateError, match="did you mean 'ifd-remove'"):

@@ -246,8 +246,8 @@ def test_data_of_another_format_than_named(data: Path) -> None:
 
 
 def test_columns_of_no_format(tmp_path: Path) -> None:
-    path = write_jsonl(tmp_path / "a.jsonl", [{"text": "x"}])
+    path = write_jsonl(tmp_path / "a.jsonl", [{"url": "x"}])
     with pytest.raises(CurateError, match="was not recognised") as caught:
         read_pairs(str(path))
-    assert "columns text" in str(caught.value)
+    assert "columns url" in str(caught.value)
     assert "--columns" in str(caught.value)
