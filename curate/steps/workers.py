@@ -76,8 +76,11 @@ class LocalWorkers:
         self.count = min(available_cores(), _MAX_THREADS)
 
     def place(self, values: Iterable[object]) -> list[RemoteValue]:
-        """Return the values; arrays go to the scratch space."""
-        return [self._place(value) if isinstance(value, np.ndarray) else value for value in values]
+        """Return the values; arrays go to the scratch space, but for views of longer-lived ones."""
+        return [
+            self._place(value) if isinstance(value, np.ndarray) and value.base is None else value
+            for value in values
+        ]
 
     def keep(
         self, function: Callable[..., object], *columns: Iterable[object]
@@ -95,7 +98,7 @@ class LocalWorkers:
     def map(self, function: Callable[..., T], *columns: Iterable[object]) -> Iterator[T]:
         """Yield the result of each call; a few run ahead."""
         waiting = deque[Future[T]]()
-        with one_thread_each(), ThreadPoolExecutor(self.count) as pool:
+        with one_thread_each(), ThreadPoolExecutor(self.count, initializer=_limit_thread) as pool:
             for row in zip(*columns, strict=True):
                 waiting.append(pool.submit(function, *row))
                 if len(waiting) > self.count:
@@ -117,6 +120,11 @@ def one_thread_each() -> Iterator[None]:
         finally:
             if torch is not None:
                 torch.set_num_threads(threads)
+
+
+def _limit_thread() -> None:
+    """Limit OpenMP in this thread, which takes no limit over from the thread that started it."""
+    _thread_pools("torch" in sys.modules).limit(limits=1)
 
 
 @cache

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import faiss
 import numpy as np
 
 from curate.data.table import batch_slices
-from curate.models.embed.nearest import drop_self_matches, merge_top_k, nearest_similarities
-from curate.models.embed.partitioned_neighbours import NeighbourTable, PartitionedInvertedFile
+from curate.models.embed.inverted_file import InvertedFile, NeighbourTable, move_to_gpus
+from curate.models.embed.nearest import drop_self_matches
+from curate.steps.workers import LocalWorkers
 from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def nearest_neighbours(
         k: neighbours; fewer than rows.
         exact_below: rows from which on the search is approximate.
         seed: of the sample.
-        workers: fill and search parts of the inverted file, each its own; default: all is here.
+        workers: fill and search the inverted file, each its own partitions; default: threads.
         scratch: where the neighbours are stored; default memory.
 
     Examples:
@@ -86,7 +87,7 @@ def nearest_neighbours(
     table = NeighbourTable(distances, scratch.array("neighbours", shape, np.int64))
     if len(vectors) < exact_below:
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        flat = _move_to_gpus(faiss.IndexFlatIP(vectors.shape[1]))
+        flat = move_to_gpus(faiss.IndexFlatIP(vectors.shape[1]))
         flat.add(vectors)
         _search_into(flat, vectors, k, table)
         return NeighbourSearchResult(*table, {"index": "exact"})
@@ -107,31 +108,10 @@ def _search_inverted_file(
     rng = np.random.default_rng(seed)
     trained = _train_index(vectors, lists, rng, scratch)
     sample = vectors[rng.choice(len(vectors), min(_SAMPLE, len(vectors)), replace=False)]
-    index: InvertedFile
-    if workers is None:
-        index = LocalInvertedFile(trained, vectors)
-    else:
-        index = PartitionedInvertedFile(trained, vectors, workers)
+    index = InvertedFile(trained, vectors, workers or LocalWorkers(scratch))
     probes, recall = _tune_probes(index, sample.astype(np.float32), k, lists)
     index.fill_table(k, probes, table)
     return {"index": "ivf", "lists": lists, "probes": probes, f"recall@{k}": round(recall, 4)}
-
-
-class InvertedFile(Protocol):
-    """An inverted file of all vectors, here or in parts."""
-
-    def nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-        """Return inner products with the `count` nearest vectors, exact, in no order; (queries,
-        count)."""
-
-    def probed_similarities(
-        self, queries: NDArray[np.float32], count: int, probes: int
-    ) -> NDArray[np.float32]:
-        """Return inner products with the `count` nearest of the lists looked into, (queries,
-        count)."""
-
-    def fill_table(self, k: int, probes: int, table: NeighbourTable) -> None:
-        """Fill in the neighbours of all vectors."""
 
 
 def _train_index(
@@ -167,54 +147,12 @@ def _tune_probes(
         probes = min(2 * probes, lists)
 
 
-class LocalInvertedFile:
-    """`InvertedFile` in memory, or on the GPUs that faiss knows.
-
-    Args:
-        trained: without vectors.
-        vectors: of length 1, (rows, dim).
-    """
-
-    def __init__(self, trained: Any, vectors: NDArray[np.floating]) -> None:
-        self._vectors, self._index = vectors, _move_to_gpus(trained)
-        for rows in batch_slices(len(vectors), _BLOCK_ROWS):
-            self._index.add(vectors[rows].astype(np.float32))
-
-    def nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-        """Return exact inner products; see `InvertedFile.nearest`."""
-        blocks = batch_slices(len(self._vectors), _BLOCK_ROWS)
-        similarity_blocks = (
-            nearest_similarities(queries, self._vectors[rows].astype(np.float32), count)
-            for rows in blocks
-        )
-        return merge_top_k(similarity_blocks, len(queries), count)
-
-    def probed_similarities(
-        self, queries: NDArray[np.float32], count: int, probes: int
-    ) -> NDArray[np.float32]:
-        """Search the lists; see `InvertedFile.probed_similarities`."""
-        self._index.nprobe = probes
-        similarity: NDArray[np.float32] = self._index.search(queries, count)[0]
-        return similarity
-
-    def fill_table(self, k: int, probes: int, table: NeighbourTable) -> None:
-        """Search all vectors; see `InvertedFile.fill_table`."""
-        self._index.nprobe = probes
-        _search_into(self._index, self._vectors, k, table)
-
-
 def _search_into(index: Any, vectors: NDArray[np.floating], k: int, table: NeighbourTable) -> None:
     for rows in batch_slices(len(vectors), _QUERY_ROWS):
         similarity, row_numbers = index.search(vectors[rows].astype(np.float32), k + 1)
         table.distances[rows], table.row_numbers[rows] = drop_self_matches(
             similarity, row_numbers, rows.start
         )
-
-
-def _move_to_gpus(index: Any) -> Any:
-    """Return the index on all GPUs where faiss has been built for them, else as it is."""
-    count = getattr(faiss, "get_num_gpus", lambda: 0)()
-    return faiss.index_cpu_to_all_gpus(index) if count else index
 
 
 def take_rows(table: NDArray[np.floating], rows: NDArray[np.int64]) -> NDArray[np.floating]:

@@ -4,7 +4,7 @@ import faiss
 import numpy as np
 import pytest
 
-from curate.models.embed import neighbours
+from curate.models.embed import inverted_file, neighbours
 from curate.models.embed.neighbours import nearest_neighbours
 from tests.workers import PickledWorkers
 
@@ -76,23 +76,29 @@ def test_the_index_goes_to_the_gpus_where_there_are_some(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_a_file_in_parts_finds_what_one_file_finds(count: int) -> None:
-    vectors = unit(3000)
-    on_one_machine = nearest_neighbours(vectors, 5, exact_below=1000)
-    parts = nearest_neighbours(vectors, 5, exact_below=1000, workers=PickledWorkers(count))
-    assert parts.facts == on_one_machine.facts
-    np.testing.assert_allclose(parts.distances, on_one_machine.distances, atol=1e-3)
-    assert (parts.row_numbers == on_one_machine.row_numbers).mean() > 0.99
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_neighbours_are_the_same_wherever_the_file_lies(
+    count: int, dtype: type[np.floating], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = unit(3000).astype(dtype)
+    together = nearest_neighbours(vectors, 5, exact_below=1000)
+    monkeypatch.setattr(inverted_file, "_MIN_ROWS", 500)  # six partitions
+    local = nearest_neighbours(vectors, 5, exact_below=1000)
+    workers = PickledWorkers(count)
+    remote = nearest_neighbours(vectors, 5, exact_below=1000, workers=workers)
+    assert workers.calls > 36
+    assert remote.facts == local.facts == together.facts
+    np.testing.assert_array_equal(remote.distances, local.distances)
+    np.testing.assert_array_equal(remote.row_numbers, local.row_numbers)
+    # Another cut into partitions changes which of equally near rows is found, and no more.
+    np.testing.assert_allclose(local.distances, together.distances, atol=1e-3)
+    assert (local.row_numbers == together.row_numbers).mean() > 0.99
 
 
-def test_copies_in_other_parts_are_found_and_no_row_is_its_own_neighbour() -> None:
+def test_copies_in_other_partitions_are_found_and_no_row_is_its_own_neighbour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inverted_file, "_MIN_ROWS", 500)
     vectors = np.tile(unit(700), (2, 1))
     nearest = nearest_neighbours(vectors, 1, exact_below=1000, workers=PickledWorkers())
     np.testing.assert_array_equal(nearest.row_numbers[:, 0], (np.arange(1400) + 700) % 1400)
-
-
-def test_half_precision_lies_with_the_workers_as_it_is() -> None:
-    vectors = unit(2000).astype(np.float16)
-    on_one_machine = nearest_neighbours(vectors, 3, exact_below=1000)
-    parts = nearest_neighbours(vectors, 3, exact_below=1000, workers=PickledWorkers())
-    np.testing.assert_allclose(parts.distances, on_one_machine.distances, atol=1e-3)
