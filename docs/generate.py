@@ -9,7 +9,7 @@ from typing import Any
 
 import mkdocs_gen_files
 
-from curate.cli.list_steps import list_of_steps
+from curate.cli.list_steps import StepDescription, list_of_steps
 from curate.data.content_kinds import ALL_CONTENT_KINDS
 from curate.steps.contracts import Step
 from curate.steps.declarations import Standing
@@ -35,41 +35,41 @@ def split_docstring(step: type[Step[Any]]) -> tuple[str, str]:
     return prose.strip(), textwrap.dedent(example).strip()
 
 
-def page(name: str, entry: dict[str, Any], step: type[Step[Any]]) -> str:
+def page(name: str, entry: StepDescription, step: type[Step[Any]]) -> str:
     """Return the page of one scorer or filter."""
     prose, example = split_docstring(step)
     lines = [f"# `{name}`", "", prose, ""]
-    if entry["when"]:
-        lines += [f"**When.** {entry['when']}", ""]
-    standing = entry["standing"]
+    if entry.when:
+        lines += [f"**When.** {entry.when}", ""]
+    standing = entry.standing
     lines += [f"**Standing.** {standing.capitalize()}: {STANDINGS[standing]}.", ""]
-    lines += [f"**Cost.** {entry['cost'].capitalize()}.", ""]
-    if entry["reference"]:
-        lines += [f"**Paper.** {entry['reference']}", ""]
-    if entry["parameters"]:
+    lines += [f"**Cost.** {entry.cost.capitalize()}.", ""]
+    if entry.reference:
+        lines += [f"**Paper.** {entry.reference}", ""]
+    if entry.parameters:
         lines += ["## Parameters", "", "| parameter | default | meaning |", "|---|---|---|"]
-        for key, facts in entry["parameters"].items():
-            lines.append(f"| `{key}` | `{cell(facts['default'])}` | {cell(facts['meaning'])} |")
+        for key, parameter in entry.parameters.items():
+            lines.append(f"| `{key}` | `{cell(parameter.default)}` | {cell(parameter.meaning)} |")
         lines.append("")
-    if entry["columns"]:
+    if entry.columns:
         lines += ["## Columns", "", "| column | meaning | unit | direction |", "|---|---|---|---|"]
-        for column in entry["columns"]:
-            facts = (column["meaning"], column["unit"], column["direction"])
-            lines.append(f"| `{column['name']}` | " + " | ".join(map(cell, facts)) + " |")
+        for column in entry.columns:
+            facts = (column.meaning, column.unit, column.direction)
+            lines.append(f"| `{column.name}` | " + " | ".join(map(cell, facts)) + " |")
     if example:
         lines += ["", "## Example", "", "```pycon", example, "```"]
     return "\n".join(lines) + "\n"
 
 
-def index(steps: dict[str, Any], folder: str) -> str:
+def index(steps: dict[str, StepDescription], folder: str) -> str:
     """Return a table of all steps of a section for each purpose."""
     lines: list[str] = []
-    for purpose in dict.fromkeys(entry["purpose"] for entry in steps.values()):
+    for purpose in dict.fromkeys(entry.purpose for entry in steps.values()):
         lines += ["", f"## {purpose.capitalize()}", ""]
         lines += ["| name | standing | does | when |", "|---|---|---|---|"]
-        rows = [item for item in steps.items() if item[1]["purpose"] == purpose]
-        for name, entry in sorted(rows, key=lambda row: list(STANDINGS).index(row[1]["standing"])):
-            texts = " | ".join(cell(entry[key]) for key in ("standing", "summary", "when"))
+        rows = [item for item in steps.items() if item[1].purpose == purpose]
+        for name, entry in sorted(rows, key=lambda row: list(STANDINGS).index(row[1].standing)):
+            texts = " | ".join(map(cell, (entry.standing, entry.summary, entry.when)))
             lines.append(f"| [`{name}`]({folder}/{name}.md) | {texts} |")
     return "\n".join(lines) + "\n"
 
@@ -104,11 +104,15 @@ def write() -> None:
     with mkdocs_gen_files.open("trainers/parts.md", "w") as file:
         file.write(parts())
     steps = list_of_steps()
-    for section, load in (("scorers", scorer_class), ("filters", filter_class)):
+    sections = (
+        ("scorers", steps.scorers, scorer_class),
+        ("filters", steps.filters, filter_class),
+    )
+    for section, entries, load in sections:
         intro = (HERE / f"{section}.md").read_text(encoding="utf-8")
         with mkdocs_gen_files.open(f"{section}.md", "w") as file:
-            file.write(intro.rstrip() + "\n" + index(steps[section], section))
-        for name, entry in steps[section].items():
+            file.write(intro.rstrip() + "\n" + index(entries, section))
+        for name, entry in entries.items():
             with mkdocs_gen_files.open(f"{section}/{name}.md", "w") as file:
                 file.write(page(name, entry, load(name)))
     with mkdocs_gen_files.open("changelog.md", "w") as file:

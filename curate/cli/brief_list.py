@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from curate.steps.brief import step_names_in, step_summary
+from curate.steps.brief import StepSummary, step_names_in, step_summary
 from curate.steps.entries import (
     EXPORTS,
     FILTERS,
@@ -23,22 +25,43 @@ if TYPE_CHECKING:
 _PACKAGES = {FORMATS: "curate.read.formats", EXPORTS: "curate.write.exports"}
 
 
-def brief_list() -> dict[str, Any]:
+@dataclass(frozen=True)
+class BriefListing:
+    """Everything that is installed, by name.
+
+    Attributes:
+        steps: summaries of the scorers and of the filters.
+        names: names of the formats and of the exports.
+        unusable: why plug-ins cannot be used.
+    """
+
+    steps: dict[str, dict[str, StepSummary]]
+    names: dict[str, list[str]]
+    unusable: dict[str, str]
+
+
+def brief_list() -> BriefListing:
     """Return names, purposes and summaries of all steps; only plug-ins have to be imported."""
     unusable: dict[str, str] = {}
-    listing: dict[str, Any] = {}
-    kinds = (("scorers", SCORERS, scorer_names()), ("filters", FILTERS, filter_names()))
-    for section, group, names in kinds:
-        built_in = {name: _built_in_summary(group, name) for name in names}
-        plugged_in = _plug_in_entries(
-            section, [n for n, summary in built_in.items() if summary is None], unusable
-        )
-        listing[section] = {
-            n: built_in[n] or plugged_in[n] for n in names if built_in[n] or n in plugged_in
-        }
-    listing["formats"] = _folder_and_plug_in_names(FORMATS, unusable)
-    listing["exports"] = _folder_and_plug_in_names(EXPORTS, unusable)
-    return listing | {"unusable": unusable}
+    steps = {
+        "scorers": _summaries(SCORERS, scorer_names(), unusable),
+        "filters": _summaries(FILTERS, filter_names(), unusable),
+    }
+    names = {
+        "formats": _folder_and_plug_in_names(FORMATS, unusable),
+        "exports": _folder_and_plug_in_names(EXPORTS, unusable),
+    }
+    return BriefListing(steps, names, unusable)
+
+
+def _summaries(group: str, names: list[str], unusable: dict[str, str]) -> dict[str, StepSummary]:
+    """Return the summaries of scorers or filters, those of plug-ins from their classes."""
+    entries = {name: builtin_entry(group, name) for name in names}
+    built_in = {name: step_summary(e) for name, e in entries.items() if e is not None}
+    without_text = [name for name in names if built_in.get(name) is None]
+    plugged_in = _plug_in_summaries(group, without_text, unusable)
+    summaries = {name: built_in.get(name) or plugged_in.get(name) for name in names}
+    return {name: summary for name, summary in summaries.items() if summary is not None}
 
 
 def _folder_and_plug_in_names(group: str, unusable: dict[str, str]) -> list[str]:
@@ -51,15 +74,12 @@ def _folder_and_plug_in_names(group: str, unusable: dict[str, str]) -> list[str]
     return sorted(catalogue.usable)
 
 
-def _built_in_summary(group: str, name: str) -> dict[str, str] | None:
-    entry = builtin_entry(group, name)
-    return None if entry is None else step_summary(entry)
-
-
-def _plug_in_entries(section: str, names: list[str], unusable: dict[str, str]) -> dict[str, Any]:
+def _plug_in_summaries(
+    group: str, names: list[str], unusable: dict[str, str]
+) -> Mapping[str, StepSummary]:
     if not names:
         return {}
     from curate.cli.list_steps import load_entries
     from curate.steps.registry import filter_class, scorer_class
 
-    return load_entries(names, scorer_class if section == "scorers" else filter_class, unusable)
+    return load_entries(names, scorer_class if group == SCORERS else filter_class, unusable)

@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from curate.cli.safe import SafeConsole
-from curate.steps.declarations import Standing
 
 if TYPE_CHECKING:
     from curate.auditing.verdict import VerdictSentences
@@ -198,75 +197,3 @@ def _format_value(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.1%}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def show_list(listing: dict[str, Any], with_research: bool = False) -> None:
-    """Print scorers and filters, one per line, then formats and exports.
-
-    The recommended steps come first, others by purpose, those of research on request.
-    """
-    research: list[str] = []
-    for section in ("scorers", "filters"):
-        groups: dict[str, dict[str, Any]] = {Standing.RECOMMENDED: {}}
-        for name, entry in listing[section].items():
-            is_situational = entry["standing"] == Standing.SITUATIONAL
-            group = entry["purpose" if is_situational else "standing"]
-            groups.setdefault(group, {})[name] = entry
-        research_entries = groups.pop(Standing.RESEARCH, {})
-        research += research_entries
-        for group, entries in (groups | {Standing.RESEARCH: research_entries}).items():
-            if entries and (with_research or entries is not research_entries):
-                out.print(Text(f"{section}: {group}", style="bold"))
-                _print_summaries(entries)
-    if research and not with_research:
-        title = "research, without gain where it was measured (curate list --all): "
-        out.print(
-            Text.assemble((title, "bold"), ", ".join(research)), soft_wrap=not out.is_terminal
-        )
-    for section in ("formats", "exports"):
-        names = ", ".join(listing[section])
-        out.print(Text.assemble((f"{section}: ", "bold"), names), soft_wrap=not out.is_terminal)
-    for name, reason in listing["unusable"].items():
-        err.print(Text.assemble(("cannot be used: ", "bold yellow"), f"{name}: {reason}"))
-    out.print("Details of a step, format or export: curate list NAME. As JSON: --json")
-
-
-def _print_summaries(entries: dict[str, Any]) -> None:
-    """Print names and summaries; long summaries are cut at the edge of the terminal."""
-    width = max((len(name) for name in entries), default=0)
-    for name, entry in entries.items():
-        line = Text(f"  {name:<{width}}  {entry['summary']}")
-        if out.is_terminal and out.width > width + 20:
-            line.truncate(out.width, overflow="ellipsis")
-        out.print(line, soft_wrap=True)
-
-
-def show_recipes(recipes: dict[str, str]) -> None:
-    """Print names and summaries of recipes."""
-    table = Table("recipe", "does", title="Recipes", title_justify="left")
-    for name, summary in recipes.items():
-        table.add_row(name, escape(summary))
-    out.print(table)
-    out.print("To write one as a pipeline: curate init --recipe NAME")
-
-
-def show_step(name: str, entry: dict[str, Any]) -> None:
-    """Print parameters, columns and paper of a scorer or filter."""
-    out.print(Text.assemble((name, "bold"), f": {entry['summary']}"))
-    if entry["when"]:
-        out.print(Text(f"when: {entry['when']}"))
-    out.print(Text(f"standing: {entry['standing']}"))
-    out.print(Text(f"cost: {entry['cost']}"))
-    if entry["reference"]:
-        out.print(Text(f"paper: {entry['reference']}"))
-    table = Table("parameter", "default", "meaning", title="Parameters", title_justify="left")
-    for parameter, facts in entry["parameters"].items():
-        table.add_row(parameter, escape(str(facts["default"])), escape(facts["meaning"]))
-    if entry["parameters"]:
-        out.print(table)
-    table = Table("column", "meaning", "unit", "direction", title="Columns", title_justify="left")
-    for column in entry["columns"]:
-        cells = (column["name"], column["meaning"], column["unit"], column["direction"])
-        table.add_row(*(escape(cell) for cell in cells))
-    if entry["columns"]:
-        out.print(table)

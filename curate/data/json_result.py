@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
-import numpy as np
-
 from curate.data.json_types import Json, JsonObject, parse_json
 
 if TYPE_CHECKING:
@@ -52,7 +50,7 @@ def to_plain(value: object) -> Json:
         return [to_plain(entry) for entry in value]
     if isinstance(value, Mapping):
         return {key: to_plain(entry) for key, entry in value.items()}
-    if isinstance(value, np.generic):
+    if hasattr(value, "item"):  # a number of numpy
         value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value

@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+from curate.data.json_result import JsonResult
 from curate.steps.declarations import Standing
 
 _SUMMARY_FIELDS = ("name", "purpose", "summary")
 _STANDING = "standing"
 
 
-def step_summary(entry: EntryPoint) -> dict[str, str] | None:
-    """Return `purpose`, `summary` and `standing` of a step's class; None unless they are constants.
+@dataclass(frozen=True)
+class StepSummary(JsonResult):
+    """What a list of steps says of a scorer or filter.
+
+    Attributes:
+        name: its type in a pipeline.
+        summary: what it does, in a line.
+        purpose: what it is for; steps are listed by it.
+        standing: recommended, situational or research.
+    """
+
+    name: str
+    summary: str
+    purpose: str
+    standing: str
+
+
+def step_summary(entry: EntryPoint) -> StepSummary | None:
+    """Return the summary of a step's class; None unless its texts are constants.
 
     The step is not imported, so this does not say whether it can be used.
     """
@@ -26,7 +45,7 @@ def step_summary(entry: EntryPoint) -> dict[str, str] | None:
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         return None
     texts = _class_texts(spec.origin).get(entry.attr, {})
-    return texts if texts.keys() >= set(_SUMMARY_FIELDS) else None
+    return StepSummary(**texts) if texts.keys() >= set(_SUMMARY_FIELDS) else None
 
 
 def step_names_in(package: str) -> list[str]:

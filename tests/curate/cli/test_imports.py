@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from curate.read.formats import format_names
-from curate.steps.brief import step_names_in, step_summary
+from curate.steps.brief import StepSummary, step_names_in, step_summary
 from curate.steps.entries import FILTERS, SCORERS, builtin_entry, filter_names, scorer_names
 from curate.write.exports import export_names
 from tests.helpers import trl_rows, write_jsonl
@@ -71,6 +71,6 @@ def test_what_is_read_from_sources_is_what_classes_say() -> None:
                 continue
             summary, cls = step_summary(entry), entry.load()
             fields = ("name", "purpose", "summary", "standing")
-            assert summary == {field: getattr(cls, field) for field in fields}
+            assert summary == StepSummary(**{field: getattr(cls, field) for field in fields})
     assert step_names_in("curate.read.formats") == sorted(format_names())
     assert step_names_in("curate.write.exports") == sorted(export_names())
