@@ -64,26 +64,22 @@ class TagCoverage(Filter[TagCoverageParams]):
         selected = (select_by_complexity if p.order == "complexity" else select_by_diversity)(
             items, size
         )
-        selected_rows = set(selected)
         covered = set().union(*(items[row] for row in selected))
         context.facts["tags"] = {
             "all": len(set().union(*items.values())),
             "covered": len(covered),
         }
-        keep = [
-            row in selected_rows if row in items else p.missing == "keep"
-            for row in range(len(pairs))
-        ]
-        reasons = [
-            f"adds too few tags ({p.order})" if row in items else f"{p.column} is missing"
-            for row in range(len(pairs))
-        ]
         missing = pl.Series([row_tags is None for row_tags in tags], dtype=pl.Boolean)
-        return FilterResult(
-            pl.Series(keep, dtype=pl.Boolean),
-            pl.Series(reasons, dtype=pl.String),
-            code=missing_codes(missing, self.drop_codes),
+        rows = pl.Series(range(len(pairs)), dtype=pl.Int64)
+        kept_rows = pl.Series(sorted(selected), dtype=pl.Int64)
+        decisions = pl.select(
+            keep=pl.when(missing).then(p.missing == "keep").otherwise(rows.is_in(kept_rows)),
+            reason=pl.when(missing)
+            .then(pl.lit(f"{p.column} is missing"))
+            .otherwise(pl.lit(f"adds too few tags ({p.order})")),
         )
+        code = missing_codes(missing, self.drop_codes)
+        return FilterResult(decisions["keep"], decisions["reason"], code=code)
 
     def _parse_tags(self, text: str | None) -> list[str] | None:
         if text is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ from curate.data.limits import DEFAULT_MAX_PAIRS
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
+    from curate.benchmark.report import BenchReport
     from curate.benchmark.run import BenchPlan
     from curate.data.json_types import JsonObject
     from curate.recipes import RecipeModels
@@ -91,37 +93,50 @@ def bench(
     overwrite: OverwriteFolder = False,
 ) -> None:
     """Measure which steps help on your data: train on what they keep, test on held-out pairs."""
-    from curate.benchmark.command import BENCH_FILE, Synthetic, dataset_name, write_bench
-    from curate.benchmark.command import bench_datasets as run_bench
-    from curate.cli.progress import console_progress
+    from curate.benchmark.command import BENCH_FILE, dataset_name, write_bench
     from curate.cli.show_bench import show_bench
-    from curate.models.embed.settings import EmbedderConfig
-    from curate.pipeline.run_evidence import check_gold
     from curate.recipes import RecipeModels
-    from curate.verdicts.gold import to_gold_config
     from curate.write.run_folder import check_free
 
     models = RecipeModels(model, tuple(reward_model or ()), judge_model, url, policy)
     plan = _build_plan(noise, patterns, seeds, recipes, models)
-    reviewed = to_gold_config(gold)
-    check_gold(reviewed)
     if output is not None:
         check_free(output, overwrite, BENCH_FILE)
     reading = (format, columns, split, config, limit)
     datasets = [(dataset_name(d), DatasetOptions(d, *reading, prints_notes=False)) for d in data]
-    synthetic = None if semi_synthetic is None else Synthetic(semi_synthetic)
-    sections = {n: _pipeline_sections(d, gold or [], embedder) for n, d in datasets}
-    max_pairs = 0 if reviewed else most
-    with console_progress() as progress:
-        samples = ((name, options.sample(progress, max_pairs)) for name, options in datasets)
-        settings = EmbedderConfig(name=embedder)
-        result = run_bench(
-            samples, plan, progress, synthetic, settings, gold=reviewed, sections=sections
-        )
+    result = _run_bench(datasets, plan, gold or [], semi_synthetic, embedder, most)
     show_bench(result)
     if output is not None:
         write_bench(result, output, overwrite)
         typer.echo(f"written: {output / 'bench.html'}, {output / 'bench.json'}")
+
+
+def _run_bench(
+    datasets: Sequence[tuple[str, DatasetOptions]],
+    plan: BenchPlan,
+    gold: list[str],
+    semi_synthetic: int | None,
+    embedder: str,
+    most: int,
+) -> BenchReport:
+    from curate.benchmark.command import Synthetic, bench_datasets
+    from curate.cli.progress import console_progress
+    from curate.models.embed.settings import EmbedderConfig
+    from curate.pipeline.run_evidence import check_gold
+    from curate.verdicts.gold import to_gold_config
+
+    reviewed = to_gold_config(gold)
+    check_gold(reviewed)
+    synthetic = None if semi_synthetic is None else Synthetic(semi_synthetic)
+    sections = {name: _pipeline_sections(d, gold, embedder) for name, d in datasets}
+    # All of them: a sample could leave out the pairs that were reviewed.
+    max_pairs = 0 if reviewed else most
+    with console_progress() as progress:
+        samples = ((name, options.sample(progress, max_pairs)) for name, options in datasets)
+        settings = EmbedderConfig(name=embedder)
+        return bench_datasets(
+            samples, plan, progress, synthetic, settings, gold=reviewed, sections=sections
+        )
 
 
 def _build_plan(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,27 +85,33 @@ def run_round(
         CurateError: invalid data, or the previous folder is not a round.
     """
     before, number = _read_previous_round(plan.before)
-    settings = embedder or EmbedderConfig()
-
-    # Gold pairs, pool and previous round are embedded separately; each note is reported once.
-    notes: dict[str, None] = {}
-
-    def embed(frame: pl.DataFrame) -> Features:
-        features, facts = embed_frame(frame, settings, store, progress)
-        notes.update(dict.fromkeys(embedding_notes(facts)))
-        return features
-
+    embed = _Embedding(embedder or EmbedderConfig(), store, progress)
     new_round = make_round(pool, gold, before, embed, plan.people)
     chain = {"round": number, "gold": plan.gold, "before": plan.before and str(plan.before)}
     facts = {**chain, **new_round.facts}
-    pairs = _as_dataset(new_round.pairs, tuple(notes), facts)
+    pairs = _as_dataset(new_round.pairs, tuple(embed.notes), facts)
     # From here on a normal run: dropped pairs are saved with the reason.
     pipeline = Pipeline(pipeline_of(plan, store))
     result = pipeline.run(pairs, output=out, overwrite=overwrite, progress=progress)
-    changes = compare_with_previous(result.kept, before)
-    facts = facts | {"kept": result.rows_kept, "changes": changes}
-    _write_round_files(out, new_round, facts)
-    return result, facts
+    outcome = {"kept": result.rows_kept, "changes": compare_with_previous(result.kept, before)}
+    _write_round_files(out, new_round, facts | outcome)
+    return result, facts | outcome
+
+
+@dataclass(frozen=True)
+class _Embedding:
+    """Embeds gold pairs, pool and previous round separately; each note is reported once."""
+
+    settings: EmbedderConfig
+    store: str | None
+    progress: Progress
+    notes: dict[str, None] = field(default_factory=dict)
+
+    def __call__(self, frame: pl.DataFrame) -> Features:
+        """Return the features of some pairs."""
+        features, facts = embed_frame(frame, self.settings, self.store, self.progress)
+        self.notes.update(dict.fromkeys(embedding_notes(facts)))
+        return features
 
 
 def _as_dataset(pairs: pl.DataFrame, notes: tuple[str, ...], facts: dict[str, Any]) -> Pairs:

@@ -59,11 +59,10 @@ def route_pairs(
     priorities = _priorities_with_learning(pairs, unsure, learned, choice)
     used = used if learned is None or choice.by else []
     candidates = _candidates(pairs, priorities, learned, choice)
-    chosen = _most_urgent(candidates, choice)
+    chosen, fit = _most_urgent(candidates, choice), None if learned is None else learned.fit
     table = chosen.select("pair_id", *priorities.columns)
-    counts = {"budget": choice.budget, "candidates": len(candidates)}
-    facts: JsonObject = {"run": str(run_folder), **counts, "uncertainty": used}
-    fit = None if learned is None else learned.fit
+    facts: JsonObject = {"run": str(run_folder), "budget": choice.budget}
+    facts |= {"candidates": len(candidates), "uncertainty": used}
     with atomic_folder(folder, overwrite, MARK) as stage:
         if learned is not None:
             write_json(learned.portable(), stage / "gains.json")

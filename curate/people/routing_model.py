@@ -110,21 +110,21 @@ def fit_routing(sample: RoutingSample, budget: float, seed: int = 0) -> RouteFit
     routed = _largest_share(gains + 1e-9 * rng.random(len(gains)), budget)
     tried = _compared_mixtures(train, routed, budget, rng)
     accuracy = _held_out_accuracy(_fit_heads(train, np.stack(list(tried.values()), axis=1)), test)
-    accuracies = dict(zip(tried, accuracy.tolist(), strict=True))
-    random_accuracies = [
-        accuracies.pop(name) for name in list(accuracies) if name.startswith("random")
-    ]
     predicted = model.predict((routed.astype(np.float64) @ design / len(design))[None])[0]
     return RouteFit(
         {name: round(float(c), 6) for name, c in zip(names, model.coef_, strict=True)},
         round(explained, 4),
         round(float(predicted), 4),
-        {
-            name: round(v, 4)
-            for name, v in (accuracies | {"random": float(np.mean(random_accuracies))}).items()
-        },
+        _mean_of_random(dict(zip(tried, accuracy.tolist(), strict=True))),
         budget,
     )
+
+
+def _mean_of_random(accuracies: dict[str, float]) -> dict[str, float]:
+    """Return accuracies by mixture, of the random ones their mean, to four digits."""
+    random = [value for name, value in accuracies.items() if name.startswith("random")]
+    named = {name: v for name, v in accuracies.items() if not name.startswith("random")}
+    return {name: round(v, 4) for name, v in (named | {"random": float(np.mean(random))}).items()}
 
 
 def _bin_indicators(bins: pl.DataFrame) -> tuple[list[str], NDArray[np.float64]]:

@@ -36,15 +36,7 @@ def serve_review(review: ReviewPage, port: int, on_ready: Callable[[str], object
         review.log.locked(),
         socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener,
     ):
-        # Without it a restart would wait a minute for the port of the review before.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise CurateError(
-                "the port is already in use", where="--port", found=f"{port}: {error.strerror}"
-            ) from None
-        listener.listen()
+        _listen(listener, port)
         on_ready(f"http://127.0.0.1:{listener.getsockname()[1]}/?token={token}")
         config = uvicorn.Config(
             make_app(review, token),
@@ -59,3 +51,15 @@ def serve_review(review: ReviewPage, port: int, on_ready: Callable[[str], object
             uvicorn.Server(config).run(sockets=[listener])
     review.log.close()
     return review.log.path
+
+
+def _listen(listener: socket.socket, port: int) -> None:
+    # Without it a restart would wait a minute for the port of the review before.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        raise CurateError(
+            "the port is already in use", where="--port", found=f"{port}: {error.strerror}"
+        ) from None
+    listener.listen()

@@ -62,22 +62,30 @@ def draw_rows(
     """
     order = _random_order(ids, len(weights), seed)
     rate = weights * np.abs(2.0 * probabilities - 1.0) if signed else weights
-    times = np.zeros((draws, len(order)), dtype=np.uint8)
-    flips = np.zeros_like(times)
+    times, flips = np.zeros((2, draws, len(order)), dtype=np.uint8)
     # One of the rows, the other of the labels: with one alone, rows of weight 1 would all flip.
     starts = np.random.default_rng(seed).random(2)
     for number in range(draws):
         # Evenly spaced starts: the rows of all draws together also stay within 1 of their weights.
         first, second = (starts + number / draws) % 1.0
-        drawn_times = np.minimum(_systematic_draws(rate[order], first), MOST)
-        times[number, order] = drawn_times
-        if signed:
-            flips[number] = np.where(probabilities < 0.5, times[number], 0)
-            continue
-        pair = np.repeat(order, drawn_times)
-        flipped = np.minimum(_systematic_draws(1.0 - probabilities[pair], second), 1)
-        flips[number] = np.bincount(pair, flipped, minlength=len(order))
+        times[number, order] = np.minimum(_systematic_draws(rate[order], first), MOST)
+        flips[number] = _drawn_flips(order, times[number], probabilities, signed, second)
     return Draws(times, flips)
+
+
+def _drawn_flips(
+    order: NDArray[np.int64],
+    times: NDArray[np.uint8],
+    probabilities: NDArray[np.float64],
+    signed: bool,
+    start: float,
+) -> NDArray[np.int64]:
+    """Return how many of the rows of each pair carry the other label."""
+    if signed:
+        return np.where(probabilities < 0.5, times, 0).astype(np.int64)
+    pair = np.repeat(order, times[order])
+    is_flipped = np.minimum(_systematic_draws(1.0 - probabilities[pair], start), 1)
+    return np.bincount(pair, is_flipped, minlength=len(order)).astype(np.int64)
 
 
 def _random_order(ids: Iterable[str], pairs: int, seed: int) -> NDArray[np.int64]:

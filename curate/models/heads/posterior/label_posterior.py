@@ -110,12 +110,9 @@ def _posterior(
     within: tuple[Trait, ...],
 ) -> LabelPosterior:
     voting, keys = vote_mask(pairs, context), context.vote_keys(pairs)
-    verdicts = np.zeros(len(pairs), dtype=np.int8)
-    if label_evidence.verdicts is not None:
-        verdicts = np.where(voting, spread_verdicts(label_evidence.verdicts, keys), verdicts)
-    weights = vote_weights(keys, voting)
+    verdicts = _verdicts_on_votes(label_evidence, keys, voting)
+    weights, counts = vote_weights(keys, voting), count_votes(pairs, keys)
     combined = combine_sources(label_evidence.sources, voting, verdicts, weights)
-    counts = count_votes(pairs, keys)
     traits = pair_traits(pairs, verdicts != 0) if _shows_traits(verdicts) else None
     none = constant(0.0, len(pairs))
     labels = Observations(
@@ -132,21 +129,43 @@ def _posterior(
     right = np.full(len(pairs), np.nan)
     right[voting] = averaged.label_right(observed)
     evidence_scale = averaged.mean("evidence")
-
-    def store(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return context.scratch.persist_array("label posterior", values)
-
-    return LabelPosterior(
-        right=store(right),
-        heads=store(averaged.mean("heads") * heads),
-        votes=store(averaged.mean("vote") * (counts.balance - 1.0)),
-        evidence=store(evidence_scale * combined.margin),
-        components=tuple(store(evidence_scale * c) for c in combined.components),
+    posterior = LabelPosterior(
+        right=right,
+        heads=averaged.mean("heads") * heads,
+        votes=averaged.mean("vote") * (counts.balance - 1.0),
+        evidence=evidence_scale * combined.margin,
+        components=tuple(evidence_scale * c for c in combined.components),
         verdicts=verdicts,
         held_out=held_out,
         averaged=averaged,
         observations=observed,
         rates=rates,
+    )
+    return _persisted(posterior, context)
+
+
+def _verdicts_on_votes(
+    label_evidence: LabelEvidence, keys: pl.DataFrame, voting: NDArray[np.bool_]
+) -> NDArray[np.int8]:
+    """Return (pairs,) verdicts, the same for equal votes; 0 for none, and without a vote."""
+    if label_evidence.verdicts is None:
+        return np.zeros(len(voting), dtype=np.int8)
+    return np.where(voting, spread_verdicts(label_evidence.verdicts, keys), np.int8(0))
+
+
+def _persisted(posterior: LabelPosterior, context: Context) -> LabelPosterior:
+    """Return the posterior with its columns in mapped files, where the run has a folder."""
+
+    def store(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return context.scratch.persist_array("label posterior", values)
+
+    return replace(
+        posterior,
+        right=store(posterior.right),
+        heads=store(posterior.heads),
+        votes=store(posterior.votes),
+        evidence=store(posterior.evidence),
+        components=tuple(map(store, posterior.components)),
     )
 
 

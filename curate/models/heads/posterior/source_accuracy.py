@@ -88,15 +88,7 @@ def source_accuracy(
     count = int((side != 0).sum())
     if count < _FEWEST_PAIRS:
         return SourceAccuracy(source.name, count, None, None, None)
-    rng = np.random.default_rng(0)
-    mean, error = _agreement(side, groups)
-    rates = np.minimum(
-        np.interp(rng.random(_DRAWS), np.cumsum(averaged.rate_mass), averaged.rates),
-        _MAX_RATE,
-    )
-    accuracies = np.clip(
-        (rng.normal(mean, error, _DRAWS) - rates) / (1.0 - 2.0 * rates), 0.001, 0.999
-    )
+    accuracies = _draw_accuracies(side, groups, averaged)
     agree = side * verdicts
     right, wrong = int((agree > 0).sum()), int((agree < 0).sum())
     logs = right * np.log(accuracies) + wrong * np.log1p(-accuracies)
@@ -107,6 +99,19 @@ def source_accuracy(
     return SourceAccuracy(
         source.name, count, float(weights @ accuracies / weights.sum()), low, high
     )
+
+
+def _draw_accuracies(
+    side: NDArray[np.float64], groups: NDArray[np.int64], averaged: AveragedPosterior
+) -> NDArray[np.float64]:
+    """Return (A - e) / (1 - 2 e) of draws of the agreement A and of the flip rate e."""
+    rng = np.random.default_rng(0)
+    mean, error = _agreement(side, groups)
+    rates = np.minimum(
+        np.interp(rng.random(_DRAWS), np.cumsum(averaged.rate_mass), averaged.rates),
+        _MAX_RATE,
+    )
+    return np.clip((rng.normal(mean, error, _DRAWS) - rates) / (1.0 - 2.0 * rates), 0.001, 0.999)
 
 
 def _agreement(side: NDArray[np.float64], groups: NDArray[np.int64]) -> tuple[float, float]:
