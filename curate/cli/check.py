@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,12 @@ from curate.cli.options import Columns, ConfigName, FormatName, Json, Limit, Ove
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+
     from curate.check.command import CheckReport
+    from curate.steps.context import Progress
     from curate.steps.models import ModelSpec
     from curate.write.run_files import RunFiles
 
@@ -93,7 +98,7 @@ def _check_data(
     trainer: str,
     model: ModelSpec,
     max_length: int | None,
-    progress: Any,
+    progress: Progress,
 ) -> CheckReport:
     """Check the kept pairs of a run, or all pairs of another dataset."""
     from curate.check.command import check_data as run_check
@@ -106,7 +111,7 @@ def _check_data(
     return run_check(run.kept_batches(), trainer, model, progress, max_length, content_kinds)
 
 
-def _split_into_batches(frame: Any) -> Any:
+def _split_into_batches(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
     from curate.data.table import BATCH_ROWS, batch_slices
 
     return (frame[rows] for rows in batch_slices(len(frame), BATCH_ROWS))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,9 +30,11 @@ from curate.errors import CurateError
 if TYPE_CHECKING:
     import polars as pl
 
+    from curate.data.json_types import JsonObject
     from curate.derive.feedback import AnswerWriter, FeedbackJudge
+    from curate.read.pairs import Pairs
     from curate.read.raw_rows import PublishedRows
-    from curate.steps.context import Context
+    from curate.steps.context import Context, Progress
 
 _RESULT_FILE = "derive.json"
 _CONVERSATIONS_PER_BATCH = 1000
@@ -121,7 +123,7 @@ class _DerivationSummary:
         left_out: rows without a pair, by reason.
     """
 
-    facts: dict[str, Any]
+    facts: JsonObject
     counts: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -145,14 +147,14 @@ def _write_pairs(
         if not summary.counts["pairs made"]:
             why = "; ".join(f"{count:,}: {reason}" for reason, count in left_out.items())
             raise CurateError(
-                "no pair could be derived", where=facts["data"], found=why or "no rows"
+                "no pair could be derived", where=str(facts["data"]), found=why or "no rows"
             )
         counts = {name.replace(" ", "_"): count for name, count in summary.counts.items()}
         write_json({**facts, **counts, "left_out": dict(left_out)}, stage / _RESULT_FILE)
 
 
 def _by_instructions(
-    batches: Iterator[Any], instructions: int, seed: int, summary: _DerivationSummary
+    batches: Iterator[Pairs], instructions: int, seed: int, summary: _DerivationSummary
 ) -> Iterator[pl.DataFrame]:
     from curate.derive.instructions import derive_batches
 
@@ -172,7 +174,7 @@ def _by_classes(
     rows: PublishedRows,
     judge_model: str | None,
     url: str | None,
-    progress: Any,
+    progress: Progress,
     summary: _DerivationSummary,
 ) -> Iterator[pl.DataFrame]:
     from curate.derive.classes import class_pairs, labelled_texts
@@ -200,7 +202,7 @@ def _by_feedback(
     rows: PublishedRows,
     patterns: Path | None,
     models: tuple[str | None, str | None, str | None],
-    progress: Any,
+    progress: Progress,
     summary: _DerivationSummary,
 ) -> Iterator[pl.DataFrame]:
     from itertools import islice

@@ -12,6 +12,8 @@ from curate.cli.options import Columns, ConfigName, FormatName, OutputFolder, Ov
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
+    from curate.read.input import InputConfig
+    from curate.steps.context import Progress
     from curate.write.export import ExportResult, ExportTarget
 
 Form = Annotated[str, typer.Option("--to", help="Export format (see 'curate list'), or source.")]
@@ -92,7 +94,7 @@ def export(
 
 
 def _write_export(
-    dataset: DatasetOptions, output: Path, target: ExportTarget, overwrite: bool, progress: Any
+    dataset: DatasetOptions, output: Path, target: ExportTarget, overwrite: bool, progress: Progress
 ) -> ExportResult:
     """Export the source rows of a run, or a run or dataset in the target's format."""
     from curate.write.export import export_pairs as run_export
@@ -102,7 +104,7 @@ def _write_export(
     source = dataset.data
     if target.format == SOURCE:
         return export_source(source, output, target, overwrite=overwrite, progress=progress)
-    data: Any = source if is_run(source) else _input_config(dataset)
+    data: str | InputConfig = source if is_run(source) else _input_config(dataset)
     return run_export(data, output, target, overwrite=overwrite, progress=progress)
 
 
@@ -146,7 +148,7 @@ def push(
     show_upload(upload)
 
 
-def _input_config(dataset: DatasetOptions) -> Any:
+def _input_config(dataset: DatasetOptions) -> InputConfig:
     """Return the input section for a dataset or a pipeline.yaml."""
     if not dataset.is_pipeline:
         return dataset.input()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -16,6 +16,8 @@ from curate.errors import CurateError, suggestion
 if TYPE_CHECKING:
     from curate.read.formats.columns import ColumnMapping
     from curate.read.input import InputConfig
+    from curate.read.pairs import Pairs
+    from curate.steps.context import Progress
 
 _LABEL_LISTS = ("first_wins", "second_wins", "tie", "labels")
 
@@ -75,7 +77,7 @@ class DatasetOptions:
         }
         return InputConfig.model_validate(source_arguments(self.data) | options)
 
-    def read(self, progress: Any, scratch: Path | None = None) -> Any:
+    def read(self, progress: Progress, scratch: Path | None = None) -> Pairs:
         """Read the pairs of a dataset, a run folder or a pipeline's input.
 
         Texts are kept in memory, or in files of the folder `scratch` if it is given. Malformed rows
@@ -92,11 +94,11 @@ class DatasetOptions:
         self._print_notes(pairs.reading_notes())
         return pairs
 
-    def _checked(self, pairs: Any) -> Any:
+    def _checked(self, pairs: Pairs) -> Pairs:
         """Return the pairs; single answers are refused where two answers are compared."""
         return pairs if self.takes_single_answers else pairs.require_two_answers(self.data)
 
-    def _read(self, progress: Any, scratch: Path | None) -> Any:
+    def _read(self, progress: Progress, scratch: Path | None) -> Pairs:
         from curate.read.pairs import collect_pairs, read_pairs, stream_pairs
         from curate.store.scratch import ScratchSpace
 
@@ -110,7 +112,7 @@ class DatasetOptions:
         batches = stream_pairs(**dict(self.input()), progress=progress)
         return collect_pairs(batches, ScratchSpace(scratch))
 
-    def sample(self, progress: Any, max_pairs: int) -> Any:
+    def sample(self, progress: Progress, max_pairs: int) -> Pairs:
         """Read all pairs, or a random sample of prompts if there are more than `max_pairs`.
 
         A sample is mentioned in the notes of the pairs and on the terminal. 0 reads all pairs.
@@ -125,7 +127,7 @@ class DatasetOptions:
             typer.echo(f"{self.data}: {note} (--most {max_pairs}; 0 uses all)")
         return sample
 
-    def stream(self, progress: Any, scratch: Path) -> Iterator[Any]:
+    def stream(self, progress: Progress, scratch: Path) -> Iterator[Pairs]:
         """Yield the pairs in batches; those of a run are kept in files of `scratch` meanwhile."""
         from curate.read.pairs import stream_pairs
         from curate.read.stream_notes import StreamNotes
@@ -165,7 +167,7 @@ class DatasetOptions:
                 raise CurateError("the option has no effect here", where=option, found=reason)
 
 
-def _split_into_batches(pairs: Any) -> Iterator[Any]:
+def _split_into_batches(pairs: Pairs) -> Iterator[Pairs]:
     """Yield pairs that are in memory, in batches."""
     from dataclasses import replace
 
@@ -179,7 +181,7 @@ def _split_into_batches(pairs: Any) -> Iterator[Any]:
         rejected = rejected.clear()
 
 
-def _pairs_of_run(folder: str, limit: int | None, scratch: Path | None) -> Any:
+def _pairs_of_run(folder: str, limit: int | None, scratch: Path | None) -> Pairs:
     from curate.data.table import PAIR_COLUMNS
     from curate.read.pairs import Pairs
     from curate.store.scratch import ScratchSpace

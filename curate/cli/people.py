@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -25,6 +25,7 @@ from curate.errors import CurateError
 
 if TYPE_CHECKING:
     from curate.people.tasks import RoutingChoice, RoutingResult
+    from curate.steps.context import Progress
 
 
 _Output = Annotated[
@@ -147,7 +148,11 @@ def _check_fit_options(
 
 
 def _choose_pairs(
-    dataset: DatasetOptions, folder: Path, choice: RoutingChoice, overwrite: bool, progress: Any
+    dataset: DatasetOptions,
+    folder: Path,
+    choice: RoutingChoice,
+    overwrite: bool,
+    progress: Progress,
 ) -> RoutingResult:
     """Write the tasks of a run, or of a random sample of a dataset."""
     from curate.people.drawn_tasks import draw_from_data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,9 @@ from curate.cli.options import (
     Seed,
     Split,
 )
+
+if TYPE_CHECKING:
+    from curate.steps.context import Progress
 
 _Gold = Annotated[
     str, typer.Option("--gold", help="Pairs labelled by people: a file, folder or hf:NAME.")
@@ -92,7 +95,7 @@ def _read_pool(
     write_model: str | None,
     url: str | None,
     answers: int,
-    progress: Any,
+    progress: Progress,
 ) -> Any:
     """Return prompts with their answers, which a model may write, or the pairs of the dataset."""
     from curate.cli.console import show_warnings

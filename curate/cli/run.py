@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from curate.cli.options import Limit, OverwriteFolder
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from curate.pipeline.config import PipelineConfig
+    from curate.pipeline.run import Pipeline
+    from curate.pipeline.yaml_locations import YamlLocations
 
 ConfigPath = Annotated[Path, typer.Argument(help="The pipeline.yaml.", show_default=True)]
 _DRY_RUN_PAIRS = 100
@@ -87,13 +94,13 @@ def run(
         _show_truth(result.scores)
 
 
-def _load_file(config: Path) -> tuple[Any, Any]:
+def _load_file(config: Path) -> tuple[PipelineConfig, YamlLocations]:
     from curate.pipeline.config import load_config
 
     return load_config(config)
 
 
-def _load_sample(labels_only: bool) -> tuple[Any, Any]:
+def _load_sample(labels_only: bool) -> tuple[PipelineConfig, YamlLocations]:
     from curate.pipeline.config import parse_config
     from curate.pipeline.yaml_locations import load_yaml
     from curate.sample import sample_pipeline
@@ -102,7 +109,9 @@ def _load_sample(labels_only: bool) -> tuple[Any, Any]:
     return parse_config(data, locations), locations
 
 
-def _with_options(parsed: Any, limit: int | None, accept_bias: bool, gold: list[str] | None) -> Any:
+def _with_options(
+    parsed: PipelineConfig, limit: int | None, accept_bias: bool, gold: list[str] | None
+) -> PipelineConfig:
     """Return the configuration with what the command line says instead."""
     from curate.verdicts.gold import to_gold_config
 
@@ -118,7 +127,7 @@ def _with_options(parsed: Any, limit: int | None, accept_bias: bool, gold: list[
     return parsed
 
 
-def _show_truth(scores: Any) -> None:
+def _show_truth(scores: pl.DataFrame) -> None:
     """Compare what was estimated with the labels that were flipped on purpose."""
     from rich.text import Text
 
@@ -129,7 +138,7 @@ def _show_truth(scores: Any) -> None:
         out.print(Text(f"true: {SampleTruth.from_scores(scores).text}"))
 
 
-def _show_dry_run(pipeline: Any, folder: Path) -> None:
+def _show_dry_run(pipeline: Pipeline, folder: Path) -> None:
     from curate.cli.console import show_plan, show_warnings
     from curate.errors import CurateError
     from curate.pipeline.extra_columns import check_extra_columns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,7 @@ from curate.data.limits import DEFAULT_MAX_PAIRS
 if TYPE_CHECKING:
     from curate.benchmark.data import BenchData
     from curate.benchmark.worth import Worth
+    from curate.steps.context import Progress
 
 _RESULT_FILE = "worth.json"
 
@@ -80,7 +81,7 @@ def worth(
 
 
 def _read_clean_pairs(
-    dataset: DatasetOptions, most: int, embedder: str, progress: Any
+    dataset: DatasetOptions, most: int, embedder: str, progress: Progress
 ) -> tuple[BenchData, list[str], list[str]]:
     """Return embedded pairs whose labels count as clean, and notes on reading and on cleaning."""
     from curate.benchmark.command import clean_data, dataset_name
