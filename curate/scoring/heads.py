@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from curate.models.heads.build import initialise_heads
 from curate.models.heads.dropout_uncertainty import (
     agreement_share,
     label_uncertainty,
     normal_uncertainty,
 )
+from curate.models.heads.feature_matrix import FeatureMatrix
 from curate.models.heads.general_heads import GENERAL_L2, train_general
 from curate.models.heads.held_out_values import LocalAnswerFeatures, gather_held_out_values
-from curate.models.heads.losses import LossKind
-from curate.models.heads.modules import HeadKind, HeadSpec, LinearHeads, dropout_mask
+from curate.models.heads.losses import LossKind, bradley_terry
+from curate.models.heads.modules import (
+    HeadKind,
+    HeadSpec,
+    LinearHeads,
+    Optimiser,
+    dropout_mask,
+    rows_in_order,
+)
 from curate.models.heads.noise.calibration import fit_scale, label_agreement
-from curate.models.heads.noise.mixture import fit_label_noise
 from curate.models.heads.noise.rate import estimate_noise_rate_of_pairs, record_noise_estimate
+from curate.models.heads.one_thread import threads_for
 from curate.models.heads.out_of_fold import (
     answer_features,
     fold_weights,
@@ -21,11 +30,11 @@ from curate.models.heads.out_of_fold import (
     head_inputs,
     train_heads,
 )
-from curate.models.heads.peer_review import PeerReview, Schedule, train_peers
+from curate.models.heads.posterior.averaging import AveragedPosterior
+from curate.models.heads.posterior.axes import normalised
 from curate.models.heads.posterior.facts import record_posterior
-from curate.models.heads.posterior.group_rates import GroupRates, group_rates, logits_without_label
 from curate.models.heads.posterior.label_posterior import LabelPosterior
-from curate.models.heads.posterior.slot_rates import slot_rates
+from curate.models.heads.posterior.observations import Observations
 from curate.models.heads.probe import norm_change
 from curate.models.heads.regression import (
     estimable_columns,
@@ -33,7 +42,6 @@ from curate.models.heads.regression import (
     fit_vote_regression,
     held_out_log_odds,
 )
-from curate.models.heads.split_margins import reward_component
 from curate.models.text.attributes import (
     Attribute,
     attribute_margins,
@@ -46,6 +54,7 @@ from curate.models.text.contamination import (
     lowest_share_mask,
 )
 from curate.models.text.traits import TRAIT_NAMES
+from curate.steps.context import Progress, SilentProgress
 from curate.steps.features import FeatureKind
 from curate.store.array_blocks import select_rows
 from curate.store.scratch import ScratchSpace
@@ -54,49 +63,51 @@ __all__ = [
     "GENERAL_L2",
     "TRAIT_NAMES",
     "Attribute",
+    "AveragedPosterior",
     "FeatureKind",
-    "GroupRates",
+    "FeatureMatrix",
     "HeadKind",
     "HeadSpec",
     "LabelPosterior",
     "LinearHeads",
     "LocalAnswerFeatures",
     "LossKind",
-    "PeerReview",
-    "Schedule",
+    "Observations",
+    "Optimiser",
+    "Progress",
     "ScratchSpace",
+    "SilentProgress",
     "agreement_share",
     "answer_features",
     "attribute_margins",
     "attribute_status",
+    "bradley_terry",
     "confident_learning_rate",
     "dropout_mask",
     "estimable_columns",
     "estimate_noise_rate_of_pairs",
     "explained_bits",
-    "fit_label_noise",
     "fit_scale",
     "fit_vote_regression",
     "fold_weights",
     "gather_held_out_values",
-    "group_rates",
     "has_too_few_prompts",
     "head_inputs",
     "held_out_log_odds",
     "holder_contamination",
+    "initialise_heads",
     "label_agreement",
     "label_uncertainty",
-    "logits_without_label",
     "lowest_share_mask",
     "norm_change",
     "normal_uncertainty",
+    "normalised",
     "rating_columns",
     "record_noise_estimate",
     "record_posterior",
-    "reward_component",
+    "rows_in_order",
     "select_rows",
-    "slot_rates",
+    "threads_for",
     "train_general",
     "train_heads",
-    "train_peers",
 ]

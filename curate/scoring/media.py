@@ -5,23 +5,16 @@ from __future__ import annotations
 from curate.data.attachments import REJECTED_MEDIA, nonempty_attachments
 from curate.data.media_bytes import NOT_IN_DATA
 from curate.models.media.answer_media import DECODED, embedded_answers_mask, media_status
-from curate.models.media.image_labels import ImageLabels
 from curate.models.media.media_set import DECODERS, MediaSet, media_set_for
-from curate.models.media.near_images import first_near_image, perceptual_hashes
-from curate.models.media.shared_pattern import shared_pattern
 
 __all__ = [
     "DECODED",
     "DECODERS",
     "NOT_IN_DATA",
     "REJECTED_MEDIA",
-    "ImageLabels",
     "MediaSet",
     "embedded_answers_mask",
-    "first_near_image",
     "media_set_for",
     "media_status",
     "nonempty_attachments",
-    "perceptual_hashes",
-    "shared_pattern",
 ]

@@ -11,15 +11,22 @@ from curate.data.hashes import (
     vote_keys,
 )
 from curate.data.json_fields import SLOT_KEY, encode_json, with_extra_key
-from curate.data.messages import THINK_END, THINK_START, split_trace
+from curate.data.messages import (
+    THINK_END,
+    THINK_START,
+    decode_message,
+    message_tool_calls,
+    parse_json_object,
+    split_trace,
+)
 from curate.data.table import BATCH_ROWS, MESSAGES, dense_ranks, messages_key, text_keys
 from curate.models.text.answer_counts import SENTENCE
 from curate.models.text.artefacts import Artefact, artefact_direction, strip_template_tokens
-from curate.models.text.calls import Call, ToolSet, are_same_calls, parse_tool_calls
 from curate.models.text.evaluation_texts import EvaluationText, NgramIndex, read_evaluation_texts
 from curate.models.text.languages import LanguageDetector
 from curate.models.text.near_duplicates import near_duplicate_of
 from curate.models.text.patterns import check_pattern, ignoring_case
+from curate.models.text.schema_check import UncheckableSchemaError, schema_problem
 from curate.models.text.sentences import split_sentences, word_coverage
 from curate.models.text.sources import NO_SOURCES, source_status, source_table
 from curate.models.text.style import distinct_ngram_share
@@ -35,17 +42,16 @@ __all__ = [
     "THINK_END",
     "THINK_START",
     "Artefact",
-    "Call",
     "EvaluationText",
     "LanguageDetector",
     "NgramIndex",
-    "ToolSet",
+    "UncheckableSchemaError",
     "answer_support",
-    "are_same_calls",
     "artefact_direction",
     "best_source",
     "check_pattern",
     "content_keys",
+    "decode_message",
     "dense_ranks",
     "distinct_ngram_share",
     "duplicate_flags",
@@ -53,12 +59,14 @@ __all__ = [
     "first_duplicate",
     "hash_128",
     "ignoring_case",
+    "message_tool_calls",
     "messages_key",
     "near_duplicate_of",
     "numbers_by_appearance",
-    "parse_tool_calls",
+    "parse_json_object",
     "read_evaluation_texts",
     "same_answers",
+    "schema_problem",
     "source_status",
     "source_table",
     "split_sentences",

@@ -13,9 +13,9 @@ import pytest
 
 from curate import Context
 from curate.errors import mask_text
-from curate.models.text.calls import ToolSet, parse_tool_calls
 from curate.scorers.multi_instruction import MultiInstruction
 from curate.scorers.refusal import Refusal
+from curate.scorers.tool_calls.calls import ToolSet, parse_tool_calls
 from curate.steps.contracts import Filter, Scorer
 from curate.steps.declarations import Scope
 from curate.steps.discovery import find_classes

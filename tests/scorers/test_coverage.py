@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from curate import CurateError
-from curate.models.embed.target_coverage import density_ratio, measure_coverage
 from curate.scorers.coverage import Coverage
+from curate.scorers.coverage.target_coverage import density_ratio, measure_coverage
 from tests.helpers import context_of, numbered_pairs, write_jsonl
 
 

@@ -10,13 +10,13 @@ from curate.models.heads.folds import group_folds
 from curate.models.heads.general_heads import train_general
 from curate.models.heads.held_out_values import gather_held_out_values
 from curate.models.heads.out_of_fold import answer_features, vote_mask
-from curate.models.heads.split_margins import mean_answer, reward_component
 from curate.models.people.preference_groups import AnnotatorVotes, fit_groups
 from curate.scorers.disagreement import CYCLE, FLIP, SHARED, TASTE, Disagreement
+from curate.scorers.disagreement.split_margins import mean_answer, reward_component
 from curate.steps.context import Context
 from tests.benchmarks.disagreement import mixed
 from tests.helpers import simulate
-from tests.scorers.test_general_preference import cycle
+from tests.scorers.research.test_general_preference import cycle
 
 
 @pytest.mark.slow

@@ -12,9 +12,9 @@ import torch
 
 from curate import Context, CurateError
 from curate.data.attachments import MEDIA
-from curate.models.lm.vision_model import NO_IMAGE_PARTS, TOO_LONG
 from curate.models.media.decoding import decode_image
 from curate.scorers.hallucination_contrast import NO_IMAGES, OWN_IMAGES, HallucinationContrast
+from curate.scorers.hallucination_contrast.vision_model import NO_IMAGE_PARTS, TOO_LONG
 from curate.steps.models import Inference
 from curate.store.store import Store
 from tests.helpers import pairs_of

@@ -13,11 +13,15 @@ from PIL import Image
 
 from curate import Context
 from curate.data.attachments import MEDIA
-from curate.models.media.near_images import _hash_leaders, first_near_image, perceptual_hashes
 from curate.scorers.alignment import Alignment
 from curate.scorers.answer_overlap import AnswerOverlap
 from curate.scorers.caption_relevance import NO_CAPTIONS, CaptionRelevance
 from curate.scorers.image_near_duplicates import NO_IMAGES, NOT_SEEN, ImageNearDuplicates
+from curate.scorers.image_near_duplicates.near_images import (
+    _hash_leaders,
+    first_near_image,
+    perceptual_hashes,
+)
 from curate.steps.features import Features
 from tests.helpers import media_answers, numbered_pairs
 from tests.pictures import picture, smooth
@@ -149,7 +153,7 @@ def test_groups_against_a_naive_loop(monkeypatch: pytest.MonkeyPatch) -> None:
                 break
     decoded_mask = np.ones(len(codes), dtype=bool)
     assert first_near_image(codes, decoded_mask, distance).tolist() == leader
-    monkeypatch.setattr("curate.models.media.near_images._FLAT_BELOW", 10)
+    monkeypatch.setattr("curate.scorers.image_near_duplicates.near_images._FLAT_BELOW", 10)
     assert first_near_image(codes, decoded_mask, distance).tolist() == leader
     assert (_hash_leaders(codes[:1], distance) == [0]).all()
 

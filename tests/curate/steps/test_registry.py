@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import pkgutil
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from curate.steps.entries import filter_names, scorer_names
 from curate.steps.registry import build_step, filter_class, scorer_class
 
 
-def test_every_file_of_the_two_folders_is_registered() -> None:
+def test_every_file_and_package_of_the_two_folders_is_registered() -> None:
     home = Path(registry.__file__).parents[2]
     for folder, names in (("scorers", scorer_names()), ("filters", filter_names())):
-        files = {p.stem for p in (home / folder).rglob("*.py")} - {"__init__"}
-        assert files <= set(names)
+        places = (home / folder, home / folder / "research")
+        steps = {module.name for module in pkgutil.iter_modules(map(str, places))} - {"research"}
+        # Modules within a package are of its step alone.
+        assert steps == set(names)
 
 
 def test_steps_of_research_lie_apart_and_give_the_figure() -> None:

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from curate import CurateError, read_pairs
-from curate.models.embed.local_weights import local_weights
 from curate.scorers.feature_reward import FeatureReward
 from curate.scorers.research.multi_reward import MultiReward
+from curate.scorers.research.multi_reward.local_weights import local_weights
 from curate.steps.context import Context
 from curate.steps.declarations import Input
 from curate.steps.registry import build_step
