@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from curate import CurateError
-from curate.models.lm import gradients
 from curate.models.lm.network import CausalNetwork
 from curate.models.lm.trees import PromptTree
-from curate.scorers.donod_lm import DONODLM, probe_gradients
+from curate.scorers.donod_lm import DONODLM, gradients, probe_gradients
 from curate.steps.context import Context
 from curate.steps.models import Inference
 from tests.curate.models.lm.test_answer_logprobs import family_model, random_pairs

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import re
 import pkgutil
+import re
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
