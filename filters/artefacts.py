@@ -79,6 +79,7 @@ class Artefacts(Filter[ArtefactsParams]):
         if self.params.action == "balance":
             keep = self._balance_kinds(artefact_signs, context.row_order(pairs), context)
         else:
+            # Stripping keeps all: the artefact is gone afterwards.
             keep = pl.repeat(self.params.action == "strip", len(pairs), eager=True) | (
                 artefact_names["found"] == ""
             )

@@ -71,6 +71,7 @@ class ExactDuplicates(Filter[ExactDuplicatesParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep first occurrences."""
         ignore = self.params.ignore_annotator
+        # Hashed once: both functions group by them.
         votes = vote_keys(pairs)
         flags = duplicate_flags(pairs, ignore_annotator=ignore, votes=votes).with_columns(
             of=first_duplicate(pairs, ignore_annotator=ignore, votes=votes)

@@ -49,6 +49,7 @@ app = typer.Typer(
     cls=_CommandGroup,
     help="Curate and denoise preference data for DPO, reward models and RLHF.",
     no_args_is_help=True,
+    # Its traceback can print local variables, in which texts of the data and API keys may stand.
     pretty_exceptions_enable=False,
     context_settings={
         "help_option_names": ["-h", "--help"],
@@ -67,6 +68,7 @@ def main() -> None:
 
     Exit codes: 0 success, 1 a bug, 2 a user error, 3 data unfit for training (`curate check`).
     """
+    # Before anything is written: partial files must go however the run ends.
     _end_by_signals()
     try:
         check_working_folder()
@@ -74,11 +76,13 @@ def main() -> None:
             app()
     except CurateError as error:
         _exit_with_error(error)
+    # No bug: the data does not fit, and a traceback would hide the way out.
     except MemoryError:
         _exit_with_error(
             CurateError("out of memory", fix="use --limit, or a machine with more memory")
         )
     except OSError as error:
+        # What the machine refuses is the user's to mend, every other error is ours.
         if error.errno not in _SYSTEM_ERRORS:
             _report_bug()
         where = str(error.filename) if error.filename else None
@@ -112,6 +116,7 @@ def only_requested_command(words: Sequence[str]) -> Iterator[None]:
     """Register only the requested command meanwhile: typer inspects every registered one."""
     all_commands, name = app.registered_commands, words[0] if words else ""
     matching = [c for c in all_commands if name in (c.name, getattr(c.callback, "__name__", None))]
+    # Without a match all: typer then proposes the nearest name.
     app.registered_commands = matching or all_commands
     try:
         yield
@@ -146,6 +151,7 @@ def _report_bug() -> NoReturn:
     from curate.cli.safe import visible
     from curate.errors import mask_text
 
+    # A traceback quotes values: control characters of the data, and keys in URLs.
     text = "\n".join(visible(mask_text(line)) for line in traceback.format_exc().splitlines())
     print(text, file=sys.stderr)
     print("\nThis is a bug in curate: please report it with the lines above.", file=sys.stderr)
@@ -156,9 +162,12 @@ def _end_by_signals() -> None:
     """Let SIGTERM and SIGHUP end the process like an error, so that partial files are removed."""
 
     def end(number: int, _: object) -> None:
+        # An exception, so that `finally` and context managers run; 128 + number is the shells'
+        # convention.
         raise SystemExit(128 + number)
 
     for name in ("SIGTERM", "SIGHUP"):
+        # Windows has no SIGHUP.
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), end)
 

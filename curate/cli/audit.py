@@ -91,6 +91,7 @@ def audit(
 
     reading = (data, format, columns, split, config, limit)
     dataset = DatasetOptions(*reading, prints_notes=False, takes_single_answers=True)
+    # audit.json must replace none of them, even with --overwrite.
     inputs = [data, *dataset.pipeline_inputs(), against, *(gold or ()), sample]
     check_output_file(output, overwrite, inputs)
     options = AuditOptions(
@@ -114,6 +115,7 @@ def _audit_dataset(
     from curate.cli.progress import console_progress
     from curate.data.table import has_single_answers
 
+    # Texts lie in mapped files, so that a dataset larger than memory can be audited.
     with console_progress() as progress, TemporaryDirectory() as scratch:
         pairs = dataset.read(progress, _make_folder(scratch, "data"))
         compared_pairs = None

@@ -29,6 +29,7 @@ _PAIR_CHARACTERS, _PAIR_LINES = 600, 8
 def show_error(error: CurateError) -> None:
     """Print an error without a stack trace."""
     first, *details = error.text().splitlines()
+    # As Text: a bracket in a message would be read as rich's markup.
     err.print(Text.assemble(("error: ", "bold red"), (first, "bold")))
     for line in details:
         err.print(Text(line))
@@ -78,6 +79,7 @@ def show_result(result: Result) -> None:
     if result.weights is not None:
         out.print(Text(f"weights: {result.weights.text}"))
     _show_sources(result.sources)
+    # Alerts stand at the top already.
     show_warnings([text for text in result.warnings if text not in result.alerts])
     if result.folder is not None:
         _show_paths(result.folder)
@@ -180,6 +182,7 @@ def show_pair(texts: dict[str, str]) -> None:
     table.add_column("part", style="bold")
     table.add_column("text", overflow="fold")
     for name, text in texts.items():
+        # By characters first: one line may be megabytes long.
         lines = text[:_PAIR_CHARACTERS].splitlines() or [""]
         excerpt = "\n".join(lines[:_PAIR_LINES])
         hidden = len(text) - len(excerpt)
@@ -196,4 +199,5 @@ def _format_value(value: object) -> str:
         return ", ".join(value) or "none"
     if isinstance(value, float):
         return f"{value:.1%}"
+    # Last, since bool is an int too; floats here are all shares.
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -141,6 +141,7 @@ def _write_pairs(
     from curate.write.run_folder import atomic_folder
     from curate.write.shards import write_json, write_shards
 
+    # Frames come one at a time; only the counts are complete at the end, so the facts are last.
     with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
         write_shards(frames, stage / "pairs", "parquet", 100_000)
         facts, left_out = summary.facts, summary.left_out
@@ -247,6 +248,7 @@ def _feedback_models(
     if judge_model is not None:
         judge = endpoint_judge(EndpointParams(model=judge_model, base_url=url), context)
     if write_model is not None:
+        # An answer for training must not end in the middle.
         params = EndpointParams(model=write_model, base_url=url, reply_tokens=None)
         writer = endpoint_writer(params, context)
     return judge, writer

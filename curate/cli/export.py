@@ -102,6 +102,7 @@ def _write_export(
     from curate.write.source_rows import SOURCE, export_source
 
     source = dataset.data
+    # Rows as they were read: no form, weight or prompt to convert.
     if target.format == SOURCE:
         return export_source(source, output, target, overwrite=overwrite, progress=progress)
     data: str | InputConfig = source if is_run(source) else _input_config(dataset)

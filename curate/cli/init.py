@@ -37,6 +37,7 @@ def init(
     if path.exists() and not overwrite:
         fix = "choose another name, or use --overwrite"
         raise CurateError("the file already exists", where=str(path), fix=fix)
+    # --overwrite must not replace the dataset itself.
     check_output_file(path, overwrite, [data])
     dataset = DatasetOptions(data or "data.jsonl", format, columns, split, config)
     lines = input_lines(dataset, look=data is not None)

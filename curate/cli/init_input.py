@@ -67,6 +67,7 @@ def adapt_to_media(text: str, dataset: DatasetOptions) -> str:
     model = _MEDIA_EMBEDDERS.get(kinds[0]) if kinds else None
     if model is None:
         return text
+    # No export is for audio answers; the pair table holds everything.
     export = "diffusers" if kinds == ["images"] else "pairs"
     replacements = {
         "embedder:": f"embedder: {{name: {model}}}   # folder or Hub name of an embedder",
@@ -152,5 +153,7 @@ def _yaml_value(value: Any) -> str:
     """A value as YAML on one line."""
     import yaml
 
+    # A wide line: the value stands behind a key, where a break would need indentation.
     text: str = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+    # safe_dump ends a bare scalar by the mark of the document's end.
     return text.removesuffix("\n...\n").rstrip("\n")

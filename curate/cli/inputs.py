@@ -121,6 +121,7 @@ class DatasetOptions:
 
         if not max_pairs:
             return self.read(progress)
+        # On disk: the dataset that is sampled may not fit into memory.
         with TemporaryDirectory() as scratch:
             sample, note = sample_prompts(self.stream(progress, Path(scratch)), max_pairs)
         if note is not None and self.prints_notes:
@@ -162,6 +163,7 @@ class DatasetOptions:
 
     def reject_reading_options(self, reason: str) -> None:
         """Reject options without effect; `--limit` works on any data."""
+        # Options and values alternate: every second word is an option.
         for option in self.reading_options()[::2]:
             if option != "--limit":
                 raise CurateError("the option has no effect here", where=option, found=reason)
@@ -229,6 +231,7 @@ def parse_columns(text: str) -> ColumnMapping:
                 expected=f"comma-separated KEY=COLUMN, with the keys {', '.join(valid_keys)}",
                 fix=suggestion(key, valid_keys) if key and key not in valid_keys else None,
             )
+        # A comma ends the entry, so equivalent labels need another sign.
         mapping[key] = value.split("|") if key in _LABEL_LISTS else value
         if key == "roles":
             entries = (role.partition(":") for role in value.split("|"))

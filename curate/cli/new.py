@@ -72,6 +72,7 @@ def _check_name(name: str) -> None:
             found=repr(name),
             expected="lower-case letters, digits and _, starting with a letter",
         )
+    # A module of that name could not be imported, or would hide Python's.
     if keyword.iskeyword(name) or name in sys.stdlib_module_names:
         raise CurateError("the name is one of Python's own", found=repr(name))
     if name in (*scorer_names(), *filter_names(), *format_names(), *export_names()):
@@ -88,6 +89,7 @@ def _template_text(template: str, step: StepType, name: str) -> str:
         "KIND": step,
     }
     text = (_TEMPLATES / template).read_text(encoding="utf-8")
+    # In one pass: a name that contains another placeholder is not replaced twice.
     return re.sub("|".join(words), lambda match: words[match.group()], text)
 
 

@@ -111,6 +111,7 @@ class LineProgress:
     @contextmanager
     def running(self) -> Iterator[LineProgress]:
         """Print lines while this context is open."""
+        # A thread: a step may compute for minutes between two calls of `advance`.
         printer = Thread(target=self._tell, daemon=True)
         printer.start()
         try:
@@ -122,11 +123,13 @@ class LineProgress:
     def _tell(self) -> None:
         last = time.monotonic()
         while not self._stop.wait(min(self._every, 1.0)):
+            # A copy: the command's thread adds and removes tasks meanwhile.
             running_tasks = list(self._tasks)
             due = time.monotonic() - last >= self._every
             if not due and not any(task.is_news() for task in running_tasks[-1:]):
                 continue
             last = time.monotonic()
+            # The first and the last may be the same task, which is printed once.
             for task in dict.fromkeys((*running_tasks[:1], *running_tasks[-1:])):
                 task.reported = True
                 err.print(Text(task.line()), soft_wrap=True)
@@ -135,6 +138,7 @@ class LineProgress:
 @contextmanager
 def console_progress() -> Iterator[AnyProgress]:
     """Show progress on standard error during a command."""
+    # Bars in a log file would be thousands of lines.
     if not err.is_terminal:
         with LineProgress().running() as lines:
             yield lines
@@ -148,5 +152,6 @@ def console_progress() -> Iterator[AnyProgress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
+    # On standard error, so that --json on standard output stays JSON.
     with Progress(*columns, console=err, transient=True) as progress:
         yield BarProgress(progress)

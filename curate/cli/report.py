@@ -28,6 +28,7 @@ def report(
     from curate.write.file_output import check_output_file
 
     default = run.with_suffix(".html") if run.suffix == ".json" else run / REPORT
+    # Before the page is made, which takes seconds; the input is never replaced.
     check_output_file(output or default, overwrite, [run])
     write = write_json_report if run.suffix == ".json" else write_report
     path = write(run, output)
@@ -81,6 +82,7 @@ def review(
 
     session = open_session(folder, sample, reviewer or getpass.getuser())
 
+    # Called once the port listens: a browser that is faster would show an error.
     def ready(address: str) -> None:
         typer.echo(f"review at {address}  (press Ctrl+C to stop; verdicts are saved as you go)")
         if browser:

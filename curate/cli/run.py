@@ -81,6 +81,7 @@ def run(
     parsed, locations = _load_sample(labels_only) if sample else _load_file(config)
     parsed = _with_options(parsed, limit, accept_bias, gold)
     pipeline = Pipeline(parsed, locations, permissions=permissions)
+    # Before any data is read: a refused host should cost no time.
     pipeline.check_permissions()
     show_warnings(pipeline.plan.notices())
     folder = output or Path(pipeline.config.output.path)
@@ -117,6 +118,7 @@ def _with_options(
 
     if limit is not None:
         limits = {"limit": limit}
+        # A pipeline has either one input or several sources; the limit holds for each.
         single_input = parsed.input and parsed.input.model_copy(update=limits)
         sources = [source.model_copy(update=limits) for source in parsed.sources]
         parsed = parsed.model_copy(update={"input": single_input, "sources": sources})

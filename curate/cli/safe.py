@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+# C0 and C1 controls but tab and line feed, and the marks that reorder text (Trojan Source): an
+# answer could move the cursor, set the title, or show another text than it holds.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -26,6 +28,7 @@ class SafeConsole(Console):
     ) -> Iterable[Segment]:
         """Yield the segments of a renderable; control segments of rich itself are unchanged."""
         for segment in super().render(renderable, options):
+            # Control segments are rich's own, such as those of the progress bar.
             if segment.control or not _CONTROL.search(segment.text):
                 yield segment
             else:
@@ -35,4 +38,5 @@ class SafeConsole(Console):
 def json_text(value: Any) -> str:
     """Return readable JSON without control characters."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
+    # As JSON escapes, so that the text is still the same JSON; dumps leaves C1 as they are.
     return _CONTROL.sub(lambda m: f"\\u{ord(m.group()):04x}", text)

@@ -41,6 +41,7 @@ def _show_answer_audit(report: AnswerAudit) -> None:
     """Print the facts and the problems of single answers."""
     out.print(Text(NO_LABELS))
     show_summary(report.data)
+    # No rows are a valid audit, and every share of it is 0.
     total = max(report.data.pairs, 1)
     rows = [(name, f"{n:,}", f"{n / total:.1%}") for name, n in report.problems.items()]
     out.print(
@@ -80,6 +81,7 @@ def _section_table(section: AuditTable) -> Table:
     table.show_header = bool(section.head)
     columns = section.head or ("", "")
     for position, name in enumerate(columns):
+        # Only the first column holds names of the data, of any length.
         table.add_column(
             name, overflow="fold" if position == 0 else "ellipsis", no_wrap=position > 0
         )

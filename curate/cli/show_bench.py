@@ -89,6 +89,7 @@ def _method_table(title: str, rows: list[MethodResult]) -> Table:
     table.add_column("method", no_wrap=True)
     for column in ("AUROC", "AP", "prec.", "accuracy", "gain"):
         table.add_column(column, justify="right", no_wrap=True)
+    # Keep all and the oracle rank no pairs, so they have no AUROC.
     for row in sorted(rows, key=lambda row: (row.auroc is None, -(row.auroc or 0.0))):
         table.add_row(
             row.method,
@@ -121,6 +122,8 @@ def _step_table(title: str, rows: list[MethodResult]) -> Table:
             *(precision if has_precision else ()),
             _format_number(row.downstream_accuracy),
             "" if is_base else f"{100 * row.gain:+.1f}",
+            # A standard error of 0 means that the step changed nothing: an interval of width 0
+            # would look certain.
             "" if is_base or row.gain_error == 0 else interval,
             Text(_VERDICTS.get(verdict, ""), style=_STYLES.get(verdict, "dim")),
         )

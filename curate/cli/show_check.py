@@ -36,6 +36,7 @@ def show_check(report: CheckReport, trainer: str, model: str) -> None:
     rows = [(name, ids) for name, ids in checked.hurt.items() if ids]
     if rows:
         out.print(_problem_table(rows, checked.pairs))
+    # The template's own words; one mistake in the data mostly gives one reason.
     for reason, count in checked.reasons.most_common(3):
         out.print(Text(f"rejected {count:,} times: {reason}"))
     if failing:
@@ -50,6 +51,7 @@ def _problem_table(rows: list[tuple[str, list[str]]], pairs: int) -> Table:
     table.add_column("what it means", overflow="fold")
     for name, ids in rows:
         style = "red" if name in FATAL else "yellow"
+        # The first digits of an id are enough to find it in a report.
         meaning = f"{MEANS[name]} (e.g. {', '.join(i[:12] for i in ids[:_EXAMPLES])})"
         table.add_row(Text(name, style=style), f"{len(ids):,}", f"{len(ids) / pairs:.1%}", meaning)
     return table

@@ -102,6 +102,7 @@ def show_comparison(comparison: RunComparison) -> None:
     out.print(table)
     summary = f"overlap of kept pairs {comparison.jaccard:.1%}"
     out.print(f"{summary}; kept by both with opposite labels {counts['relabelled']:,}")
+    # The most frequent first; the page has all.
     for row in comparison.reasons[:10]:
         line = f"{row['run']} drops {row['pairs']:,} that the other keeps, by {row['step']}"
         out.print(Text(line))

@@ -46,6 +46,7 @@ def open_session(folder: Path, sample: Path | None, reviewer: str) -> Session:
     from curate.people.verdict_log import VerdictLog
     from curate.report.run_view import load_view
 
+    # A run as a whole is reviewed openly; a drawn sample is blind, or it would estimate nothing.
     if sample is None and not is_draw(folder):
         run, new = (shlex.quote(str(path)) for path in (folder, f"{folder}-reviewed"))
         apply = (f"curate apply {run} --output {new}",)
@@ -65,5 +66,6 @@ def show_end(session: Session) -> None:
     out.print(Text(f"reviewed: {reviewed}; verdicts: {log.path}"), soft_wrap=True)
     is_open = session.size is not None and session.review.done < session.size
     out.print(Text("next:", style="bold"))
+    # Going on comes first: an estimate from part of a sample is wider.
     for command in ((session.resume,) if is_open else ()) + tuple(session.commands):
         out.print(Text(f"  {command}"), soft_wrap=True)

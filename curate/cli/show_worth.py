@@ -47,7 +47,9 @@ def plot_worth(worth: Worth) -> go.Figure:
     """Plot mean errors with standard errors over the number of pairs, and the fitted law."""
     figure = go.Figure()
     means = worth.errors.mean(axis=0)
+    # The error of the mean, which the fitted curve is about; the table shows the spread itself.
     spread = worth.errors.std(axis=0, ddof=1) / np.sqrt(len(worth.errors))
+    # Up to twice the data: the question is what more of it would bring.
     grid = np.geomspace(worth.sizes[0], 2 * worth.sizes[-1], _CURVE_POINTS)
     for i, rate in enumerate(worth.rates):
         name, colour = f"{rate:.0%} flips" if rate else "clean", _COLOURS[i % len(_COLOURS)]

@@ -79,6 +79,8 @@ class BiasWatch:
             records: records of the earlier steps, which say what scorers estimate of the labels.
         """
         earlier = plan.filters[: plan.filters.index(step)]
+        # What an earlier learned filter left is no random part of the labels: their expected traits
+        # are unknown then.
         column = None if any(map(plan.learned, earlier)) else posterior_column(plan, step)
         rate = None if column is None else _flip_rate(column, records)
         settings = (plan.on_bias == "stop", plan.has_gold, plan.data)
@@ -158,6 +160,7 @@ def posterior_column(plan: PipelinePlan, step: FilterStep) -> str | None:
     for name, _ in columns:
         if name in step.filter.reads():
             return name
+    # Reversed, so that of two steps of a type the first stays.
     by_type = {kind: name for name, kind in reversed(columns)}
     return next((by_type[kind] for kind in _POSTERIORS if kind in by_type), None)
 
@@ -190,6 +193,8 @@ def bias_remedies(
         has_gold: whether some pairs are reviewed.
     """
     changes = []
+    # In the order of what they gain: reviews first, independent margins next; changes of the model
+    # last.
     if any(step.takes_evidence for step in learned) and not has_gold:
         commands = judging_commands(data)
         folder = commands.review.rpartition(" ")[2]

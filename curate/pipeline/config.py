@@ -54,6 +54,7 @@ class EngineConfig(YamlSection):
     @model_validator(mode="before")
     @classmethod
     def _by_name(cls, value: object) -> object:
+        # `engine: ray` is short for `engine: {name: ray}`.
         return {"name": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
@@ -192,6 +193,7 @@ class PipelineConfig(YamlSection):
 
 def _default_source_name(source: SourceConfig) -> str:
     """Return the hub's name, or the file's without folders and endings."""
+    # A pattern such as data/*.jsonl has no name of its own: its folder names it.
     path = PurePath((source.path or "").replace("*", "").rstrip("/"))
     return source.hf or path.name.split(".")[0] or path.parent.name or "source"
 
@@ -226,6 +228,7 @@ def parse_config(data: Any, locations: YamlLocations | None = None) -> PipelineC
         return PipelineConfig.model_validate(data)
     except ValidationError as error:
         loc = error.errors()[0]["loc"]
+        # The innermost section that has keys: the nearest valid name is looked for among them.
         section = next((_SECTIONS[p] for p in reversed(loc[:-1]) if p in _SECTIONS), PipelineConfig)
         mistake = parameter_error(error, list(section.model_fields), "")
         # In the file a mixture is at `input`.
@@ -247,6 +250,7 @@ def check_utf8(config: PipelineConfig, locations: YamlLocations | None = None) -
         CurateError: a text is not valid Unicode; the error names its key.
     """
     locations = locations or YamlLocations("pipeline", {})
+    # A stack and no recursion: extra parameters may be nested deeper than Python calls.
     stack: list[tuple[tuple[str | int, ...], Any]] = [((), config.model_dump())]
     while stack:
         key, value = stack.pop()
@@ -282,6 +286,7 @@ def load_config(path: str | Path) -> tuple[PipelineConfig, YamlLocations]:
         raise CurateError(
             "the configuration cannot be read", where=str(path), found=str(error)
         ) from None
+    # Locations come from the same parse, so that an error can name line and column.
     data, locations = load_yaml(text, str(path))
     return parse_config(data, locations), locations
 

@@ -91,6 +91,8 @@ def _answer_scores(pairs: pl.DataFrame) -> tuple[pl.Expr, pl.Expr]:
     sources = [_ranking_scores()]
     named = score_columns(keys)
     if named is not None:
+        # Scores that name chosen and rejected go first: slots and rankings are conclusions from
+        # other keys.
         sources.insert(0, (score_number(named[0]), score_number(named[1])))
     slots = find_side_columns(
         [key for key in keys if SCORE_WORDS.intersection(split_name(key))], SIDE_WORDS

@@ -152,6 +152,7 @@ def _add_chance_warning(
     """
     names = {step.name for step in watch.learned}
     chance = [record.name for record in records if record.name in names and _is_chance(record)]
+    # A posterior is near one half where nothing was learned, so filters by it hardly act.
     if not chance or isinstance(watch.step.filter.params, PosteriorParams):
         return applied
     warning = (
@@ -180,6 +181,7 @@ def _neutral_columns(step: FilterStep, pairs: int) -> pl.DataFrame:
     for column in step.filter.adds():
         value: str | float | None = None
         if column.name == step.filter.weight:
+            # On average a weight is 1: a pair on which the filter does not act counts as usual.
             value = 1.0
         elif column.name == "status":
             value = OTHER_SOURCE
@@ -205,6 +207,7 @@ def _filter_verdict(step: FilterStep, input_pairs: RowSelection, context: Contex
         verdict = step.filter.apply(pairs, context.on_pairs(pairs, texts))
     except pl.exceptions.ColumnNotFoundError as error:
         problem = f"step '{step.name}' reads a column that its reads() does not name: {error}"
+        # A mistake of the filter's author, not of the user: no CurateError.
         raise RuntimeError(problem) from error
     if len(verdict.keep) != len(input_pairs) or len(verdict.reason) != len(input_pairs):
         raise RuntimeError(
@@ -294,6 +297,7 @@ def _drop_columns(
         code = pl.repeat(declared[0], len(reason), dtype=pl.String, eager=True)
     else:
         code = verdict.code.cast(pl.String).filter(pl.Series(is_dropped))
+    # By str: a null among the codes cannot be compared with a text.
     unknown = sorted(set(code.unique().to_list()) - set(declared), key=str)
     if unknown:
         raise RuntimeError(f"step '{step.name}' gives codes {unknown}, declared are {declared}")

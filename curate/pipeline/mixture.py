@@ -100,6 +100,7 @@ def _target_shares(sources: list[SourceConfig], counts: list[int]) -> list[float
     weights = [source.weight for source in sources]
     if any(weight is None for weight in weights):
         return [1.0 if source.share is None else source.share for source in sources]
+    # The scarcest source is taken whole, and the others in proportion: none is repeated.
     scale = min(n / float(w or 1.0) for n, w in zip(counts, weights, strict=True))
     return [scale * float(w or 0.0) / n for n, w in zip(counts, weights, strict=True)]
 
@@ -175,6 +176,7 @@ def _name_source(
     frame: pl.DataFrame, pairs: Pairs, rows: NDArray[np.int64], name: str
 ) -> pl.DataFrame:
     """Return the pairs with the source's name as `source`; `extra` gets a subset that rows name."""
+    # Pairs in memory come from no file: one null stands for all rows.
     files = pairs.origins["file"].gather(rows) if len(pairs.origins) else pl.Series([None])
     subset = named_source(files.cast(pl.String))
     subset_name = subset.map_elements(to_json, return_dtype=pl.String)

@@ -133,6 +133,7 @@ class PipelinePlan:
         return [
             f"'{name}' runs code from its model's repository (trust_remote_code)"
             for name, step in dumps
+            # In the JSON: any parameter, however deep, may hold a model with the setting.
             if '"trust_remote_code":true' in step.params.model_dump_json()
         ] + [*self._stale_columns(), *self.deprecated, *self._lost_by_stop()]
 
@@ -157,6 +158,7 @@ class PipelinePlan:
                 )
             if step.flips_labels:
                 learned = [scorer.name for scorer in self.scorers if scorer.scorer.learned]
+                # After a second flip the posterior of the first is that of an older label too.
                 stale = [f"{name}." for name in (*learned, *([flipping] if flipping else []))]
                 flipping = step.name
         return notes
@@ -265,6 +267,7 @@ def _name_steps(
             fix = "rename the second step"
             raise CurateError("duplicate step name", where=where, found=repr(step.name), fix=fix)
         name, number = step.name or f"{prefix}{step.type}", 1
+        # A user may have called another step `type-2`.
         while name in used_names:
             number += 1
             name = f"{prefix}{step.type}-{number}"
@@ -279,6 +282,7 @@ def _check_columns(
 ) -> tuple[str, ...]:
     scores = (*gold_columns, *(column for step in scorers for column in step.columns()))
     valid_names = [*PAIR_COLUMNS, *ANSWER_SCORES, *(column.name for column in scores)]
+    # A dict, as a set that keeps the order in which filters name them.
     extras: dict[str, None] = {}
     for where, step in filters:
         for column in step.filter.reads():

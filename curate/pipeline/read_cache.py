@@ -116,10 +116,12 @@ def input_key(settings: InputConfig, sources: list[RowSource]) -> str | None:
         return None
     # With the code: another version may read the same file differently.
     digests = {str(file): file_digest(file).hex() for file in dict.fromkeys(files) if file}
+    # Notes too: files that were left out beside these may be other ones now.
     return digest_of([settings.model_dump(mode="json"), digests, notes, code_digest(), versions()])
 
 
 def _worth_keeping(pairs: Pairs, table_paths: dict[str, Path]) -> bool:
+    # Bytes of media would double the store, and paths may point to files that changed.
     media = any(not pairs.frame[attachment].is_null().all() for attachment in MEDIA_COLUMNS)
     return bool(table_paths) and len(pairs) >= MIN_CACHED_PAIRS and not media
 

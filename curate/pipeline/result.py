@@ -106,6 +106,7 @@ class Result:
     @property
     def alerts(self) -> list[str]:
         """Return the warnings that are shown before all else."""
+        # Two filters may raise the same alert; a dict keeps the order, a set would not.
         return list(dict.fromkeys(text for step in self.steps for text in step.alerts))
 
     def kept_dataset(

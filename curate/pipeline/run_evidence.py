@@ -68,6 +68,7 @@ def file_evidence(scorers: Iterable[ScorerStep], pairs: pl.DataFrame) -> FileEvi
     keys = score_keys(pairs) if named else None
     margins = {column: file_margin(column, pairs, keys) for column in named}
     for column, margin in margins.items():
+        # A named source without any number is a misspelled key, not a source that is silent.
         if len(pairs) and np.isnan(margin).all():
             raise _missing_number_error(column, named[column], pairs)
     notes = [
@@ -145,6 +146,7 @@ def check_gold(gold: GoldConfig | None) -> dict[str, str]:
     if gold is None or gold.column is not None:
         return {}
     paths = [Path(path).expanduser() for path in gold.verdicts]
+    # Only for its errors: the verdicts are matched once the pairs are known.
     read_verdicts(paths)
     return {
         str(path): blake2b(path.read_bytes(), digest_size=16).hexdigest()
@@ -206,4 +208,5 @@ def label_evidence(
 
 def _finite_margin(column: pl.Series) -> NDArray[np.float64]:
     margin = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    # An infinite margin would outvote every other source of its pair.
     return np.where(np.isfinite(margin), margin, np.nan)

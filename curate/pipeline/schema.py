@@ -19,6 +19,7 @@ def pipeline_schema() -> JsonObject:
     """Return the schema as plain data, for editors (yaml-language-server) and other checkers."""
     schema = PipelineConfig.model_json_schema()
     definitions = schema["$defs"]
+    # It allows any key; each step has a schema of its own below.
     definitions.pop("StepConfig")
     for section, names, load in (
         ("scorers", scorer_names(), scorer_class),
@@ -31,8 +32,10 @@ def pipeline_schema() -> JsonObject:
         schema["properties"][section]["items"] = {"oneOf": steps}
     source_filters = definitions["SourceConfig"]["properties"]["filters"]
     source_filters["items"] = schema["properties"]["filters"]["items"]
+    # Validators accept short forms, of which pydantic's schema knows nothing.
     engine = schema["properties"]["engine"]
     schema["properties"]["engine"] = {"anyOf": [{"enum": ["local", "ray"]}, engine]}
+    # A list at `input` is the same as `sources`.
     several = schema["properties"]["sources"]
     schema["properties"]["input"]["anyOf"].append({"type": "array", "items": several["items"]})
     definitions["SourceConfig"]["properties"]["format"]["enum"] = ["auto", *format_names()]

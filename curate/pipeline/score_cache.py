@@ -66,6 +66,7 @@ class ScoreCache:
     @cached_property
     def _basis(self) -> list[Any]:
         """Return what every key depends on."""
+        # Versions: another polars or scikit-learn may give other last digits.
         return [code_digest(), versions(), blake2b(self._row_keys.view(np.uint8).data).hexdigest()]
 
     @cached_property
@@ -117,6 +118,7 @@ class ScoreCache:
 
     def _scorer_identity(self, step: ScorerStep, device: str) -> list[Any]:
         scorer = step.scorer
+        # The version, since the code of a plug-in is not in the digest.
         identity = [type(scorer).__module__, type(scorer).__qualname__, scorer.version]
         return [*identity, scorer.params.model_dump(mode="json"), self._config.seed, device]
 
@@ -148,6 +150,7 @@ class ScoreCache:
         file = self._store.open_table(key)
         if file is None:
             return None
+        # Facts and warnings travel in the table's metadata, so that one rename stores both.
         findings = json.loads((file.schema_arrow.metadata or {}).get(b"curate", b"null"))
         if findings is None or (file.metadata.num_rows != len(self._pairs) and rows_as_pairs):
             self._store.store_warnings.damaged(key)
@@ -175,6 +178,7 @@ class ScoreCache:
 
 def _pack_columns(columns: pl.DataFrame) -> pa.Table:
     """Return the columns as parquet holds them."""
+    # The oldest layout: Parquet has no views of strings.
     return columns.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
@@ -218,6 +222,7 @@ def code_digest() -> str:
     digest = blake2b(digest_size=16)
     for package in _CODE_PACKAGES:
         for path in sorted((_HOME / package).rglob("*.py")):
+            # With the names, or code that moves between files would look the same.
             digest.update(path.relative_to(_HOME).as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()

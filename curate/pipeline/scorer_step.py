@@ -122,6 +122,7 @@ def _check_column(
     if source_step.name == step.name:
         problem = "a scorer can't take its own column as evidence"
         raise CurateError(problem, where=where, found=name, expected=expected)
+    # It would count the label itself as a witness of the label.
     if source_step.scorer.learned or source_step.scorer.from_labels:
         raise CurateError(
             "the column was learned from the labels, so it can't be evidence of them",
@@ -174,6 +175,7 @@ def _order_scorers(scorers: list[tuple[str, ScorerStep]]) -> tuple[ScorerStep, .
 
 
 def _step_of_column(column: str, names: set[str]) -> str:
+    # `judge.margin` belongs to a step called `judge`, `judge.a.margin` to one called `judge.a`.
     return max((name for name in names if column.startswith(f"{name}.")), key=len)
 
 
@@ -182,5 +184,6 @@ def _find_circle(start: str, reads: Mapping[str, set[str]]) -> list[str]:
     path = [start]
     while path[-1] not in path[:-1]:
         ahead = sorted(reads[path[-1]])
+        # A scorer that reads nothing is on no circle.
         path.append(next((name for name in ahead if reads[name]), ahead[0]))
     return path[path.index(path[-1]) :]
