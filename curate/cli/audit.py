@@ -91,7 +91,6 @@ def audit(
 
     reading = (data, format, columns, split, config, limit)
     dataset = DatasetOptions(*reading, prints_notes=False, takes_single_answers=True)
-    # audit.json must replace none of them, even with --overwrite.
     inputs = [data, *dataset.pipeline_inputs(), against, *(gold or ()), sample]
     check_output_file(output, overwrite, inputs)
     options = AuditOptions(

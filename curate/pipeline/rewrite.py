@@ -54,7 +54,6 @@ def rewrite_run(
         kept_pairs,
         dropped,
         run.rejected(),
-        # The run is written again, which makes a record of its own.
         [*(step for step in run.manifest.steps if step.kind != "write"), record],
         sources=summarise_by_source(frame, kept_pairs, score_columns),
     )

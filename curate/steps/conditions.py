@@ -261,6 +261,7 @@ def _dotted_name(tokens: list[tuple[str, str]], index: int) -> str:
 
 def condition_columns(text: str) -> tuple[str, ...]:
     """Return the columns that a condition reads."""
+    # A dict keeps the order of the text, in which errors name the columns.
     return tuple(dict.fromkeys(parse_condition(text).meta.root_names()))
 
 
@@ -274,6 +275,8 @@ def evaluate_condition(text: str, pairs: pl.DataFrame, step: str) -> pl.Series:
     present_columns = [name for name in condition_columns(text) if name in pairs.columns]
     try:
         columns = pairs[present_columns or pairs.columns[:1]]
+        # `with_columns` and not `select`: a condition without a column is one value, and is needed
+        # for each pair.
         values = columns.with_columns(_condition=parse_condition(text))["_condition"]
     except pl.exceptions.PolarsError as error:
         raise _condition_error(text, str(error).splitlines()[0], step) from None

@@ -166,6 +166,7 @@ class Context:
             texts: returns the columns of prompts and answers, if `pairs` lacks them.
         """
         run = self.views.run
+        # Then the run's view has all that was computed of these pairs.
         if run is not None and run.frame is pairs:
             return self
         step = PairView(pairs, self.scratch, run=run, texts=texts)
@@ -212,6 +213,7 @@ class Context:
 
     def step_seed(self, *names: str | int) -> int:
         """Return a seed for one step: equal for the same run seed and names, else independent."""
+        # By names, so that a step draws the same whatever other steps draw before it.
         text = "/".join(str(n) for n in (self.seed, *names))
         # 32 bits: the largest seed that numpy's older generators and scikit-learn accept.
         return int.from_bytes(blake2b(text.encode(), digest_size=4).digest(), "big")

@@ -23,6 +23,7 @@ def entry_points_by_name(group: str) -> dict[str, list[EntryPoint]]:
         # A package that is found twice on the path lists the same entry again: no conflict.
         by_value.setdefault(entry.name, {}).setdefault(entry.value, entry)
     return {
+        # curate's own first: a plug-in of the same name is the conflict, not curate.
         name: sorted(entries.values(), key=lambda e: (not is_builtin(e), e.value))
         for name, entries in by_value.items()
     }

@@ -53,7 +53,9 @@ class LabelEvidence:
     def digest(self) -> str:
         """Return a hex hash of names, trust and all values."""
         columns: list[tuple[str, NDArray[Any]]] = [
-            (f"{s.name}\0{s.trust}", s.margin) for s in self.sources
+            # Apart by NUL, so that name and trust do not run together.
+            (f"{s.name}\0{s.trust}", s.margin)
+            for s in self.sources
         ]
         verdicts = [] if self.verdicts is None else [("judged", self.verdicts)]
         digest = blake2b(digest_size=16)

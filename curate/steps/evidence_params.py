@@ -67,6 +67,7 @@ class SourceColumns:
         """Return the scorer with these sources; a single one is all of the column `evidence`."""
         names = tuple(names)
         scorer = copy(self)
+        # A single source is all of `evidence`: its own column would repeat that one.
         scorer.source_names = names if len(names) > 1 else ()
         return scorer
 

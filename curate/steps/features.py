@@ -59,9 +59,11 @@ class Features:
         prompts are.
         """
         index = self.index[part]
+        # Marks and a running sum: np.unique would sort millions of numbers.
         marks = np.zeros(len(self.vectors), dtype=np.bool_)
         marks[index] = True
         rows = np.flatnonzero(marks)
+        # Rows 0, 1, 2, ... without a gap: the index is right as it is.
         if len(rows) and rows[-1] == len(rows) - 1:
             return rows, index
         return rows, (np.cumsum(marks) - 1)[index]
@@ -70,6 +72,7 @@ class Features:
         """Return the cosine similarity of two sides of each pair, (pairs,)."""
         out = np.empty(len(self.index[part]), dtype=np.float32)
         for rows in batch_slices(len(out), BATCH_ROWS):
+            # Vectors have unit length, so that the product is the cosine.
             out[rows] = np.einsum("nd,nd->n", self.of(other, rows), self.of(part, rows))
         return out
 

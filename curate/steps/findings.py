@@ -26,6 +26,7 @@ def read_fact(kind: type[T], facts: Mapping[str, Json], key: str) -> T | None:
     """Return a fact of a step; None if there is none, or a plug-in put another one in its place."""
     try:
         return parse_json(kind, facts[key])
+    # Facts of a plug-in or of an older version may have the key for something else.
     except (KeyError, ValueError):
         return None
 
@@ -238,6 +239,7 @@ class SelectionBias:
         """Return the AUROC of length in its direction if length decides; else None."""
         if self.length_auroc is None:
             return None
+        # A filter may act on short answers as well as on long ones.
         auroc = max(self.length_auroc, 1.0 - self.length_auroc)
         return auroc if auroc > MIN_LENGTH_AUROC else None
 

@@ -98,6 +98,7 @@ def drawn_folder(data: str | Path | None, kind: str = "drawn") -> str:
     """
     if data is None:
         return kind.upper()
+    # Both separators: commands are copied between systems.
     name = str(data).removeprefix("hf:").rstrip("/\\").replace("\\", "/").rpartition("/")[2]
     stem = _NO_NAME.sub("-", _ENDINGS.sub("", name.partition("?")[0])).strip("-.")
     return f"{stem or 'pairs'}-{kind}"

@@ -96,6 +96,7 @@ class PairView:
     @cached_property
     def row_order(self) -> NDArray[np.int64]:
         """Rows in the order of the hashes of their ids, which no file decides, (pairs,)."""
+        # By hash: the same for any order of the file, and no sort of texts.
         order = self.frame["pair_id"].hash().arg_sort().to_numpy().astype(np.int64)
         return self._scratch.persist_array("row order", order)
 
@@ -158,6 +159,7 @@ class PairView:
             return None if len(ids) else order
         places = np.searchsorted(hashes, ids.hash().to_numpy()).clip(max=len(hashes) - 1)
         rows = order[places]
+        # Two ids may share a hash, and an id may not be there at all.
         return rows if self.frame["pair_id"].gather(rows).equals(ids) else None
 
 

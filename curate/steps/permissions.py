@@ -31,6 +31,7 @@ _HOST_OF_KEY = {
     "OPENROUTER_API_KEY": "openrouter.ai",
     "TOGETHER_API_KEY": "api.together.xyz",
 }
+# By name only those that every system resolves to itself; no name is looked up, since DNS can lie.
 _LOCAL_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 
 
@@ -79,6 +80,7 @@ class Permissions:
 
     def _may_send(self, use: KeyUse) -> bool:
         host = use.host.lower()
+        # Without encryption anybody on the way could read the key.
         is_service_of_key = _HOST_OF_KEY.get(use.variable) == host and use.is_encrypted
         return host in self.hosts or is_service_of_key or _is_this_machine(host)
 
@@ -86,6 +88,7 @@ class Permissions:
 def host_of(url: str) -> str:
     """Return the host of a URL, or a bare host without its port, in lower case."""
     text = url.strip()
+    # Without "//" urlsplit takes a bare host for a path.
     return (urlsplit(text if "//" in text else f"//{text}").hostname or "").lower()
 
 

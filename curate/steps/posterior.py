@@ -39,6 +39,7 @@ def label_probabilities(right: pl.Series) -> pl.Series:
     """
     probability = right.clip(0.0, 1.0)
     mean = probability.mean()
+    # A label of which nothing is known is as good as the others are on average.
     return probability.fill_null(1.0 if mean is None else mean)
 
 

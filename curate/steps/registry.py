@@ -97,6 +97,7 @@ def load_entry_point(entry: EntryPoint, base: type[C], kind: str) -> type[C]:
 
 def _import_fix(error: Exception) -> str:
     """Return how to fix a plug-in that cannot be imported; moved modules are named."""
+    # ImportError names the module that was not there.
     missing = getattr(error, "name", "") or ""
     if missing in _MOVED:
         return f"it was written for an older curate: import from '{_MOVED[missing]}' instead"

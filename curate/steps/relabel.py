@@ -23,6 +23,8 @@ def flip_labels(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
     """
     before, after = (pl.col("extra").str.contains(m, literal=True) for m in (_MARK, _UNMARK))
     mark = (
+        # A label flipped twice is the one that was read: the mark goes back to false, as text,
+        # since parsing the JSON of every pair would take longest.
         pl.when(before.fill_null(False))
         .then(pl.col("extra").str.replace(_MARK, _UNMARK, literal=True))
         .when(after.fill_null(False))

@@ -65,6 +65,7 @@ def best_first(values: pl.Series, prefer: Prefer) -> pl.Series:
         >>> best_first(pl.Series([0.2, None, 0.9]), "max").to_list()
         [2, None, 1]
     """
+    # Ordinal: equal scores get different ranks, so that a share keeps exactly as many as it says.
     return values.rank("ordinal", descending=prefer == "max")
 
 

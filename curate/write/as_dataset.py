@@ -65,6 +65,7 @@ def _load_rows(frames: Iterator[pl.DataFrame]) -> Dataset:
     from datasets import Dataset
     from datasets.utils.logging import disable_progress_bar
 
+    # Its bars would come between those of the run.
     disable_progress_bar()
     with tempfile.TemporaryDirectory() as cache_folder:
         folder = Path(cache_folder) / "kept"

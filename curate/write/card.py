@@ -90,6 +90,7 @@ def make_card(
 def _card_metadata(
     rows: int, advice: TrainerHints, license: str | None, shards: Path | None, about: CardDetails
 ) -> str:
+    # The hub asks for the key; what is not known is said, not left out.
     front: JsonObject = {"license": license or _UNKNOWN}
     if about.languages:
         front["language"] = list(about.languages)
@@ -99,6 +100,7 @@ def _card_metadata(
     info = None if shards is None else dataset_info(_describe_shards(shards, splits, advice))
     front["size_categories"] = [_size_category(rows if info is None else info.rows)]
     if advice.file_type != "dataset":
+        # Named one by one: the hub would otherwise take dropped pairs and scores for data too.
         files = [{"split": name, "path": advice.glob(name)} for name in splits]
         config: JsonObject = {"config_name": "default", "data_files": files}
         if shards is not None:
@@ -125,6 +127,7 @@ def _input_checksum(folder: Path) -> str:
     """Return one hash of the names and contents of a folder's files."""
     digest = blake2b(digest_size=16)
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        # Names too: which rows belong to which split is part of the content.
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(file_digest(path))
     return digest.hexdigest()
@@ -139,6 +142,7 @@ def _file_name(path: str | None) -> str | None:
 
 def _shareable_config(config: Mapping[str, Any]) -> JsonObject:
     """Return the configuration without the folders of this machine."""
+    # A path of this machine, and without effect on the result.
     shareable = {key: value for key, value in config.items() if key != "store"}
     if "input" in shareable:
         shareable["input"] = _without_folders(shareable["input"])
@@ -158,6 +162,7 @@ def _without_folders(place: Any) -> Any:
 
 def _size_category(rows: int) -> str:
     """Return the Hub's size category."""
+    # The hub's own categories, letter by letter.
     names = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
     if rows < 10**3:
         return "n<1K"

@@ -49,7 +49,9 @@ def write_checksums(folder: Path, completion_name: str) -> None:
 
 def _digest_of(data: JsonObject) -> str:
     """Return the checksum of a mark's content, whatever its white space."""
+    # The checksum cannot be part of what it is made of.
     content = {key: value for key, value in data.items() if key != CHECKSUM}
+    # Sorted, so that another JSON writer's order of keys is the same content.
     return xxh3_128_hexdigest(json.dumps(content, sort_keys=True).encode())
 
 
@@ -162,6 +164,7 @@ class FolderContents:
         try:
             if not path.is_file():
                 return f"{name} is missing"
+            # The size first: a file that was cut off is found without reading it.
             if path.stat().st_size != facts["bytes"]:
                 return f"{name} has {path.stat().st_size:,} bytes instead of {facts['bytes']:,}"
             return None if file_digest(path).hex() == facts["xxh3_128"] else f"{name} was changed"
@@ -177,6 +180,7 @@ class FolderContents:
         be left behind. What stands in a folder of shards would be trained on, and what stands in
         the way of a new file would be lost: both go to the folder `from-the-run-before`.
         """
+        # A damaged list could name somebody's own files: then all are kept.
         listed = (self.files or {}) if has_checksums(self.data) else {}
         shard_folders = {name.partition("/")[0] for name in listed if "/" in name}
         for path in sorted(p for p in self.folder.rglob("*") if p.is_file() or p.is_symlink()):
@@ -192,6 +196,7 @@ class FolderContents:
     def _is_written(self, name: str, listed: Container[str]) -> bool:
         """Return whether the run wrote a file, which is as it was written."""
         path = self.folder / name
+        # We write no links: whoever made one wants it where it leads.
         if path.is_symlink():
             return False
         if name in listed:

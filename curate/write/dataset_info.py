@@ -77,12 +77,14 @@ def dataset_info(shards: Mapping[str, list[Path]]) -> DatasetInfo | None:
 def _split_info(name: str, files: list[Path]) -> SplitInfo:
     metadata = [parquet.read_metadata(file) for file in files]
     groups = [one.row_group(i) for one in metadata for i in range(one.num_row_groups)]
+    # Unpacked, as `datasets` counts a split; the files' size is the download.
     num_bytes = sum(group.total_byte_size for group in groups)
     return SplitInfo(name, num_bytes, sum(one.num_rows for one in metadata))
 
 
 def _image_columns(schema: pa.Schema) -> set[str]:
     """Return the columns that the shards themselves mark as images."""
+    # Only there does a struct of bytes and path say that it is an image.
     stored = (schema.metadata or {}).get(b"huggingface")
     features = json.loads(stored)["info"]["features"] if stored else {}
     return {name for name, f in features.items() if f.get("feature", {}).get("_type") == "Image"}

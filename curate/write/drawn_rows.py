@@ -91,6 +91,7 @@ def weigh_pairs(pairs: RowSelection, settings: Weighing) -> tuple[Rows, WeightCo
         draws=settings.copies,
         seed=settings.seed,
     )
+    # The two-sided loss w [p L(m) + (1 - p) L(-m)] has the gradient w (2p - 1) L'(0) at m = 0.
     rates = weights * np.abs(2.0 * probabilities - 1.0) if signed else weights
     return DrawnRows(tuple(_draw_layers(bare, draws))), _count_draws(counts, rates, draws)
 
@@ -169,6 +170,7 @@ def _weight_values(pairs: RowSelection, name: str) -> NDArray[np.float64]:
     if name not in pairs.columns:
         return np.ones(len(pairs))
     values = pairs.select([name])[name].cast(pl.Float64).fill_null(1.0).to_numpy()
+    # A NaN fails both comparisons below, and so is refused too.
     most = 1.0 if name == LABEL_PROBABILITY else np.inf
     wrong = ~((values >= 0) & (values <= most) & np.isfinite(values))
     if wrong.any():

@@ -90,6 +90,7 @@ def _drawn_flips(
 
 def _random_order(ids: Iterable[str], pairs: int, seed: int) -> NDArray[np.int64]:
     """Return the pairs in the order of their hashes, the same on every machine."""
+    # By hash, not by place: neighbours in a file often share a source, and would be drawn alike.
     hashes = (xxhash.xxh3_64_intdigest(name.encode(), seed % _SEEDS) for name in ids)
     return np.argsort(np.fromiter(hashes, dtype=np.uint64, count=pairs), kind="stable")
 

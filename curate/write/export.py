@@ -185,6 +185,7 @@ class _ExportAttempt:
     def write(self, overwrite: bool) -> ExportResult:
         """Write the folder; raises `_NewContentError` for content that was not known before."""
         target, run, form, schema = self._target, self._run, self._form, self._schema
+        # Of a dataset that is read meanwhile nobody knows how many pairs it has.
         total = run.manifest.rows.rows_kept if run else None
         with atomic_folder(self._folder, overwrite, MARK) as stage:
             with self._progress.task("export", total) as task:
@@ -261,6 +262,7 @@ class _ExportAttempt:
         carrier = target.weights
         if carrier is None and output.weights in self._form.carriers:
             carrier = output.weights
+        # An option goes before what the run's pipeline said.
         soft_labels = target.soft_labels or output.soft_labels
         copies = target.copies or (output.copies if carrier in (None, "rows") else 1)
         return resolve_weighing(self._form, carrier, soft_labels, copies, seed, "--weights")

@@ -47,10 +47,12 @@ def _has_pairs(source: str | Path, output: Path) -> bool:
     target = output.resolve()
     try:
         if path.exists():
+            # A file within the folder that is read would be read as data the next time.
             inside = path.is_dir() and path.resolve() in target.parents
             return path.samefile(output) or (inside and not _is_curate_file(output))
         folder = Path(path.anchor) if path.is_absolute() else Path()
         pattern = str(path.relative_to(path.anchor))
+        # A pattern may match the output as well as the input.
         return any(match.resolve() == target for match in folder.glob(pattern))
     except (OSError, ValueError, NotImplementedError):  # no path, or no pattern that names files
         return False

@@ -16,6 +16,8 @@ from pathlib import Path
 from curate.errors import CurateError
 from curate.write.contents import FolderContents
 
+# In the name, since a number of a process says nothing about another machine on a shared disk;
+# without "-", which separates the parts.
 _HOST = socket.gethostname().replace("-", "_")
 # A process number is used again, in a container at every start: the token tells whose it was.
 _TOKEN, _SERIAL = secrets.token_hex(4), itertools.count()
@@ -44,6 +46,7 @@ def temporary_path(folder: Path, kind: str) -> Path:
 @contextmanager
 def swap_lock(folder: Path) -> Iterator[None]:
     """Hold the lock under which one process at a time checks and replaces `folder`."""
+    # A directory can be locked, and is there already: a lock file would have to be removed again.
     descriptor = os.open(folder if is_unrenamable(folder) else folder.parent, os.O_RDONLY)
     try:
         # Some network file systems have no locks; the rename below still fails on a full folder.
@@ -125,6 +128,8 @@ def remove_stale_paths(folder: Path, kinds: tuple[str, ...]) -> None:
     for kind in kinds:
         inside = _stale_folders(folder, f".{kind}-{_HOST}-") if folder.is_dir() else []
         for path in [*_stale_folders(folder.parent, f".{folder.name}.{kind}-{_HOST}-"), *inside]:
+            # The run was killed between its two renames: the old folder is the only result there
+            # is.
             if kind == "old" and path not in inside and not folder.exists():
                 path.rename(folder)
             elif kind == "old":
@@ -165,6 +170,7 @@ def _is_in_use(token: str | None, pid: int) -> bool:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
+    # It exists, and belongs to another user.
     except PermissionError:
         return True
     return True

@@ -52,6 +52,7 @@ class RowCounts:
 
     def to_json(self) -> dict[str, int]:
         """Return the counts as plain data."""
+        # Only of runs with weights, so that manifests of others stay as they were.
         weighed = {"undrawn": self.undrawn, "written": self.written}
         counts = {"in": self.rows_in, "kept": self.rows_kept, "dropped": self.rows_dropped}
         return counts | {name: count for name, count in weighed.items() if count is not None}
@@ -352,6 +353,7 @@ def label_smoothing(
     if weights is not None and weights.is_soft:
         return None
     noise = remaining_noise(steps)
+    # With a reason the rate is where a fit ended, which a loss must not take for an estimate.
     return None if noise is None or noise[1] is not None else min(noise[0], _MOST_SMOOTHING)
 
 

@@ -59,6 +59,7 @@ def push_folder(
         CurateError: no such run, an export with settings that ask for another, or one that was
             changed, no login or no right, or no network.
     """
+    # Without an owner the library would take the user's own name for it.
     if repo.count("/") != 1:
         raise CurateError("wrong name", where="REPO", found=repr(repo), expected="owner/name")
     with tempfile.TemporaryDirectory() as temporary:
@@ -68,6 +69,7 @@ def push_folder(
             folder = Path(temporary) / "export"
             export_pairs(run, folder, _embed_media(target), progress=progress)
             (folder / MARK).unlink()
+        # The mark names paths of this machine.
         files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MARK)
         sizes = tuple((str(p.relative_to(folder)), p.stat().st_size) for p in files)
         card = (folder / _CARD).read_text(encoding="utf-8")
@@ -77,6 +79,7 @@ def push_folder(
 
 def _embed_media(target: ExportTarget) -> ExportTarget:
     """Return the target with embedded media, since local paths open nowhere else."""
+    # A path of this machine leads nowhere on the hub.
     holds = FILE_BYTES in get_export(target.format, "--to").supported_content(target.file_type)
     return replace(target, media="embed") if holds else target
 

@@ -78,6 +78,8 @@ class RunFiles:
 
     def _checked_manifest(self, data: Mapping[str, Any]) -> RunManifest:
         """Return the manifest; raise CurateError if a section is missing or damaged."""
+        # The keys of every version: a manifest without them was damaged, not written by an older
+        # one.
         parts = {"output": ("format", "file_type"), "rows": ("in", "kept", "dropped"), "config": ()}
         for part, keys in parts.items():
             section = data.get(part)
@@ -133,6 +135,7 @@ class RunFiles:
         for them.
         Texts lie in the workspace, by default in memory.
         """
+        # One column of a file of texts: Parquet reads no other.
         kept_ids = pl.scan_parquet(self._pairs / "*.parquet").select("pair_id").collect()["pair_id"]
         order = self.scores(["pair_id"])["pair_id"]
         return restore_reading_order(

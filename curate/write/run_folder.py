@@ -124,12 +124,15 @@ def atomic_folder(folder: Path, overwrite: bool, mark: str = MANIFEST) -> Iterat
     # What a killed run left beside its folder.
     remove_stale_paths(folder, ("old", "partial", "trial"))
     check_free(folder, overwrite, mark)
+    # Of the run that stands there now; see `_move_into_place`.
     earlier = completion_file_digest(folder / mark)
+    # On the same disk as the folder: a rename across disks would be a copy, which can be half done.
     stage = temporary_path(folder, "partial")
     try:
         with _as_user_errors(folder):
             stage.mkdir(parents=True)
             yield stage
+            # Last, of files that nothing changes any more.
             write_checksums(stage, mark)
             with swap_lock(folder):
                 _move_into_place(stage, folder, overwrite, mark, earlier)

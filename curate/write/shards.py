@@ -71,6 +71,7 @@ class ShardWriter:
         trace: TracebackType | None,
     ) -> None:
         self._close()
+        # After an error the files are no dataset, and are removed with their folder.
         if kind is None and self._file_type == "dataset":
             self._as_dataset()
 
@@ -175,6 +176,7 @@ def _json_lines(rows: pl.DataFrame) -> bytes | memoryview:
     """Return the rows as JSON lines; media by their paths."""
     path = pl.element().struct.field("path")
     media = [c for c, kind in rows.schema.items() if kind == MEDIA]
+    # JSON holds no bytes; `supported_content` has seen to it that there are none.
     rows = rows.with_columns(pl.col(c).list.eval(path) for c in media)
     if has_json(rows):
         return iter_json_lines(rows)
@@ -226,6 +228,7 @@ def write_files(files: JsonObject, folder: Path) -> None:
 
 def write_text(text: str, path: Path) -> None:
     """Write a text file in one step: it stands whole or not at all."""
+    # A reader sees the old file or the new one, never half of it.
     half = path.with_name(f".{path.name}.tmp")
     half.write_text(text, encoding="utf-8")
     half.replace(path)

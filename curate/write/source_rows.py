@@ -97,6 +97,7 @@ def _check_same_input(run: RunFiles, input_: InputConfig) -> None:
 
     Rows are taken by their number: of such an input they would be others.
     """
+    # Row numbers of another file would pick other rows, without any error.
     expected = run.manifest.input.fingerprint
     by_content = run.manifest.input.numbered_by_content
     try:
@@ -195,6 +196,7 @@ def _write_rows(
     advance: Callable[[int], None],
 ) -> list[ShardFile]:
     """Return rows of each kind into shards of their own, the first kind's in `kept/`."""
+    # A folder may hold JSON and Parquet: rows of each kind go to shards of their own.
     writers: dict[str, ShardWriter] = {}
     with ExitStack() as open_files:
         for kind, frame in frames:
@@ -221,6 +223,7 @@ def _kept_rows(run: RunFiles) -> tuple[set[tuple[str, int]], set[tuple[str, int]
             fix="use a pipeline with an input: pairs from memory have no source files",
         )
     origins = origins.select("pair_id", "file", "row")
+    # By file and number of the row: rows of some formats have no id of their own.
     rows: set[tuple[str, int]] = set()
     flipped: set[tuple[str, int]] = set()
     for batch in run.kept_batches():
