@@ -140,6 +140,7 @@ class ContextScorer(Scorer[ContextParams]):
         if p.by == "extra":
             return prompt, extra_value(str(p.key)).fill_null("")
         if p.by == "history":
+            # The question is the last message, and its context what came before.
             return prompt.list.tail(1), messages_key(prompt.list.head(prompt.list.len() - 1))
         system = pl.element().struct.field("role") == "system"
         other_messages = prompt.list.eval(pl.element().filter(~system))
@@ -154,6 +155,7 @@ def _fisher_p_values(frame: pl.DataFrame) -> NDArray[np.float64]:
     # If contexts do not matter, the votes of one context are a sample of all votes.
     below = hypergeom.cdf(w, total, low, n)
     above = hypergeom.sf(w - 1, total, low, n)
+    # Two-sided: the smaller tail, doubled.
     p_values: NDArray[np.float64] = np.minimum(2.0 * np.minimum(below, above), 1.0)
     return p_values
 
@@ -165,6 +167,7 @@ def _turning_facts(frame: pl.DataFrame) -> dict[str, Any]:
     n, w = pl.col("n").cast(pl.Float64), pl.col("w").cast(pl.Float64)
     other_votes, other_low = pl.col("total") - n, pl.col("all_low") - w
     shares = cells.select(
+        # The chance that two votes drawn without replacement differ, in one context and across two.
         within=pl.when(n > 1).then(2.0 * w * (n - w) / (n * (n - 1.0))),
         across=(w * (other_votes - other_low) + (n - w) * other_low) / (n * other_votes),
     )

@@ -67,6 +67,7 @@ class DensityRatio(Scorer[DensityRatioParams]):
         p = self.params
         strong, weak = (answer_logprobs(pairs, context, m) for m in (p.strong, p.weak))
         if p.tokens == "mean":
+            # A mean does not grow with the length of the answer, as a sum does.
             ratios = [s - w for s, w in zip(strong.means(), weak.means(), strict=True)]
         else:
             ratios = [strong.chosen - weak.chosen, strong.rejected - weak.rejected]

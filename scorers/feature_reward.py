@@ -97,6 +97,7 @@ class FeatureReward(Scorer[FeatureRewardParams]):
         self, values: NDArray[np.float64], groups: NDArray[np.int64], context: Context
     ) -> NDArray[np.float64]:
         """Return held-out margins of the votes; the coefficients are facts."""
+        # Dense again: pairs without a vote left gaps in the numbers.
         prompt_index = np.unique(groups, return_inverse=True)[1]
         estimable = estimable_columns(values, prompt_index)
         # A feature that differs in few prompts, or always one way, has no estimable coefficient.

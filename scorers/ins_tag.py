@@ -105,6 +105,7 @@ def parse_tags(reply: str) -> list[str] | None:
         except ValueError:
             continue
         words = [item.get("tag") if isinstance(item, dict) else item for item in items]
+        # Models write one tag in many ways, each of which would count as new.
         clean = [_NOT_WORD.sub(" ", w).strip().lower() for w in words if isinstance(w, str)]
         return list(dict.fromkeys(tag for tag in clean if tag))
     return None

@@ -121,6 +121,7 @@ class Judge(Scorer[JudgeParams]):
                 self._question(prompt, rejected, chosen),
             ]
         mode = self.params.mode
+        # A reply that was cut off counts if the verdict stands at its beginning.
         complete = partial(begins_with_verdict, mode=mode, scale=self.params.scale)
         replies = ask_endpoint(questions, context, self.params, complete)
         names = [c.name for c in self.columns()]

@@ -209,5 +209,6 @@ def masked_margins(
         # Head by head: the masks of all passes and all heads would not fit into memory.
         for head in range(trained.heads.heads):
             for rows in torch.split((head_index == head).nonzero()[:, 0], _ROWS_PER_BLOCK):
+                # The same masks for both answers: swapping them negates the margin exactly.
                 margins = trained.heads.masked_margins(chosen[rows], rejected[rows], head, masks)
                 yield rows.numpy(), margins.double().cpu().numpy()

@@ -104,5 +104,6 @@ class MultiInstruction(Scorer[MultiInstructionParams]):
             kind: pl.col("text").str.count_matches(ignoring_case(pattern))
             for kind, pattern in self.params.patterns.items()
         }
+        # Ten patterns for each distinct prompt, of which there are often far fewer than pairs.
         distinct = texts.unique().with_columns(**counts)
         return texts.join(distinct, on="text", how="left", maintain_order="left")

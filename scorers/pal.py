@@ -116,6 +116,7 @@ class PAL(HeldOutScorer[PALParams]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Score all pairs; those of unknown annotators get no scores."""
         scores = super().score(pairs, context)
+        # A tie or too few prompts is the better reason, where both apply.
         has_status = scores["margin"].is_not_null() | (training_status(pairs, context) != "ok")
         reason = pl.when(pl.Series(has_status)).then("status").otherwise(pl.lit(NO_ANNOTATORS))
         return scores.with_columns(reason.alias("status"))

@@ -87,6 +87,8 @@ class PII(Scorer[PIIParams]):
         from presidio_analyzer import predefined_recognizers as known
         from tldextract import TLDExtract
 
+        # The list of endings that its package brings: nothing is downloaded, and no cache is
+        # written.
         domains = TLDExtract(suffix_list_urls=(), cache_dir=None)
 
         class Email(known.EmailRecognizer):  # type: ignore[misc]

@@ -129,6 +129,7 @@ class PreferenceFollowing(Scorer[PreferenceFollowingParams]):
             verdicts = ask_following(questions, context, self.params.judge)
             for row, verdict in zip(rows.tolist(), verdicts, strict=True):
                 values[row] = None if verdict is None else _VERDICT_VALUES[verdict.winner]
+            # A tie says nothing of which answer follows better.
             decided = [v for v in values if v is not None and v != _VERDICT_VALUES[TIE]]
             context.facts["judged"] = len(decided)
             if decided:

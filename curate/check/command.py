@@ -80,6 +80,7 @@ def check_data(
         raise CurateError("unknown trainer", where="--trainer", found=repr(trainer), fix=fix)
     tokenizer = read_chat_tokenizer(model, "--model")
     if holds is None:
+        # Read twice: what the pairs hold decides how the trainer reads them.
         parts = list(parts)
         holds = count_content_kinds_streaming(parts)
     rules = trainer_for(trainer, frozenset(holds))
@@ -107,6 +108,7 @@ def drop_failing_pairs(
     pairs = run.all_pairs()
     bad = report.checked.fatal()
     fates = pairs.join(bad, on="pair_id", how="left", maintain_order="left")
+    # What an earlier filter dropped keeps its reason.
     hurt = pl.col("reason").is_not_null() & pl.col(DROP_STEP).is_null()
     fates = fates.with_columns(
         pl.when(hurt).then(pl.lit(STEP)).otherwise(DROP_STEP).alias(DROP_STEP),

@@ -31,6 +31,7 @@ def score_columns(names: Iterable[str]) -> tuple[str, str] | None:
     for words, name in by_words.items():
         if "chosen" not in words or not SCORE_WORDS.intersection(words):
             continue
+        # All other words alike: score_chosen does not belong to length_rejected.
         other = by_words.get(tuple("rejected" if w == "chosen" else w for w in words))
         if other is not None:
             return name, other
@@ -56,6 +57,7 @@ def score_gap(keys: Sequence[str]) -> pl.Expr:
     """
     values = [score_number(key) for key in keys]
     gap = values[0] - values[1] if len(values) > 1 else values[0]
+    # A NaN or an infinity is no score: null, like a missing one.
     return pl.when(gap.is_finite()).then(gap)
 
 
@@ -63,5 +65,6 @@ def score_number(key: str) -> pl.Expr:
     """Return the number under a key, or under nested keys that are joined by dots."""
     value = extra_value(key)
     if "." in key:
+        # A key may hold a dot itself, or name a field of an object.
         value = pl.coalesce(value, extra_value(*key.split(".")))
     return value.cast(pl.Float64, strict=False)

@@ -36,6 +36,7 @@ _MOST_BYTES = 1 << 24
 _FEW = 64
 # 128 bits: no two media of a set meet by chance.
 _HASH_BYTES = 16
+# ASCII's own separators, which texts hardly hold: two lists of media must not run together.
 _PART_END, _ITEM_END, _FIELD_END = "\x1c", "\x1e", "\x1f"
 
 
@@ -67,6 +68,7 @@ def is_url(path: str) -> bool:
 
 def max_batch_rows(rows: int, size: int, max_rows: int) -> int:
     """Return the number of rows in a batch: `max_rows`, or fewer if rows are large."""
+    # One row at least, however large it is.
     return min(max_rows, max(1, _MOST_BYTES * rows // max(size, 1)))
 
 
@@ -106,6 +108,7 @@ def _hash_media_bytes(data: pl.Series) -> list[str]:
     _, offsets, values = array.buffers()
     if values is None:
         return [""] * len(array)
+    # From Arrow's buffers: a Python object for each file would double the memory.
     ends = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
     buffer, spans = memoryview(values), zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)
     not_null = data.is_not_null().to_list()

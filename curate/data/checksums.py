@@ -13,6 +13,7 @@ _BLOCK = 1 << 20
 def file_digest(path: Path, size: int | None = None) -> bytes:
     """Return the xxh3-128 digest (16 bytes) of a file, or of its first `size` bytes."""
     digest = xxhash.xxh3_128()
+    # The size first: a file that grows meanwhile is hashed as it was.
     remaining = path.stat().st_size if size is None else size
     with path.open("rb") as file:
         while remaining > 0 and (block := file.read(min(_BLOCK, remaining))):

@@ -24,12 +24,15 @@ def repeated_rows(keys: pl.Series) -> NDArray[np.int64]:
 
     Sorting the keys takes 17 bytes a row; a table of counts would take several times as much.
     """
+    # Sorted numbers beside each other instead of a table of hashes, which would take several times
+    # the memory.
     ranked = np.sort(keys.to_numpy())
     twice = ranked[1:][ranked[1:] == ranked[:-1]]
     if not len(twice):
         return np.empty(0, dtype=np.int64)
     values = keys.to_numpy()
     positions = np.searchsorted(twice, values)
+    # Beyond the last: any number will do, since the comparison below is false.
     positions[positions == len(twice)] = 0
     return np.flatnonzero(twice[positions] == values)
 

@@ -74,11 +74,13 @@ def follows_labels(margin: NDArray[np.float64], pairs: pl.DataFrame) -> bool:
     flipped = select_in_batches(pairs, f=IS_FLIPPED.fill_null(False))["f"].to_numpy()
     sides = np.sign(np.where(flipped, -margin, margin))
     sides = sides[np.isfinite(sides) & (sides != 0.0)]
+    # Labels that were made from the scores agree with them; as evidence they would count twice.
     return not len(sides) or float((sides < 0).mean()) < _MIN_SHARE_AGAINST
 
 
 def extra_leaf_keys(pairs: pl.DataFrame) -> list[str]:
     """Return the keys of `extra` in a sample of rows, nested ones joined by dots."""
+    # Spread over the file: the first rows may all be of one source.
     step = max(len(pairs) // _MAX_SAMPLED_ROWS, 1)
     names: dict[str, None] = {}
     for text in pairs["extra"].gather_every(step).drop_nulls():

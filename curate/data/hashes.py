@@ -20,6 +20,7 @@ KEY_BYTES = 16
 _FIRST_SEED, _SECOND_SEED = 1, 2
 _HALF = 2**64
 _PART_SEED, _ROWS_A_PART = 3, 1 << 18
+# A null is no empty text: each has a sign of its own.
 _PART_END, _NULL = "\x1d", "\x1c"
 
 
@@ -51,6 +52,7 @@ def hash_128(text: pl.Expr) -> pl.Expr:
 
 def _join_halves(first: pl.Expr, second: pl.Expr) -> pl.Expr:
     """Return the 128-bit hash of two halves."""
+    # Signed, since an unsigned half times 2^64 overflows an Int128.
     return first.reinterpret(signed=True).cast(pl.Int128) * _HALF + second.cast(pl.Int128)
 
 
@@ -123,6 +125,7 @@ def numbers_by_key(
     numbers, first = numbers_by_appearance(keys, out)
     order = keys.gather(first).arg_sort().to_numpy()
     rank = np.empty(len(order), dtype=np.int64)
+    # Numbers follow the keys and not the rows, so that they are the same for any order of the file.
     rank[order] = np.arange(len(order))
     for rows in batch_slices(len(numbers), _ROWS_A_PART):
         numbers[rows] = rank[numbers[rows]]

@@ -18,6 +18,7 @@ CLASS_KEY = "class"
 
 def encode_json(value: pl.Expr | str) -> pl.Expr:
     """Return a column of any type as JSON texts; null is "null"."""
+    # polars encodes structs alone, so that the value is one's only field.
     text = pl.struct(v=value).struct.json_encode()
     return text.str.strip_prefix('{"v":').str.strip_suffix("}")
 
@@ -50,6 +51,7 @@ def extra_value(*keys: str) -> pl.Expr:
         >>> frame.select(score=extra_value("meta", "score"))["score"].to_list()
         ['3', None]
     """
+    # In brackets, since a key may hold dots and spaces.
     path = "$" + "".join(f"['{key}']" for key in keys)
     return pl.col("extra").str.json_path_match(path)
 
@@ -64,6 +66,7 @@ def extra_path(path: str) -> pl.Expr:
     if len(steps) == 1:
         return whole_key
     json_path = "$" + "".join(f"[{index}]" if index else f"['{key}']" for key, index in steps)
+    # A key of that very name goes first, as it is what the file says.
     return pl.coalesce(whole_key, pl.col("extra").str.json_path_match(json_path))
 
 
@@ -75,6 +78,7 @@ def with_extra_key(column: str, key: str, json_value: pl.Expr) -> pl.Expr:
     """Return the column of JSON objects (or nulls) with a key added; `json_value` is JSON."""
     entry = pl.format("{}:{}", pl.lit(to_json(key)), json_value)
     empty = pl.col(column).is_null() | (pl.col(column) == "{}")
+    # By text: decoding and encoding the JSON of every pair would take many times as long.
     body = pl.col(column).str.strip_suffix("}")
     opened = pl.when(empty).then(pl.lit("{")).otherwise(body + pl.lit(","))
     return (opened + entry + pl.lit("}")).alias(column)

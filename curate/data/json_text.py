@@ -32,9 +32,11 @@ def to_json(value: Any) -> str:
         pass  # beyond what the fast way takes
     try:
         text = json.dumps(value, default=_json_fallback, ensure_ascii=False)
+        # A text may hold these words as well; then the second pass changes nothing.
         if "NaN" in text or "Infinity" in text:
             text = json.dumps(_null_nonfinite(value), default=_json_fallback, ensure_ascii=False)
     except RecursionError:
+        # With a stack of its own, where the library's recursion ends.
         text = "".join(_deep_json(value))
     return replace_lone_surrogates(text)
 
@@ -73,6 +75,7 @@ def _json_fallback(value: Any) -> Any:
     """Return a JSON value of another object: bytes as base64, decimals as numbers, else text."""
     if isinstance(value, (bytes, bytearray)):
         return base64.b64encode(value).decode()
+    # A number stays a number, at the precision that readers of JSON have.
     return float(value) if isinstance(value, Decimal) else str(value)
 
 

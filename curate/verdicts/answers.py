@@ -8,6 +8,7 @@ import polars as pl
 
 from curate.data.table import text_keys
 
+# They tell the two answers of one pair apart: 64 bits are plenty.
 _HASH_BYTES = 8
 
 

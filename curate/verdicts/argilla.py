@@ -54,6 +54,7 @@ class Argilla(AnnotationTool):
             first = is_first(metadata["order"])
             hashes = task_hashes(metadata.get("answers"), first)
             for response in record["responses"].get(QUESTION, ()):
+                # A value that we never offered says nothing of the label.
                 verdict = to_review_verdict(str(response["value"]), first) or "skip"
                 yield ReviewVerdict(
                     str(record["id"]), str(response["user_id"]), verdict, *hashes, True

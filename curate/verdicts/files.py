@@ -102,6 +102,7 @@ def _read_export(path: Path, warnings: list[str] | None) -> Any:
 
 def _verdicts_of(path: Path, exported: Any) -> list[ReviewVerdict]:
     """Return the verdicts in an export of any supported tool."""
+    # By the fields of the rows: files are renamed, and names say nothing.
     tool = next((t for t in TOOLS.values() if t.matches(exported)), None)
     if tool is None:
         raise CurateError(
@@ -124,6 +125,7 @@ def _verdicts_of(path: Path, exported: Any) -> list[ReviewVerdict]:
 
 def majority_verdicts(verdicts: pl.DataFrame) -> pl.DataFrame:
     """Return pair_id and verdict where more than half of a pair's reviewers agree."""
+    # Who skips does not vote, and must not outvote others.
     decided = verdicts.filter(pl.col("verdict") != "skip")
     votes = decided.group_by("pair_id", "verdict").agg(votes=pl.len())
     total = pl.col("votes").sum().over("pair_id")

@@ -26,6 +26,7 @@ EXTRA = "extra."
 _RIGHT = ("keep", "right", "correct", "chosen", "true", "1", "1.0")
 _WRONG = ("flip", "wrong", "incorrect", "rejected", "false", "-1", "-1.0")
 _ZERO = ("0", "0.0")
+# 0 is wrong in some files and unreviewed in others; see `_check_values`.
 _NEITHER = ("tie", "drop", "skip", "both bad", "unsure", "", *_ZERO)
 _SHOWN_VALUES = 5
 

@@ -51,6 +51,7 @@ class PairTool(AnnotationTool):
             hashes = _text_or_none(row.get("chosen_hash")), _text_or_none(row.get("rejected_hash"))
             if "order" in row:
                 first = is_first(row["order"])
+                # Tasks with an order were shown as A and B, without the label.
                 hashes, blind = task_hashes(row.get("answers"), first), True
                 if verdict in ("A", "B"):
                     verdict = to_review_verdict(verdict, first) or "skip"

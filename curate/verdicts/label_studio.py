@@ -63,7 +63,9 @@ class LabelStudio(AnnotationTool):
                     for choice in result["value"].get("choices", ())
                 ]
                 who = annotation.get("completed_by")
+                # Some exports have the person's object, others the id alone.
                 reviewer = who.get("email") or who.get("id") if isinstance(who, dict) else who
+                # Label Studio keeps what was chosen before a task was skipped.
                 is_vote = bool(choices) and not annotation.get("was_cancelled")
                 verdict = (to_review_verdict(choices[-1], first) if is_vote else None) or "skip"
                 yield ReviewVerdict(str(data["pair_id"]), str(reviewer), verdict, *hashes, True)

@@ -125,6 +125,7 @@ def match_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> MatchedVerdic
     turned = pl.col("verdict").replace({"keep": "flip", "flip": "keep"})
     frame = joined.filter(~is_changed).with_columns(
         verdict=pl.when(is_turned).then(turned).otherwise("verdict"),
+        # As the pair is now: the verdict was turned to fit.
         chosen_hash=pl.when(has_hash).then("c"),
         rejected_hash=pl.when(has_hash).then("r"),
     )

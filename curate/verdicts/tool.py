@@ -74,6 +74,8 @@ def task_rows(pairs: pl.DataFrame, first_is_chosen: pl.Series) -> Iterator[JsonO
             **{name: row[name] for name in ("pair_id", "prompt", "prompt_text")},
             "answer_a": row[sides[0]],
             "answer_b": row[sides[1]],
+            # In the order shown, so that an export says which answers were seen, whatever becomes
+            # of the labels.
             "answers": " ".join(row[f"{side}_hash"] for side in sides),
             "order": order_word(bool(first)),
         }
@@ -107,6 +109,7 @@ class AnnotationTool(ABC):
 
 def order_word(first_is_chosen: bool) -> str:
     """Return a code word for the order of the answers; it shows an annotator nothing."""
+    # Words that tell a reviewer who sees them nothing.
     return "straight" if first_is_chosen else "crossed"
 
 
