@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from curate.steps.context import Progress, SilentProgress
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from curate.data.json_types import Json
     from curate.models.embed.pair_embeddings import Texts, Vectors
 
 
@@ -24,7 +25,7 @@ class BatchEmbedder(ABC):
         max_tokens: of a text; longer ones lose their end. None: whole texts are seen.
     """
 
-    encoder_facts: Mapping[str, Any] = {}
+    encoder_facts: Mapping[str, Json] = {}
     max_tokens: int | None = None
 
     @property

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _CHARS_PER_TOKEN = 4
 _MOST_CHARS_PER_TOKEN = 32
 """Times the length limit in tokens: characters of a text that are tokenised at all."""
+
+ModelInputs = dict[str, object]
+"""What a model is given of a batch: tensors, and options."""
 
 
 class Embedder(BatchEmbedder):
@@ -117,20 +120,20 @@ class Embedder(BatchEmbedder):
         for rows, batch, inputs in read_ahead(self._tokenised(texts, lengths)):
             ready = {len(batch): inputs}
 
-            def run(part: Sequence[str], ready: dict[int, Any] = ready) -> list[Tensor]:
+            def run(part: Sequence[str], ready: dict[int, ModelInputs] = ready) -> list[Tensor]:
                 return [self._encode_batch(part, ready.pop(len(part), None))]
 
             yield rows, torch.cat(run_with_oom_retry(batch, run, where))
 
     def _tokenised(
         self, texts: list[str], lengths: NDArray[np.int64]
-    ) -> Iterator[tuple[NDArray[np.int64], list[str], Any]]:
+    ) -> Iterator[tuple[NDArray[np.int64], list[str], ModelInputs]]:
         for rows in token_budget_batches(lengths, self.batch_tokens):
             batch = [texts[i] for i in rows]
             yield rows, batch, self._model.preprocess(batch)
 
-    def _encode_batch(self, texts: Sequence[str], inputs: dict[str, Any] | None) -> Tensor:
-        mixed: Any = nullcontext()
+    def _encode_batch(self, texts: Sequence[object], inputs: ModelInputs | None) -> Tensor:
+        mixed: AbstractContextManager[object] = nullcontext()
         if self.device.startswith("cuda"):
             mixed = torch.autocast("cuda", dtype=torch.bfloat16)
         inputs = inputs or self._model.preprocess(list(texts))

@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from gzip import decompress
 from importlib import resources
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from curate.optional_packages import need
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from openvino import Model
 
 # Texts that set the ranges, and others on which the cosine is measured.
 _CALIBRATION, _TRIED = 100, 50
@@ -33,7 +34,7 @@ def int8_version() -> str:
     return str(nncf.__version__)
 
 
-def quantise_model(converted: Any, inputs: Callable[[str], list[NDArray[np.int64]]]) -> Any:
+def quantise_model(converted: Model, inputs: Callable[[str], list[NDArray[np.int64]]]) -> Model:
     """Return the OpenVINO model with 8-bit weights and activations, their ranges set by 100 texts.
 
     Texts are those of 250 bundled items of PandaLM (Apache-2.0), whatever the data: vectors of a

@@ -7,6 +7,7 @@ of all vectors would.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,7 +52,9 @@ class InvertedFile:
         workers: with whom they lie.
     """
 
-    def __init__(self, trained: Any, vectors: NDArray[np.floating], workers: Workers) -> None:
+    def __init__(
+        self, trained: faiss.IndexIVF, vectors: NDArray[np.floating], workers: Workers
+    ) -> None:
         max_rows = max(_MAX_BYTES // (4 * vectors.shape[1]), 1)
         size = min(max(-(-len(vectors) // _PARTITIONS), _MIN_ROWS), max_rows)
         self._rows, self._workers = batch_slices(len(vectors), size), workers
@@ -110,7 +113,7 @@ class FilledFile:
     def __init__(self, index: Any) -> None:
         self.index = index
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Callable[..., FilledFile], tuple[NDArray[np.uint8]]]:
         return _load_file, (faiss.serialize_index(self.index),)
 
     @cached_property

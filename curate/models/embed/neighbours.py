@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import faiss
 import numpy as np
 
+from curate.data.json_types import JsonObject
 from curate.data.table import batch_slices
 from curate.models.embed.inverted_file import InvertedFile, NeighbourTable, move_to_gpus
 from curate.models.embed.nearest import drop_self_matches
@@ -50,7 +51,7 @@ class NeighbourSearchResult:
 
     distances: NDArray[np.float64]
     row_numbers: NDArray[np.int64]
-    facts: dict[str, Any]
+    facts: JsonObject
 
 
 def nearest_neighbours(
@@ -102,7 +103,7 @@ def _search_inverted_file(
     seed: int,
     workers: Workers | None,
     scratch: ScratchSpace,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Fill the table by an approximate search, and return facts about the index."""
     lists = int(_LISTS_PER_ROOT * np.sqrt(len(vectors)))
     rng = np.random.default_rng(seed)
@@ -116,7 +117,7 @@ def _search_inverted_file(
 
 def _train_index(
     vectors: NDArray[np.floating], lists: int, rng: np.random.Generator, scratch: ScratchSpace
-) -> Any:
+) -> faiss.IndexIVFFlat:
     """Return an inverted file whose lists are known and empty."""
     dim = vectors.shape[1]
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, _INNER)
@@ -147,7 +148,9 @@ def _tune_probes(
         probes = min(2 * probes, lists)
 
 
-def _search_into(index: Any, vectors: NDArray[np.floating], k: int, table: NeighbourTable) -> None:
+def _search_into(
+    index: faiss.Index, vectors: NDArray[np.floating], k: int, table: NeighbourTable
+) -> None:
     for rows in batch_slices(len(vectors), _QUERY_ROWS):
         similarity, row_numbers = index.search(vectors[rows].astype(np.float32), k + 1)
         table.distances[rows], table.row_numbers[rows] = drop_self_matches(

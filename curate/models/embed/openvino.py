@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,9 @@ from curate.optional_packages import need
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from openvino import CompiledModel
     from sentence_transformers import SentenceTransformer
+    from transformers.modeling_outputs import BaseModelOutput
 
 OPENVINO, INT8 = "openvino", "openvino-int8"
 _EXAMPLE = ["two texts", "of different lengths, so that no length is fixed"]
@@ -94,10 +96,12 @@ class _Hidden(nn.Module):
         return hidden
 
 
-def _make_forward(compiled: Any, names: tuple[str, ...]) -> Any:
+def _make_forward(
+    compiled: CompiledModel, names: tuple[str, ...]
+) -> Callable[..., BaseModelOutput]:
     from transformers.modeling_outputs import BaseModelOutput
 
-    def forward(**inputs: Any) -> BaseModelOutput:
+    def forward(**inputs: Tensor) -> BaseModelOutput:
         # By position: the tracer names inputs as it likes.
         hidden = compiled([inputs[name].numpy() for name in names])[0]
         return BaseModelOutput(last_hidden_state=torch.from_numpy(hidden))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,7 @@ from curate.steps.features import Features
 from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
+    from curate.data.json_types import Json
     from curate.steps.context import Progress, Task
     from curate.store.store import Store
     from curate.store.vectors import VectorStore
@@ -40,7 +41,7 @@ class TextEmbedder(Protocol):
 
     name: str
     device: str
-    encoder_facts: Mapping[str, Any]
+    encoder_facts: Mapping[str, Json]
 
     @property
     def max_tokens(self) -> int | None:
@@ -66,7 +67,7 @@ def evenly_spaced_sample(pairs: pl.DataFrame) -> pl.DataFrame:
     return gather_pairs(pairs, np.arange(0, len(pairs), max(-(-len(pairs) // _LOOKED_AT), 1)))
 
 
-def count_truncated_texts(pairs: pl.DataFrame, embedder: TextEmbedder) -> dict[str, Any]:
+def count_truncated_texts(pairs: pl.DataFrame, embedder: TextEmbedder) -> dict[str, int]:
     """Count the texts of a sample of pairs that the embedder truncates; {} if none is."""
     if embedder.max_tokens is None or not len(pairs):
         return {}
@@ -178,9 +179,9 @@ class _TextTable:
         is_stored: whether the store had the vector, (texts,).
     """
 
-    vectors: NDArray[Any]
-    style: NDArray[Any]
-    keys: NDArray[Any]
+    vectors: NDArray[np.floating]
+    style: NDArray[np.float32]
+    keys: NDArray[np.bytes_]
     is_stored: NDArray[np.bool_]
 
     def take_stored_vectors(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from tokenizers import Tokenizer
 
 _SPACE = "▁"
 _ACROSS = re.compile(f"[^{_SPACE}]{_SPACE}")
 _WORD = r" +[^ ]*"
+_UNKNOWN = -1
 _KEPT = 100_000
 """Words from which on those of earlier batches are forgotten."""
 
@@ -33,11 +35,11 @@ class WordTokens:
         tokenizer: of the library tokenizers, without truncation and padding.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         vocabulary = tokenizer.get_vocab()
-        self._lone_space = vocabulary.get(_SPACE)
-        self._by_words = _SPACE in vocabulary and not any(map(_ACROSS.search, vocabulary))
+        self._lone_space = vocabulary.get(_SPACE, _UNKNOWN)
+        self._by_words = self._lone_space != _UNKNOWN and not any(map(_ACROSS.search, vocabulary))
         special = [re.escape(t.content) for t in tokenizer.get_added_tokens_decoder().values()]
         # A special token cuts a text in two, and the tokenizer starts each part anew; the sign
         # for a space, in a text, is one.

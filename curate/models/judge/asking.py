@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from curate.errors import CurateError
 from curate.models.judge.endpoint import BUDGET, OK, Endpoint, EndpointParams, Messages, Reply
@@ -69,7 +69,7 @@ def ask_endpoint(
 class _QuestionQueue:
     """Questions under way, and what they have used."""
 
-    def __init__(self, endpoint: Endpoint, facts: dict[str, Any], rows: RowStore | None) -> None:
+    def __init__(self, endpoint: Endpoint, facts: dict[str, float], rows: RowStore | None) -> None:
         self._endpoint, self._facts, self._rows = endpoint, facts, rows
         self._failed = 0
 
@@ -160,7 +160,7 @@ def _background_loop() -> Iterator[asyncio.AbstractEventLoop]:
         loop.close()
 
 
-def _record_missing_replies(facts: dict[str, Any], context: Context) -> None:
+def _record_missing_replies(facts: dict[str, float], context: Context) -> None:
     """Say what has no reply; of several batches the last word counts."""
     context.warnings[:] = [w for w in context.warnings if not w.startswith("questions without")]
     unasked, failures = facts.get("unasked", 0), facts.get("failures", 0)

@@ -220,7 +220,7 @@ class Endpoint:
 
     async def _reply(self, question: Messages) -> Reply:
         p = self.params
-        body: dict[str, Any] = {"model": p.model, "messages": question}
+        body: dict[str, object] = {"model": p.model, "messages": question}
         if p.temperature is not None:
             body["temperature"] = p.temperature
         if p.reply_tokens is not None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from curate.errors import CurateError, first_line
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Template, Undefined
+    from jinja2.runtime import Context
     from jinja2.sandbox import SandboxedEnvironment
 
 MAX_CHARACTERS = 1 << 26
@@ -31,7 +32,7 @@ _LOOPS = ("range", "lipsum", "cycler", "joiner", "namespace", "dict")
 _GROWING = frozenset(["*", "**", "%"])
 
 
-def question_environment(undefined: Any) -> SandboxedEnvironment:
+def question_environment(undefined: type[Undefined]) -> SandboxedEnvironment:
     """Return an environment whose templates loop only over their variables and pad no text.
 
     Args:
@@ -43,12 +44,12 @@ def question_environment(undefined: Any) -> SandboxedEnvironment:
     class Environment(SandboxedEnvironment):
         intercepted_binops = _GROWING
 
-        def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
             return attr not in _PADDING and super().is_safe_attribute(obj, attr, value)
 
         def call_binop(
-            self, context: Any, operator: str, first_operand: Any, second_operand: Any
-        ) -> Any:
+            self, context: Context, operator: str, first_operand: object, second_operand: object
+        ) -> object:
             if not all(isinstance(side, (int, float)) for side in (first_operand, second_operand)):
                 raise SecurityError(f"{operator} of texts or lists")
             if operator == "**":
@@ -63,7 +64,7 @@ def question_environment(undefined: Any) -> SandboxedEnvironment:
     return environment
 
 
-def render_bounded(template: Template, values: Mapping[str, Any], where: str) -> str:
+def render_bounded(template: Template, values: Mapping[str, object], where: str) -> str:
     """Return what the template makes of the values.
 
     Raises:

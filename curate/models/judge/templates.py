@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from curate.errors import CurateError, first_line
 from curate.models.judge.sandbox import question_environment, render_bounded
@@ -161,7 +161,7 @@ class QuestionTemplate:
     template: Template
     where: str
 
-    def render(self, *values: Mapping[str, Any], **more: Any) -> str:
+    def render(self, *values: Mapping[str, object], **more: object) -> str:
         """Return the question with these texts.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
@@ -41,6 +41,7 @@ from curate.models.lm.tokens import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from curate.steps.context import Context
     from curate.steps.models import Inference, ModelSpec
@@ -60,7 +61,7 @@ class TextLayout:
     after: tuple[int, ...]
 
     @classmethod
-    def of(cls, tokenizer: Any, texts: int) -> TextLayout:
+    def of(cls, tokenizer: PreTrainedTokenizerBase, texts: int) -> TextLayout:
         """Return the layout in which the tokenizer writes one or two short texts."""
         encoding = tokenizer(*["a", "b"][:texts])
         ids, owner = encoding["input_ids"], encoding.sequence_ids()
@@ -82,7 +83,7 @@ class Classifier:
         self.spec, self.settings, self.part = spec, settings, part
 
     @cached_property
-    def config(self) -> Any:
+    def config(self) -> PretrainedConfig:
         """Return the model's configuration: labels, problem type."""
         return load_config(self.spec)
 
@@ -101,7 +102,7 @@ class Classifier:
         return (model_fingerprint(self.spec), dtype, lengths, self.part)
 
     @cached_property
-    def _tokenizer(self) -> Any:
+    def _tokenizer(self) -> PreTrainedTokenizerBase:
         return load_tokenizer(self.spec)
 
     @cached_property
@@ -110,7 +111,7 @@ class Classifier:
         return ConversationEncoder(self._tokenizer, self.settings)
 
     @cached_property
-    def _replicas(self) -> list[Any]:
+    def _replicas(self) -> list[PreTrainedModel]:
         s = self.settings
         models = [load_classifier(self.spec, s, device) for device in devices_of(s)]
         if s.compile:
@@ -155,7 +156,7 @@ class Classifier:
         lengths = np.array([len(r.ids) for r in rows], dtype=np.int64)
         batches = token_budget_batches(lengths, self.settings.batch_tokens, _WASTE)
 
-        def run(model: Any, batch: NDArray[np.int64]) -> NDArray[np.float64]:
+        def run(model: PreTrainedModel, batch: NDArray[np.int64]) -> NDArray[np.float64]:
             name = f"{self.spec.name} on {model.device}"
             part = [rows[i] for i in batch]
             batch_outputs: list[NDArray[np.float64]] = run_with_oom_retry(
@@ -166,13 +167,13 @@ class Classifier:
         outputs = run_on_replicas(self._replicas, batches, run)
         return zip((b.tolist() for b in batches), outputs, strict=True)
 
-    def _forward(self, model: Any, rows: Sequence[_Row]) -> list[NDArray[np.float64]]:
+    def _forward(self, model: PreTrainedModel, rows: Sequence[_Row]) -> list[NDArray[np.float64]]:
         inputs = self._inputs(model, rows)
         with torch.inference_mode():
             values = model(**{k: move_to_device(v, model.device) for k, v in inputs.items()}).logits
         return list(values.double().cpu().numpy())
 
-    def _inputs(self, model: Any, rows: Sequence[_Row]) -> dict[str, Tensor]:
+    def _inputs(self, model: PreTrainedModel, rows: Sequence[_Row]) -> dict[str, Tensor]:
         pad = self._pad(model, rows)
         width = max(len(r.ids) for r in rows)
         ids = np.full((len(rows), width), pad, dtype=np.int64)
@@ -190,7 +191,7 @@ class Classifier:
             model_inputs["token_type_ids"] = torch.from_numpy(types)
         return model_inputs
 
-    def _pad(self, model: Any, rows: Sequence[_Row]) -> int:
+    def _pad(self, model: PreTrainedModel, rows: Sequence[_Row]) -> int:
         """Return the padding token.
 
         The classes for decoders take their output at the last token that is not the padding of

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -18,6 +18,14 @@ from curate.optional_packages import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from transformers import (
+        BaseImageProcessor,
+        PretrainedConfig,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+        ProcessorMixin,
+    )
 
     from curate.steps.models import Inference, ModelSpec
 
@@ -83,7 +91,7 @@ def _hub_commit(spec: ModelSpec) -> str:
     return str(getattr(load_config(spec), "_commit_hash", None) or spec.revision)
 
 
-def load_config(spec: ModelSpec) -> Any:
+def load_config(spec: ModelSpec) -> PretrainedConfig:
     """Return the model's configuration, without its weights."""
     from transformers import AutoConfig
 
@@ -91,7 +99,7 @@ def load_config(spec: ModelSpec) -> Any:
         return AutoConfig.from_pretrained(**_load_arguments(spec))
 
 
-def read_tokenizer(spec: ModelSpec) -> Any:
+def read_tokenizer(spec: ModelSpec) -> PreTrainedTokenizerBase:
     """Return the model's tokenizer as it was published."""
     from transformers import AutoTokenizer
 
@@ -99,7 +107,7 @@ def read_tokenizer(spec: ModelSpec) -> Any:
         return AutoTokenizer.from_pretrained(**_load_arguments(spec))
 
 
-def load_tokenizer(spec: ModelSpec) -> Any:
+def load_tokenizer(spec: ModelSpec) -> PreTrainedTokenizerBase:
     """Return the model's tokenizer; one without a padding token gets one for its batches."""
     tokenizer = read_tokenizer(spec)
     if tokenizer.pad_token_id is None:
@@ -108,14 +116,14 @@ def load_tokenizer(spec: ModelSpec) -> Any:
     return tokenizer
 
 
-def load_causal(spec: ModelSpec, settings: Inference, device: str) -> Any:
+def load_causal(spec: ModelSpec, settings: Inference, device: str) -> PreTrainedModel:
     """Return a causal language model in evaluation mode on the device, its adapter merged."""
     from transformers import AutoModelForCausalLM
 
     return _load_on_device(AutoModelForCausalLM.from_pretrained, spec, settings, device)
 
 
-def load_classifier(spec: ModelSpec, settings: Inference, device: str) -> Any:
+def load_classifier(spec: ModelSpec, settings: Inference, device: str) -> PreTrainedModel:
     """Return a sequence-classification model in evaluation mode on the device, its adapter
     merged."""
     from transformers import AutoModelForSequenceClassification
@@ -125,7 +133,9 @@ def load_classifier(spec: ModelSpec, settings: Inference, device: str) -> Any:
     )
 
 
-def load_image_classifier(spec: ModelSpec, settings: Inference, device: str) -> tuple[Any, Any]:
+def load_image_classifier(
+    spec: ModelSpec, settings: Inference, device: str
+) -> tuple[PreTrainedModel, BaseImageProcessor]:
     """Return an image-classification model in evaluation mode on the device, and its processor."""
     from transformers import AutoImageProcessor, AutoModelForImageClassification
 
@@ -136,14 +146,14 @@ def load_image_classifier(spec: ModelSpec, settings: Inference, device: str) -> 
     ), processor
 
 
-def load_vision(spec: ModelSpec, settings: Inference, device: str) -> Any:
+def load_vision(spec: ModelSpec, settings: Inference, device: str) -> PreTrainedModel:
     """Return a model of images and texts in evaluation mode on the device, its adapter merged."""
     from transformers import AutoModelForImageTextToText
 
     return _load_on_device(AutoModelForImageTextToText.from_pretrained, spec, settings, device)
 
 
-def load_processor(spec: ModelSpec) -> Any:
+def load_processor(spec: ModelSpec) -> ProcessorMixin:
     """Return what writes images and texts for a model.
 
     Raises:
@@ -176,8 +186,8 @@ def dtype_of(settings: Inference, device: str) -> torch.dtype:
 
 
 def _load_on_device(
-    load: Callable[..., Any], spec: ModelSpec, settings: Inference, device: str
-) -> Any:
+    load: Callable[..., PreTrainedModel], spec: ModelSpec, settings: Inference, device: str
+) -> PreTrainedModel:
     with _as_user_errors(spec):
         model = load(**_load_arguments(spec), dtype=dtype_of(settings, device))
     if spec.adapter is not None:
@@ -185,7 +195,7 @@ def _load_on_device(
     return model.to(device).eval()
 
 
-def _merge_adapter(model: Any, spec: ModelSpec, adapter: str) -> Any:
+def _merge_adapter(model: PreTrainedModel, spec: ModelSpec, adapter: str) -> PreTrainedModel:
     need("peft", "models", f"adapter {adapter}")
     from peft import PeftModel
 
@@ -194,9 +204,9 @@ def _merge_adapter(model: Any, spec: ModelSpec, adapter: str) -> Any:
         return PeftModel.from_pretrained(model, adapter).merge_and_unload()
 
 
-def _load_arguments(spec: ModelSpec) -> dict[str, Any]:
+def _load_arguments(spec: ModelSpec) -> dict[str, str | bool]:
     place = find_model(spec)
-    arguments = {"pretrained_model_name_or_path": place.name}
+    arguments: dict[str, str | bool] = {"pretrained_model_name_or_path": place.name}
     options = {
         "revision": spec.revision,
         "gguf_file": place.gguf_file,

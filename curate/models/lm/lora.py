@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 import torch
@@ -112,7 +112,9 @@ class LoRAHeads(HiddenHeads):
                 handle.remove()
 
 
-def _adapter_hook(down: Tensor, up: Tensor) -> Any:
+def _adapter_hook(
+    down: Tensor, up: Tensor
+) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
     heads = len(down)
 
     def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from curate.models.lm.trees import MAX_TREE, PromptTree, TreeBatch, pad_trees
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
 
 TokenValues = Callable[[Tensor, Tensor], Tensor]
 """From logits (n, V) and the tokens that came (n,) to a value for each, (n,)."""
@@ -37,7 +40,7 @@ class CausalNetwork:
 
     def __init__(
         self,
-        model: Any,
+        model: PreTrainedModel,
         pad: int,
         device: str,
         compiled: bool = False,
@@ -67,8 +70,9 @@ class CausalNetwork:
         """Return whether the output layer is also the input embedding."""
         return bool(self._head is not None and self._head.weight is self._inputs().weight)
 
-    def _inputs(self) -> Any:
-        return self.model.get_input_embeddings()
+    def _inputs(self) -> torch.nn.Module:
+        embeddings: torch.nn.Module = self.model.get_input_embeddings()
+        return embeddings
 
     @property
     def head_weight(self) -> Tensor:
@@ -171,12 +175,12 @@ def _is_close(mine: Tensor, theirs: Tensor, dtype: torch.dtype) -> bool:
     )
 
 
-def _find_decoder(model: Any) -> Any:
+def _find_decoder(model: PreTrainedModel) -> PreTrainedModel:
     decoder = model.get_decoder() if hasattr(model, "get_decoder") else None
     return decoder if decoder is not None else model.base_model
 
 
-def _logit_scale(config: Any) -> float:
+def _logit_scale(config: PretrainedConfig) -> float:
     """Return the factor of the logits that some families have."""
     scale = getattr(config, "logit_scale", None)
     divisor = getattr(config, "logits_scaling", None)

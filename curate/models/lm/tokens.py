@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os.path import commonprefix
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from curate.data.messages import decode_message
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from curate.data.json_types import Json
     from curate.steps.models import Inference
 
 Messages = Sequence[Mapping[str, str | None]]
@@ -29,8 +32,8 @@ class Prompt:
     """
 
     messages: Messages = ()
-    tools: list[Any] | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    tools: Sequence[Json] | None = None
+    arguments: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class ConversationEncoder:
         templated: the tokenizer has a chat template.
     """
 
-    def __init__(self, tokenizer: Any, settings: Inference) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, settings: Inference) -> None:
         self._tokenizer = tokenizer
         self._max_prompt = settings.max_prompt_tokens
         self._max_answer = settings.max_answer_tokens
@@ -194,7 +197,7 @@ class ConversationEncoder:
         )
 
 
-def _added_bos(tokenizer: Any) -> int | None:
+def _added_bos(tokenizer: PreTrainedTokenizerBase) -> int | None:
     """Return the BOS id if the tokenizer puts it before every text, else None."""
     bos: int | None = tokenizer.bos_token_id
     return bos if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from curate.errors import CurateError
 from curate.models.lm.conversations import Conversations
 from curate.models.lm.loading import read_tokenizer
 from curate.models.lm.tokens import ConversationEncoder, Messages, Prompt
 from curate.steps.models import Inference, ModelSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ PairTokens = tuple[ConversationTokens | str, ConversationTokens | str]
 """The conversations of a pair: chosen and rejected, or the template's error."""
 
 
-def read_chat_tokenizer(model: ModelSpec, where: str) -> Any:
+def read_chat_tokenizer(model: ModelSpec, where: str) -> PreTrainedTokenizerBase:
     """Return a model's tokenizer, which has a chat template.
 
     Args:
@@ -87,7 +90,7 @@ class TrainerTokens:
         spelling: of the trainer.
     """
 
-    def __init__(self, tokenizer: Any, spelling: TokenLayout) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, spelling: TokenLayout) -> None:
         self._encoder = ConversationEncoder(tokenizer, Inference())
         self._spelling, self._eos = spelling, tokenizer.eos_token
 

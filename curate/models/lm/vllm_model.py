@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from curate.models.lm.loading import find_model
 from curate.optional_packages import need
 
 if TYPE_CHECKING:
+    from vllm import LLM
+    from vllm.logprobs import Logprob
+    from vllm.lora.request import LoRARequest
+
     from curate.models.lm.network import CausalNetwork
     from curate.models.lm.tokens import EncodedConversation
 
@@ -28,7 +32,7 @@ class VLLMModel(LanguageModel):
     """A causal model served in this process by vLLM, which batches and shares prefixes itself."""
 
     @cached_property
-    def _engine(self) -> Any:
+    def _engine(self) -> LLM:
         need("vllm", "vllm", "inference.backend")
         from vllm import LLM
 
@@ -49,7 +53,7 @@ class VLLMModel(LanguageModel):
         )
 
     @cached_property
-    def _adapter_options(self) -> dict[str, Any]:
+    def _adapter_options(self) -> dict[str, bool | int]:
         """Return what the engine must know of the adapter.
 
         Raises:
@@ -61,7 +65,7 @@ class VLLMModel(LanguageModel):
         return {"enable_lora": True, "max_lora_rank": next(r for r in _RANKS if r >= rank)}
 
     @cached_property
-    def _request(self) -> Any:
+    def _request(self) -> LoRARequest | None:
         """Return the adapter that each request names, None without one."""
         if self.spec.adapter is None:
             return None
@@ -140,7 +144,9 @@ def lora_rank(adapter: str) -> int:
     return int(max(ranks))
 
 
-def _answer_sum(row: EncodedConversation, logprobs: Sequence[Any]) -> tuple[float, int]:
+def _answer_sum(
+    row: EncodedConversation, logprobs: Sequence[dict[int, Logprob]]
+) -> tuple[float, int]:
     """Return sum and number over the answer's tokens; the first entry of vLLM's list is None."""
     ids = [*row.prompt, *row.answer]
     places = range(max(len(row.prompt), 1), len(ids))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from curate.optional_packages import need
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
 NO_IMAGE, NO_AUDIO, DAMAGED = "no image", "no audio", "damaged"
 SMALL_SIDE = 32
@@ -47,12 +48,16 @@ class MediumFacts:
     small: NDArray[np.uint8] | None = None
 
 
+Medium: TypeAlias = "Image | dict[str, NDArray[np.float32] | int]"
+"""A medium as models take it: an image, or the samples of an audio and their rate."""
+
+
 @dataclass(frozen=True)
 class DecodedMedium:
     """A medium as models take it (None if it cannot be decoded), and facts about it."""
 
     facts: MediumFacts
-    value: Any = None
+    value: Medium | None = None
 
 
 def decode_image(data: bytes) -> DecodedMedium:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -15,6 +15,8 @@ from curate.models.embed.settings import EmbedderConfig
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from curate.models.media.decoding import Medium
 
 _MODALITIES = {"images": "image", "audios": "audio"}
 """By the column of the pair table; videos are not decoded, whatever a model takes."""
@@ -35,10 +37,10 @@ class MediaEmbedder(Embedder):
                 self.name, column, ", ".join(map(str, self._model.modalities))
             )
 
-    def encode_media(self, media: Sequence[Any]) -> NDArray[np.float32]:
+    def encode_media(self, media: Sequence[Medium]) -> NDArray[np.float32]:
         """Return vectors of decoded images, or of audios {array, sampling_rate}; (media, dim)."""
 
-        def run(batch: Sequence[Any]) -> list[torch.Tensor]:
+        def run(batch: Sequence[Medium]) -> list[torch.Tensor]:
             return [self._encode_batch(batch, None)]
 
         vectors = run_with_oom_retry(media, run, f"{self.name} on {self.device}")

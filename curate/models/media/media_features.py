@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -38,7 +38,7 @@ def embed_media_pairs(
     progress: Progress,
     scratch: ScratchSpace | None = None,
     dtype: str = "float32",
-) -> tuple[Features, dict[str, Any]]:
+) -> tuple[Features, dict[str, int]]:
     """Embed prompts as texts, and media answers by their media only.
 
     An answer of several media has the mean of their vectors, brought to length 1. Media that stand
@@ -90,7 +90,7 @@ class _AnswerBlock:
 def _append_answers(
     answer_block: _AnswerBlock,
     rows: list[int],
-    blocks: list[NDArray[Any]],
+    blocks: list[NDArray[np.floating]],
     index: dict[str, NDArray[np.int64]],
 ) -> None:
     """Put the block below the others, and let the pairs at `rows` point into it."""
@@ -113,7 +113,7 @@ def _count_media(vectors: NDArray[np.float32], answer_block: _AnswerBlock) -> di
 
 def _join_features(
     texts: Features,
-    blocks: list[NDArray[Any]],
+    blocks: list[NDArray[np.floating]],
     index: dict[str, NDArray[np.int64]],
     scratch: ScratchSpace,
     dtype: str,

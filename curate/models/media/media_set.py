@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from curate.models.media.media_embedder import MediaEmbedder
     from curate.steps.context import Context, Progress
     from curate.store.store import Store
+    from curate.store.vectors import VectorStore
 
 DECODERS = {"images": decode_image, "audios": decode_audio}
 """By the column of the pair table; videos are not decoded."""
@@ -151,7 +152,7 @@ class MediaSet:
         rows: NDArray[np.int64],
         out: NDArray[np.float32],
         embedder: MediaEmbedder,
-        stored_vectors: Any,
+        stored_vectors: VectorStore | None,
     ) -> None:
         data = [self._read(n) for n in numbers]
         readable = np.array([isinstance(d, bytes) for d in data])

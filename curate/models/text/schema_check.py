@@ -8,11 +8,17 @@ and what goes beyond the bound is reported as unchecked.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from curate.optional_packages import need
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
+
+    from curate.data.json_types import Json
 
 _MAX_REFERENCES = 2_000
 """References that one check may follow; a real schema needs a few dozen."""
@@ -25,7 +31,7 @@ class UncheckableSchemaError(Exception):
     """A schema that cannot be checked within the bounds."""
 
 
-def schema_problem(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> str | None:
+def schema_problem(schema: Mapping[str, Json], arguments: Mapping[str, Json]) -> str | None:
     """Return what is wrong with arguments by a schema, None where nothing is.
 
     Args:
@@ -55,7 +61,7 @@ def schema_problem(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> s
     return None if error is None else str(error.message)[:120]
 
 
-def _bounded_validator() -> Any:
+def _bounded_validator() -> type[Validator]:
     """Return a validator class that counts the references of one check, and has linear patterns."""
     from jsonschema import Draft202012Validator, ValidationError
     from jsonschema.validators import extend
@@ -63,18 +69,25 @@ def _bounded_validator() -> Any:
     references = 0
     follow = Draft202012Validator.VALIDATORS["$ref"]
 
-    def count_references(validator: Any, ref: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    def count_references(
+        validator: Validator, ref: str, instance: Json, schema: Json
+    ) -> Iterator[ValidationError]:
         nonlocal references
         references += 1
         if references > _MAX_REFERENCES:
             raise UncheckableSchemaError(f"more than {_MAX_REFERENCES:,} references")
         yield from follow(validator, ref, instance, schema) or ()
 
-    def match_pattern(validator: Any, pattern: Any, instance: Any, _schema: Any) -> Iterator[Any]:
-        if validator.is_type(instance, "string") and not _contains(instance, pattern):
+    def match_pattern(
+        _validator: Validator, pattern: str, instance: Json, _schema: Json
+    ) -> Iterator[ValidationError]:
+        if isinstance(instance, str) and not _contains(instance, pattern):
             yield ValidationError(f"{instance[:60]!r} does not match {pattern!r}")
 
-    return extend(Draft202012Validator, {"$ref": count_references, "pattern": match_pattern})
+    bounded: type[Validator] = extend(
+        Draft202012Validator, {"$ref": count_references, "pattern": match_pattern}
+    )
+    return bounded
 
 
 def _contains(text: str, pattern: str) -> bool:
@@ -85,7 +98,7 @@ def _contains(text: str, pattern: str) -> bool:
         return True
 
 
-def _without_unchecked(value: Any) -> Any:
+def _without_unchecked(value: Json) -> Json:
     """Return a schema without the keywords that are left out.
 
     Where properties may match a pattern, others are not refused as additional ones.
@@ -100,13 +113,14 @@ def _without_unchecked(value: Any) -> Any:
     return {key: _without_unchecked(item) for key, item in value.items() if key not in dropped}
 
 
-def _depth_exceeds(value: Any, limit: int) -> bool:
+def _depth_exceeds(value: Json, limit: int) -> bool:
     """Return whether plain data is nested deeper than a limit, without recursion."""
-    level = [value]
+    level: list[Json] = [value]
     for _ in range(limit):
-        children = [
+        children: list[Json] = [
             child
             for item in level
+            if isinstance(item, (dict, list))
             for child in (item.values() if isinstance(item, dict) else item)
             if isinstance(child, (dict, list))
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
@@ -125,5 +125,5 @@ def _sorted_distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def jaccard_similarity(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> float:
     """Return shared shingles over all shingles of both, each sorted and distinct."""
     shared = len(np.intersect1d(first, second, assume_unique=True))
-    total: Any = len(first) + len(second) - shared
+    total = len(first) + len(second) - shared
     return float(shared / total)

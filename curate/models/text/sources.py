@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import orjson
 import polars as pl
@@ -60,7 +59,7 @@ def _iterate_documents(text: str) -> Iterator[tuple[int, str]]:
         yield number, _document_text(document)
 
 
-def _document_text(document: Any) -> str:
+def _document_text(document: object) -> str:
     if isinstance(document, dict):
         fields = [document.get("title"), *(document.get(key) for key in _TEXTS)]
         return "\n".join(part for part in fields if isinstance(part, str))

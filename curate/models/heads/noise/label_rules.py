@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,8 @@ from curate.models.heads.noise.pair_agreement import PairAgreement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from curate.data.json_types import JsonObject
 
 RULE_LIMIT = 0.75
 """Held-out accuracy of a rule from which on labels count as made by it; clean sets end at .73."""
@@ -68,7 +70,7 @@ class LabelRule:
         """Return the rule as a sentence."""
         return f"{self.short}, so label noise can't be estimated from them"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the fields as plain data for JSON."""
         return asdict(self) | {"text": self.text}
 

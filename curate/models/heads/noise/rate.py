@@ -6,7 +6,7 @@ stands beside its interval and its assumption, or there is none.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -260,7 +260,7 @@ def voted_answers(
     return groups.sort("pair")
 
 
-def _noise_rate_from_disagreement(differing: Any) -> Any:
+def _noise_rate_from_disagreement(differing: NDArray[np.float64]) -> NDArray[np.float64]:
     # Two independent votes differ with d = 2 e (1 - e), solved for the root below one half. A share
     # above one half is possible by chance only.
     return (1.0 - np.sqrt(1.0 - 2.0 * np.minimum(differing, 0.5))) / 2.0

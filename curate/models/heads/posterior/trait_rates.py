@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit, log_expit
@@ -14,6 +14,8 @@ from curate.models.heads.posterior.traits import Traits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from curate.data.json_types import JsonObject
 
 _SPREADS = {0.0: 0.9, 1.0: 0.05, 3.0: 0.05}
 """Standard deviations of a kind's coefficients and their probabilities; 0: it does not matter. Ten
@@ -53,7 +55,7 @@ class TraitEffect:
             f"{self.without:.0%} of the others"
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain data."""
         return asdict(self) | {"text": self.text}
 

@@ -32,7 +32,7 @@ _ITERATIONS = 60
 _CHUNK = 4096
 """Rows that are looked at in one piece."""
 
-FeatureReader = Callable[[slice], "NDArray[np.float64]"]
+FeatureReader = Callable[[slice], "NDArray[np.floating]"]
 """Features of some rows, (rows, d)."""
 
 
@@ -234,7 +234,7 @@ class Ridge:
 
     def left_out(
         self,
-        z: NDArray[np.float64],
+        z: NDArray[np.floating],
         groups: NDArray[np.int64],
         weights: NDArray[np.float64],
         targets: NDArray[np.float64],

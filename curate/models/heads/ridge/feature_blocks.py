@@ -59,7 +59,7 @@ class FeatureScales:
     counts: NDArray[np.float64]
     style: NDArray[np.float64]
     prior: NDArray[np.float64]
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.floating]
     sizes: NDArray[np.float64] | None = None
 
     @classmethod
@@ -72,18 +72,19 @@ class FeatureScales:
     ) -> FeatureScales:
         """Return scales but for the sizes, from the mean squares of raw counts and style."""
         # Of many rows the products cost most, and single precision is ample for their sums.
-        dtype = np.dtype(np.float64 if pairs < _SINGLE_PRECISION_ROWS else np.float32)
+        is_small = pairs < _SINGLE_PRECISION_ROWS
+        dtype: np.dtype[np.floating] = np.dtype(np.float64) if is_small else np.dtype(np.float32)
         roots = [np.sqrt(squares) + _ZERO for squares in (counts, style)]
         return cls(roots[0], roots[1], prior_root(sources), dtype)
 
-    def blocks(self, raw: RawFeatures, styled: bool) -> list[NDArray[Any]]:
+    def blocks(self, raw: RawFeatures, styled: bool) -> list[NDArray[np.floating]]:
         """Return the blocks of some pairs: embeddings; tanh of the counts; style; the counts in the
         coordinates of the prior; length.
 
         The prior is the second moment of coefficients that other public sets have for the counts:
         it has no sign, so it says which directions of style matter somewhere, and not which way.
         """
-        embedded: NDArray[Any] = raw.embedded.astype(self.dtype)
+        embedded: NDArray[np.floating] = raw.embedded.astype(self.dtype)
         if not styled:
             return [embedded]
         counts = (raw.counts / self.counts).astype(self.dtype)
@@ -105,7 +106,7 @@ class PairBlocks:
     def __init__(self, raw: RawFeatureReader, scales: FeatureScales, styled: bool = True) -> None:
         self._raw, self._scales, self._styled = raw, scales, styled
 
-    def __call__(self, rows: slice) -> NDArray[Any]:
+    def __call__(self, rows: slice) -> NDArray[np.floating]:
         """Return all blocks of some rows, (rows, d)."""
         assert self._scales.sizes is not None
         sizes = self._scales.sizes.astype(self._scales.dtype)
@@ -122,7 +123,7 @@ class PairBlocks:
             total += [float(np.square(b).sum(dtype=np.float64)) for b in self._blocks(rows)]
         return total
 
-    def _blocks(self, rows: slice) -> list[NDArray[Any]]:
+    def _blocks(self, rows: slice) -> list[NDArray[np.floating]]:
         return self._scales.blocks(self._raw(rows), self._styled)
 
 
