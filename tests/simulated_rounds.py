@@ -87,4 +87,5 @@ def kept_of(folder: Path) -> pl.DataFrame:
 
 def do_round(out: Path, pool: Any, gold: pl.DataFrame, **plan: Any) -> dict[str, Any]:
     settings = RoundPlan("gold", **plan)
-    return run_round(pool, gold, settings, out, False, SilentProgress(), store=None)[1]
+    _, report = run_round(pool, gold, settings, out, False, SilentProgress(), store=None)
+    return report.to_json()

@@ -11,6 +11,7 @@ import polars as pl
 
 from curate.check.problems import FATAL, MEANS, CheckResult, check_pairs
 from curate.data.content_kinds import count_content_kinds_streaming
+from curate.data.json_types import JsonObject
 from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP
 from curate.errors import CurateError, suggestion
 from curate.models.lm.trainer_rules import TRAINERS, trainer_for
@@ -44,12 +45,12 @@ class CheckReport:
         """Return whether there is no fatal problem."""
         return not self.tokenizer and not any(self.checked.hurt.get(name) for name in FATAL)
 
-    def facts(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return it as plain data."""
         return {
             "max_length": self.max_length,
             "tokenizer": self.tokenizer,
-            **self.checked.facts(),
+            **self.checked.to_json(),
             "means": MEANS,
         }
 
@@ -116,5 +117,5 @@ def drop_failing_pairs(
         pl.when(hurt).then("code").otherwise(DROP_CODE).alias(DROP_CODE),
     ).drop("reason", "code")
     before = run.manifest.rows.rows_kept
-    record = StepRecord(STEP, "filter", before, before - len(bad), 0.0, report.facts())
+    record = StepRecord(STEP, "filter", before, before - len(bad), 0.0, report.to_json())
     return rewrite_run(run, fates, record, folder, overwrite, progress)

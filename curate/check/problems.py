@@ -9,9 +9,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from curate.data.attachments import MEDIA_COLUMNS
 from curate.data.hashes import same_answers
+from curate.data.json_types import JsonObject
 from curate.models.lm.conversations import distinct_conversations
 from curate.models.lm.tokens import Messages, Prompt
 from curate.models.lm.trainer_rules import TrainedTokens, Trainer
@@ -46,7 +48,7 @@ MEANS = {
     "off by some tokens",
     STOP: "the template adds no end-of-text token: the model does not learn to stop",
 }
-Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
+Mask: TypeAlias = NDArray[np.bool_]
 _ASKS = ("user", "tool", "function", "observation", "environment", "ipython")
 
 
@@ -84,14 +86,19 @@ class CheckResult:
         # A pair with several problems is dropped for the first of `FATAL`.
         return frame.unique("pair_id", keep="first", maintain_order=True)
 
-    def facts(self) -> dict[str, Any]:
+    @property
+    def cut_share(self) -> float:
+        """Return the share of all tokens that are beyond max_length."""
+        return self.cut / self.tokens if self.tokens else 0.0
+
+    def to_json(self) -> JsonObject:
         """Return it as plain data."""
         return {
             "pairs": self.pairs,
             "problems": {name: len(self.hurt.get(name, ())) for name in MEANS},
             "refused_because": dict(self.reasons.most_common(10)),
             "tokens": self.tokens,
-            "cut_share": self.cut / self.tokens if self.tokens else 0.0,
+            "cut_share": self.cut_share,
             "longest": self.longest,
             "with_media": self.media,
         }

@@ -37,7 +37,7 @@ from curate.errors import CurateError
 class _CommandGroup(TyperGroup):
     """Group of commands that reports an EOFError as an error of the data, not as an abort."""
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: Any) -> object:
         """Run the command; click would print "Aborted." for an EOFError."""
         try:
             return super().invoke(ctx)

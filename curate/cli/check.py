@@ -74,7 +74,7 @@ def check(
         if fix is not None and run is not None:
             fixed = drop_failing_pairs(run, report, fix, overwrite, progress)
     if as_json:
-        typer.echo(json_text(report.facts()))
+        typer.echo(json_text(report.to_json()))
     else:
         show_check(report, trainer, model)
     if fixed is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from curate.pipeline.plan import PipelinePlan
     from curate.pipeline.result import Result
     from curate.read.inspection import DatasetSummary
+    from curate.read.pairs import Pairs
+    from curate.steps.contracts import Column
+    from curate.verdicts.gold import GoldConfig
     from curate.write.manifest import SourceSummary
 
 out = SafeConsole()
@@ -118,13 +121,18 @@ def _show_paths(folder: Path) -> None:
 
 
 def show_plan(
-    plan: PipelinePlan, facts: dict[str, Any], output: str, file_scores: tuple[str, ...]
+    plan: PipelinePlan,
+    pairs: Pairs,
+    gold: GoldConfig | None,
+    output: str,
+    file_scores: tuple[str, ...],
 ) -> None:
     """Print the plan of a run.
 
     Args:
         plan: the scorers and filters.
-        facts: format, number of pairs and reviewed pairs.
+        pairs: the first pairs.
+        gold: where reviewed pairs are.
         output: the output folder.
         file_scores: margins in the file that `evidence: auto` uses.
     """
@@ -142,15 +150,15 @@ def show_plan(
         reads = ", ".join(filter_step.filter.reads())
         table.add_row(filter_step.name, filter_step.filter.summary, f"reads {reads}")
     out.print(table)
-    summary = f"format {facts['format']}, first rows read without errors ({facts['pairs']} pairs)"
+    summary = f"format {pairs.format}, first rows read without errors ({len(pairs)} pairs)"
     out.print(Text(f"input:  {summary}"))
-    if facts["gold"]:
-        out.print(Text(f"gold:   {facts['gold']}"))
+    if gold is not None:
+        out.print(Text(f"gold:   {gold.text()}"))
     out.print(Text(f"output: {output}, format {plan.export.name}"))
     out.print("Nothing was written.")
 
 
-def _column_names(columns: Any) -> str:
+def _column_names(columns: Iterable[Column]) -> str:
     return "\n".join(column.name for column in columns)
 
 

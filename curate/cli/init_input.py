@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from curate.cli.console import show_warnings
 from curate.cli.inputs import DatasetOptions, parse_columns, source_arguments
@@ -149,7 +149,7 @@ def _label_lines(guess: GuessedMapping) -> list[str]:
     ]
 
 
-def _yaml_value(value: Any) -> str:
+def _yaml_value(value: object) -> str:
     """A value as YAML on one line."""
     import yaml
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import Any
 
 from rich.progress import (
     BarColumn,
@@ -14,6 +13,7 @@ from rich.progress import (
     Progress,
     SpinnerColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -40,7 +40,7 @@ class _Rate(TextColumn):
 
 
 class _RichTask:
-    def __init__(self, progress: Progress, number: Any) -> None:
+    def __init__(self, progress: Progress, number: TaskID) -> None:
         self._progress, self._number = progress, number
 
     def advance(self, steps: int = 1) -> None:

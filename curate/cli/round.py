@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,11 @@ from curate.cli.options import (
 )
 
 if TYPE_CHECKING:
+    import polars as pl
+
+    from curate.derive.pool import AnswerPool
+    from curate.derive.round_command import RoundReport
+    from curate.derive.rounds import ProbeAccuracy
     from curate.steps.context import Progress
 
 _Gold = Annotated[
@@ -83,11 +88,11 @@ def run_round_command(
     with console_progress() as progress:
         gold_pairs = DatasetOptions(gold, "auto").read(progress).frame
         pool = _read_pool(dataset, write_model, url, answers, progress)
-        result, facts = run_round(
+        result, report = run_round(
             pool, gold_pairs, plan, output, overwrite, progress, EmbedderConfig(name=embedder)
         )
     show_result(result)
-    _show_round(facts, getattr(pool, "left_out", {}))
+    _show_round(report, getattr(pool, "left_out", {}))
 
 
 def _read_pool(
@@ -96,7 +101,7 @@ def _read_pool(
     url: str | None,
     answers: int,
     progress: Progress,
-) -> Any:
+) -> AnswerPool | pl.DataFrame:
     """Return prompts with their answers, which a model may write, or the pairs of the dataset."""
     from curate.cli.console import show_warnings
     from curate.derive.pool import has_answers, read_pool
@@ -112,23 +117,25 @@ def _read_pool(
     return pool
 
 
-def _show_round(facts: dict[str, Any], left_out: dict[str, int]) -> None:
+def _show_round(report: RoundReport, left_out: dict[str, int]) -> None:
     for reason, count in left_out.items():
         typer.echo(f"{count:,} rows without a prompt and answers: {reason}")
-    right, held_out = facts["gold_right"], facts["gold_held_out"]
+    findings = report.findings
     typer.echo(
-        f"round {facts['round']}, on {held_out:,} gold pairs that are never used for training:"
+        f"round {report.number}, on {findings.gold_held_out:,} gold pairs that are never used for "
+        "training:"
     )
-    typer.echo(f"  accuracy of the gold probe: {_format_share(right['gold'])}")
-    if facts["before"]:
-        typer.echo(f"  accuracy of the probe with previous pairs: {_format_share(right['best'])}")
-    changes = (f"{name.replace('_', ' ')} {count:,}" for name, count in facts["changes"].items())
-    typer.echo(f"kept {facts['kept']:,} pairs: {', '.join(changes)}")
-    typer.echo(f"for review: {facts['for_people']:,} pairs near hard gold pairs")
+    accuracy = {name: _format_share(share) for name, share in findings.gold_right.items()}
+    typer.echo(f"  accuracy of the gold probe: {accuracy['gold']}")
+    if report.before:
+        typer.echo(f"  accuracy of the probe with previous pairs: {accuracy['best']}")
+    changes = (f"{name.replace('_', ' ')} {count:,}" for name, count in report.changes.items())
+    typer.echo(f"kept {report.rows_kept:,} pairs: {', '.join(changes)}")
+    typer.echo(f"for review: {findings.for_people:,} pairs near hard gold pairs")
 
 
-def _format_share(share: dict[str, float] | None) -> str:
+def _format_share(accuracy: ProbeAccuracy | None) -> str:
     """Format a share with its interval."""
-    if share is None:
+    if accuracy is None:
         return "too few pairs for an estimate"
-    return f"{share['share']:.3f} [{share['low']:.3f}, {share['high']:.3f}]"
+    return f"{accuracy.share:.3f} [{accuracy.low:.3f}, {accuracy.high:.3f}]"

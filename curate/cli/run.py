@@ -159,5 +159,4 @@ def _show_dry_run(pipeline: Pipeline, folder: Path) -> None:
             raise
         show_warnings([f"of the first {len(pairs):,} pairs: {error.problem}; {error.fix}"])
     scores = file_evidence(pipeline.plan.scorers, pairs.frame).scores
-    facts = {"format": pairs.format, "pairs": len(pairs), "gold": gold and gold.text()}
-    show_plan(pipeline.plan, facts, str(folder), scores)
+    show_plan(pipeline.plan, pairs, gold, str(folder), scores)

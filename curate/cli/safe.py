@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -35,7 +34,7 @@ class SafeConsole(Console):
                 yield Segment(visible(segment.text), segment.style)
 
 
-def json_text(value: Any) -> str:
+def json_text(value: object) -> str:
     """Return readable JSON without control characters."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     # As JSON escapes, so that the text is still the same JSON; dumps leaves C1 as they are.

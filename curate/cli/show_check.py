@@ -16,7 +16,6 @@ _EXAMPLES = 2
 def show_check(report: CheckReport, trainer: str, model: str) -> None:
     """Print the problems found, with the number of affected pairs."""
     checked = report.checked
-    facts = checked.facts()
     failing = len(checked.fatal())
     about = f"{checked.pairs:,} pairs, {trainer}, {model}, max_length {report.max_length:,}"
     if report.clean:
@@ -27,7 +26,7 @@ def show_check(report: CheckReport, trainer: str, model: str) -> None:
                 (f"{failing:,} pairs are unusable or harmful for training: ", "bold"), about
             )
         )
-    truncated = f"{facts['cut_share']:.1%} of all tokens are beyond max_length"
+    truncated = f"{checked.cut_share:.1%} of all tokens are beyond max_length"
     out.print(Text(f"Longest conversation {checked.longest:,} tokens; {truncated}."))
     for text in report.tokenizer:
         out.print(Text.assemble(("tokenizer: ", "bold yellow"), text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from curate.models.judge.endpoint import EndpointParams
+    from curate.read.messages import Turn
     from curate.read.raw_rows import PublishedRows
     from curate.steps.context import Context
 
@@ -122,8 +123,8 @@ def _adjacent_texts(
         yield from pairwise(class_texts)
 
 
-def _pair_row(chosen: LabelledText, rejected: LabelledText) -> dict[str, Any]:
-    def text_message(role: str, text: str) -> list[dict[str, Any]]:
+def _pair_row(chosen: LabelledText, rejected: LabelledText) -> dict[str, object]:
+    def text_message(role: str, text: str) -> list[Turn]:
         return [{"role": role, "content": text, "more": None}]
 
     return {
@@ -136,7 +137,7 @@ def _pair_row(chosen: LabelledText, rejected: LabelledText) -> dict[str, Any]:
     }
 
 
-def _pair_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+def _pair_table(rows: list[dict[str, object]]) -> pl.DataFrame:
     if not rows:
         return empty_pairs()
     named = {name: [row.get(name) for row in rows] for name in PAIR_COLUMNS}

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
@@ -148,7 +147,7 @@ def feedback_pairs(
         ids: pair ids of the dataset.
     """
     counts: Counter[str] = Counter(conversations=len(conversations))
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     unanswered: list[Complaint] = []
     for conversation, turn_signals in zip(conversations, judge(conversations), strict=True):
         kinds = {signal.kind for signal in turn_signals.values() if signal is not None}
@@ -170,9 +169,9 @@ def feedback_pairs(
 
 def _pairs_of_conversation(
     conversation: FeedbackConversation, turn_signals: dict[int, FeedbackSignal | None]
-) -> tuple[list[dict[str, Any]], list[Complaint]]:
+) -> tuple[list[dict[str, object]], list[Complaint]]:
     """Return the pairs of a conversation, and the complaints without a satisfying answer."""
-    pairs: list[dict[str, Any]] = []
+    pairs: list[dict[str, object]] = []
     waiting: list[Complaint] = []
     unmet: list[Complaint] = []
     for turn in conversation.feedback_turns():
@@ -191,21 +190,21 @@ def _pairs_of_conversation(
 
 def _pair_from_later_answer(
     complaint: Complaint, turn: int, signal: FeedbackSignal
-) -> dict[str, Any]:
+) -> dict[str, object]:
     chosen = [complaint.conversation.turns[turn - 1]]
     return _build_pair(
         complaint, chosen, {SAT.lower(): _signal_facts(signal, turn), "chosen_by": "conversation"}
     )
 
 
-def _pair_from_written_answer(complaint: Complaint, text: str) -> dict[str, Any]:
+def _pair_from_written_answer(complaint: Complaint, text: str) -> dict[str, object]:
     chosen: list[Turn] = [{"role": "assistant", "content": text, "more": None}]
     return _build_pair(complaint, chosen, {"chosen_by": "endpoint"})
 
 
 def _build_pair(
-    complaint: Complaint, chosen: list[Turn], extra_facts: dict[str, Any]
-) -> dict[str, Any]:
+    complaint: Complaint, chosen: list[Turn], extra_facts: dict[str, object]
+) -> dict[str, object]:
     conversation = complaint.conversation
     extra = {
         "made": MADE,
@@ -227,5 +226,5 @@ def _complete_message(turn: Turn) -> Turn:
     return {"role": turn["role"], "content": turn["content"], "more": turn.get("more")}
 
 
-def _signal_facts(signal: FeedbackSignal, turn: int) -> dict[str, Any]:
+def _signal_facts(signal: FeedbackSignal, turn: int) -> dict[str, object]:
     return {"rubric": signal.rubric, "turn": turn, "confidence": signal.confidence}

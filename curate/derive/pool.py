@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -97,7 +97,7 @@ def has_answers(settings: InputConfig) -> bool:
     return 2 * sum(map(_is_pool_row, rows)) > len(rows)
 
 
-def _is_pool_row(row: Mapping[str, Any]) -> bool:
+def _is_pool_row(row: Mapping[str, object]) -> bool:
     """Return whether a row has a list of answers, or only a prompt, and is not a pair."""
     has_answers = any(isinstance(parse_nested_json(row.get(name)), list) for name in ANSWERS)
     pair_columns = {"chosen", "rejected"} & row.keys()
@@ -105,7 +105,7 @@ def _is_pool_row(row: Mapping[str, Any]) -> bool:
     return has_answers or (has_prompt and not pair_columns and len(row) == 1)
 
 
-def _add_row(row: Mapping[str, Any], pool: AnswerPool, unanswered: list[list[Turn]]) -> None:
+def _add_row(row: Mapping[str, object], pool: AnswerPool, unanswered: list[list[Turn]]) -> None:
     prompt = next((row[n] for n in PROMPTS if row.get(n) is not None), None)
     if isinstance(prompt, str):
         messages = parse_embedded_messages(prompt)
@@ -126,7 +126,7 @@ def _add_row(row: Mapping[str, Any], pool: AnswerPool, unanswered: list[list[Tur
         _add_prompt(turns, answers, pool)
 
 
-def _add_prompt(prompt: list[Turn], answers: Any, pool: AnswerPool) -> None:
+def _add_prompt(prompt: list[Turn], answers: object, pool: AnswerPool) -> None:
     if not isinstance(answers, list) or not all(isinstance(a, str | None) for a in answers):
         pool.left_out["answers that are not a list of texts"] += 1
         return

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from curate.data.json_result import JsonResult
+from curate.data.json_types import JsonObject
 from curate.derive.pool import AnswerPool, PoolWriter
-from curate.derive.rounds import Round, compare_with_previous, make_round
+from curate.derive.rounds import Round, RoundFindings, compare_with_previous, make_round
 from curate.errors import CurateError
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.notes import embedding_notes
@@ -56,6 +58,36 @@ class RoundPlan:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class RoundReport(JsonResult):
+    """What round.json says.
+
+    Attributes:
+        number: number of the round.
+        gold: name of the gold pairs.
+        before: folder of the previous round; None for the first.
+        findings: counts of the round, and what its probes are worth.
+        rows_kept: pairs that are kept.
+        changes: pairs that are new, kept, flipped and removed since the previous round.
+    """
+
+    number: int
+    gold: str
+    before: str | None
+    findings: RoundFindings
+    rows_kept: int = 0
+    changes: dict[str, int] = field(default_factory=dict)
+
+    def derivation(self) -> JsonObject:
+        """Return where the pairs of the round come from."""
+        source: JsonObject = {"round": self.number, "gold": self.gold, "before": self.before}
+        return source | self.findings.to_json()
+
+    def to_json(self) -> JsonObject:
+        """Return the report as plain data."""
+        return self.derivation() | {"kept": self.rows_kept, "changes": self.changes}
+
+
 def run_round(
     pool: AnswerPool | pl.DataFrame,
     gold: pl.DataFrame,
@@ -65,7 +97,7 @@ def run_round(
     progress: Progress,
     embedder: EmbedderConfig | None = None,
     store: str | None = "auto",
-) -> tuple[Result, dict[str, Any]]:
+) -> tuple[Result, RoundReport]:
     """Compute a round and write its folder: a run, `round.json`, and pairs for review.
 
     Args:
@@ -78,24 +110,22 @@ def run_round(
         embedder: settings of the embedder.
         store: cache folder, as in pipeline.yaml.
 
-    Returns:
-        The result of the run, and the contents of `round.json`.
-
     Raises:
         CurateError: invalid data, or the previous folder is not a round.
     """
     before, number = _read_previous_round(plan.before)
     embed = _Embedding(embedder or EmbedderConfig(), store, progress)
     new_round = make_round(pool, gold, before, embed, plan.people)
-    chain = {"round": number, "gold": plan.gold, "before": plan.before and str(plan.before)}
-    facts = {**chain, **new_round.facts}
-    pairs = _as_dataset(new_round.pairs, tuple(embed.notes), facts)
+    folder = None if plan.before is None else str(plan.before)
+    report = RoundReport(number, plan.gold, folder, new_round.findings)
+    pairs = _as_dataset(new_round.pairs, tuple(embed.notes), report.derivation())
     # From here on a normal run: dropped pairs are saved with the reason.
     pipeline = Pipeline(pipeline_of(plan, store))
     result = pipeline.run(pairs, output=out, overwrite=overwrite, progress=progress)
-    outcome = {"kept": result.rows_kept, "changes": compare_with_previous(result.kept, before)}
-    _write_round_files(out, new_round, facts | outcome)
-    return result, facts | outcome
+    changes = compare_with_previous(result.kept, before)
+    report = replace(report, rows_kept=result.rows_kept, changes=changes)
+    _write_round_files(out, new_round, report)
+    return result, report
 
 
 @dataclass(frozen=True)
@@ -114,11 +144,11 @@ class _Embedding:
         return features
 
 
-def _as_dataset(pairs: pl.DataFrame, notes: tuple[str, ...], facts: dict[str, Any]) -> Pairs:
+def _as_dataset(pairs: pl.DataFrame, notes: tuple[str, ...], facts: JsonObject) -> Pairs:
     return Pairs(pairs, format="round", rows_read=len(pairs), notes=notes, derivation=facts)
 
 
-def pipeline_of(plan: RoundPlan, store: str | None) -> dict[str, Any]:
+def pipeline_of(plan: RoundPlan, store: str | None) -> JsonObject:
     """Return the pipeline of a round: two probes agree, dropout passes agree, a sample."""
     return {
         "scorers": [{"type": "lengths"}],
@@ -175,10 +205,10 @@ def _read_previous_round(folder: Path | None) -> tuple[pl.DataFrame | None, int]
     return kept_pairs, int(json.loads(facts_path.read_text())["round"]) + 1
 
 
-def _write_round_files(out: Path, new_round: Round, facts: dict[str, Any]) -> None:
+def _write_round_files(out: Path, new_round: Round, report: RoundReport) -> None:
     if len(new_round.people):
         write_shards(iter([new_round.people]), out / PEOPLE, "parquet", 100_000)
-    write_json(facts, out / ROUND)
+    write_json(report.to_json(), out / ROUND)
 
 
 def round_writer(

@@ -9,15 +9,17 @@ linear on embeddings; both papers tune language models.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from curate.data.hashes import content_keys, hash_bytes
 from curate.data.json_fields import extra_value, with_extra_key
+from curate.data.json_result import JsonResult
+from curate.data.json_types import Json
 from curate.data.table import text_keys
 from curate.derive.pool import MADE, AnswerPool, candidate_pairs
 from curate.errors import CurateError
@@ -39,18 +41,56 @@ Embed = Callable[[pl.DataFrame], "Features"]
 
 
 @dataclass(frozen=True)
+class ProbeAccuracy(JsonResult):
+    """The share of held-out gold labels that a probe agrees with.
+
+    Attributes:
+        share: share of the labels.
+        low: lower end of the 95 % Wilson interval.
+        high: upper end.
+    """
+
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RoundFindings(JsonResult):
+    """Counts of a round, and what its probes are worth.
+
+    Attributes:
+        pairs: labelled pairs.
+        gold_pairs: gold pairs with a vote.
+        gold_held_out: those that are never used for training.
+        gold_right: accuracy of the probes `gold` and `best` on them; None for too few.
+        both_side_with_the_label: pairs on which both probes agree with the label.
+        both_reject_the_label: pairs on which both disagree.
+        for_people: pairs suggested for review.
+    """
+
+    pairs: int
+    gold_pairs: int
+    gold_held_out: int
+    gold_right: dict[str, ProbeAccuracy | None]
+    both_side_with_the_label: int
+    both_reject_the_label: int
+    for_people: int
+
+
+@dataclass(frozen=True)
 class Round:
     """Result of a round.
 
     Attributes:
         pairs: the pair table; `extra` has the probes' values for each label.
         people: pairs near the gold pairs that the gold probe gets wrong, worst first.
-        facts: counts, and the accuracy of both probes on held-out gold pairs.
+        findings: counts, and the accuracy of both probes on held-out gold pairs.
     """
 
     pairs: pl.DataFrame
     people: pl.DataFrame
-    facts: dict[str, Any]
+    findings: RoundFindings
 
 
 @dataclass(frozen=True)
@@ -106,8 +146,8 @@ def make_round(
     is_labelled = not isinstance(pool, AnswerPool)
     pairs = _add_scores(rows.pairs, scores, labelled=is_labelled, is_first_round=before is None)
     review_pairs = _pairs_for_review(gold_rows, gold_scores["gold"], rows, people)
-    facts = _round_facts(pairs, gold_rows, gold_scores)
-    return Round(pairs, review_pairs, facts | {"for_people": len(review_pairs)})
+    findings = _describe_round(pairs, gold_rows, gold_scores, len(review_pairs))
+    return Round(pairs, review_pairs, findings)
 
 
 def _gold_votes(gold: pl.DataFrame) -> pl.DataFrame:
@@ -121,21 +161,23 @@ def _gold_votes(gold: pl.DataFrame) -> pl.DataFrame:
     return votes
 
 
-def _round_facts(
-    pairs: pl.DataFrame, gold_rows: RoundRows, gold_scores: dict[str, NDArray[np.float64]]
-) -> dict[str, Any]:
+def _describe_round(
+    pairs: pl.DataFrame,
+    gold_rows: RoundRows,
+    gold_scores: dict[str, NDArray[np.float64]],
+    review_count: int,
+) -> RoundFindings:
     """Count pairs, and measure the accuracy of both probes on held-out gold pairs."""
     held_out = gold_rows.held_out
-    return {
-        "pairs": len(pairs),
-        "gold_pairs": len(gold_rows.pairs),
-        "gold_held_out": int(held_out.sum()),
-        "gold_right": {
-            n: _share_with_interval(gold_scores[n][held_out] > 0) for n in ("gold", "best")
-        },
-        "both_side_with_the_label": int(is_extra_true(pairs, "agree").sum()),
-        "both_reject_the_label": int(is_extra_true(pairs, "turn").sum()),
-    }
+    return RoundFindings(
+        len(pairs),
+        len(gold_rows.pairs),
+        int(held_out.sum()),
+        {n: _share_with_interval(gold_scores[n][held_out] > 0) for n in ("gold", "best")},
+        int(is_extra_true(pairs, "agree").sum()),
+        int(is_extra_true(pairs, "turn").sum()),
+        review_count,
+    )
 
 
 def is_extra_true(pairs: pl.DataFrame, key: str) -> pl.Series:
@@ -209,7 +251,7 @@ def _add_scores(
     turn = (scores["gold"] < 0) & (scores["best"] < 0) & labelled
     # If a label will be flipped, the vote for the new label counts.
     vote = np.where(turn, 1.0 - scores["vote"], scores["vote"])
-    values: dict[str, list[Any]] = {
+    values: dict[str, list[Json]] = {
         "made": [MADE] * len(pairs),
         "two_models": [not is_first_round] * len(pairs),
         "agree": agree.tolist(),
@@ -224,7 +266,7 @@ def _add_scores(
     return _with_extra_keys(pairs, values)
 
 
-def _with_extra_keys(pairs: pl.DataFrame, values: dict[str, list[Any]]) -> pl.DataFrame:
+def _with_extra_keys(pairs: pl.DataFrame, values: Mapping[str, Sequence[Json]]) -> pl.DataFrame:
     """Add keys to `extra`."""
     for key, listed in values.items():
         texts = pl.Series("_json", [json.dumps(v) for v in listed], dtype=pl.String)
@@ -292,7 +334,7 @@ def _pair_vectors(rows: RoundRows) -> NDArray[np.float32]:
     return normalised
 
 
-def _share_with_interval(right: NDArray[np.bool_]) -> dict[str, float] | None:
+def _share_with_interval(right: NDArray[np.bool_]) -> ProbeAccuracy | None:
     """Return a share with its 95 % Wilson interval; None for fewer than 10 pairs."""
     from scipy.stats import binomtest
 
@@ -300,4 +342,4 @@ def _share_with_interval(right: NDArray[np.bool_]) -> dict[str, float] | None:
         return None
     count = int(right.sum())
     low, high = binomtest(count, len(right)).proportion_ci(method="wilson")
-    return {"share": count / len(right), "low": float(low), "high": float(high)}
+    return ProbeAccuracy(count / len(right), float(low), float(high))

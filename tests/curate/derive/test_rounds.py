@@ -95,7 +95,7 @@ def test_neighbours_are_those_of_gold_pairs_that_are_wrong(embedded: World) -> N
     assert min(t["probability"] for t in facts if t["gold"] in gold_ids) < 0.5
     probabilities = [t["probability"] for t in facts]
     assert probabilities == sorted(probabilities)
-    assert new_round.facts["for_people"] == len(near) <= 40
+    assert new_round.findings.for_people == len(near) <= 40
 
 
 def test_no_head_judges_a_prompt_that_it_learnt_from() -> None:
