@@ -42,6 +42,7 @@ class AnswerStrength:
         gap = score_gap(self._keys)
         if self._by_slot:
             slot = extra_value(SLOT_KEY)
+            # Scores of slots are of the first and the second answer, whichever won.
             gap = pl.when(slot == "1").then(gap).when(slot == "2").then(-gap)
         filled = pairs.with_columns(strength=pl.coalesce("strength", gap.cast(pl.Float32)))
         self._filled += pairs["strength"].null_count() - filled["strength"].null_count()

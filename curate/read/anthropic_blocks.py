@@ -46,6 +46,7 @@ def _refusal_as_content(message: Mapping[str, Any]) -> dict[str, Any]:
 def _as_content(parts: list[Mapping[str, Any]]) -> Any:
     """Return the content that other APIs write: a text for one text part, None for no part."""
     if len(parts) == 1 and _is_text_part(parts[0]):
+        # A list of one text is the text: templates for plain chats know no parts.
         return parts[0]["text"]
     return parts or None
 

@@ -144,6 +144,7 @@ def _guess_answers(
     chosen, rejected = find_column(texts, _CHOSEN_WORDS), find_column(texts, _REJECTED_WORDS)
     if chosen and rejected and chosen != rejected:
         guess.columns |= {"chosen": chosen, "rejected": rejected}
+    # From the clearest names to the vaguest: a file may have columns of several kinds.
     elif ranked := find_side_columns(texts, _RANK_WORDS):
         guess.columns |= dict(zip(("chosen", "rejected"), ranked, strict=True))
     elif answers := find_side_columns(texts, SIDE_WORDS):
@@ -178,6 +179,7 @@ def _guess_prompt(texts: list[str], guess: GuessedMapping) -> None:
     free_texts = [name for name in texts if name not in used_names]
     prompt = find_column(free_texts, (*_PROMPT_WORDS, *_CONVERSATION_WORDS))
     if prompt is None and len(free_texts) == 1:
+        # The one text that is no answer.
         prompt = free_texts[0]
     if prompt is not None:
         guess.columns["prompt"] = prompt

@@ -16,6 +16,7 @@ SIDE_WORDS = (
 
 def split_name_words(name: str) -> list[str]:
     """Return the lower-case words of a column's name, also of one in camel case."""
+    # modelA is two words.
     spaced = "".join(f" {c}" if c.isupper() else c for c in name)
     return "".join(c if c.isalnum() else " " for c in spaced).lower().split()
 
@@ -23,6 +24,7 @@ def split_name_words(name: str) -> list[str]:
 def split_name(name: str) -> list[str]:
     """Return the words of a name, with a digit at the end as its own word (`answer1`)."""
     words = split_name_words(name)
+    # response1 is "response" and "1", while "gpt4" in the middle of a name stays whole.
     if words and len(words[-1]) > 1 and words[-1][-1].isdigit() and words[-1][:-1].isalpha():
         words = [*words[:-1], words[-1][:-1], words[-1][-1]]
     return words
@@ -32,6 +34,7 @@ def find_column(names: Sequence[str], words: Sequence[str]) -> str | None:
     """Return the first column whose name holds one of the words; earlier words go first."""
     for word in words:
         for name in names:
+            # The outer loop is that of the words: the clearest that any column has decides.
             if word == name.lower() or word in split_name_words(name):
                 return name
     return None

@@ -101,6 +101,7 @@ def read_source(
     Returns:
         None where this machine has no such file, or another one by that name.
     """
+    # Changed since the first rows were looked at: the format found then may be wrong.
     if fmt is None or file_stamp(source) != stamp:
         return None
     counts = ReadCounts()
@@ -208,6 +209,7 @@ def _convert_or_bisect(bound: BoundFormat, rows: pl.DataFrame, label: str) -> pl
     except CurateError:
         raise
     except (pl.exceptions.PolarsError, *_SHAPE_ERRORS) as error:
+        # A format that joins rows into pairs cannot leave one out.
         if fmt.needs_all_rows:
             raise CurateError(
                 f"the rows are not of the shape that '{fmt.name}' has",
@@ -216,6 +218,7 @@ def _convert_or_bisect(bound: BoundFormat, rows: pl.DataFrame, label: str) -> pl
                 expected=f"columns {', '.join(bound.columns())} as published",
             ) from None
         if len(rows) > 1:
+            # Halves of halves: one odd row is found by a few conversions, not by one a row.
             half = len(rows) // 2
             halves = (
                 _convert_or_bisect(bound, half_rows, label)

@@ -39,6 +39,7 @@ def _may_be_messages(value: Any) -> bool:
     """Return whether a text may hold messages, a message, or JSON that was encoded twice."""
     if not isinstance(value, str) or value.lstrip()[:1] not in _MESSAGE_STARTS:
         return False
+    # Cheap, which parsing every text that begins with a bracket would not be.
     return any(key in value for key in _QUOTED_ROLES)
 
 
@@ -72,6 +73,7 @@ def parse_python_literal(text: str) -> Any:
         with warnings.catch_warnings():  # of escapes such as "\\d" in the user's texts
             warnings.simplefilter("ignore", SyntaxWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
+            # Literals alone: nothing in the data is executed.
             return ast.literal_eval(joined)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return None

@@ -71,6 +71,7 @@ def guess_label(
     if name is None:
         return None
     guess = LabelGuess({"label": name}, counts=dict(value_counts[name].most_common()))
+    # A scale first: of 1 to 7 the values 1 and 2 would look like the two answers.
     scale = _scale_numbers(guess.counts)
     if scale:
         _assign_scale(guess, scale)
@@ -184,6 +185,8 @@ def _assign_named_sides(guess: LabelGuess, answers: tuple[str, str]) -> None:
 
 def _assign_zero_and_one(guess: LabelGuess, answers: tuple[str, str]) -> None:
     """Guess what 0 and 1 mean: a slot counted from 0, or whether the first answer won."""
+    # answer_0 and answer_1 are numbered as the label; else 1 mostly means that the first answer is
+    # better.
     counts_from_zero = split_name(answers[0].lower())[-1:] == ["0"]
     zeros, ones = ([v for v in guess.counts if int(v) == number] for number in (0, 1))
     guess.meanings["first_wins" if counts_from_zero else "second_wins"] = zeros
@@ -204,6 +207,7 @@ def _guess_model_label(rows: RowSample, names: Sequence[str]) -> LabelGuess | No
     other_labels = [
         row[label] for row in labelled if row[label] not in [row.get(model) for model in models]
     ]
+    # Most labels must name one of the two models; ties do not.
     if 2 * len(other_labels) >= len(labelled):
         return None
     other_values = Counter(other_labels)

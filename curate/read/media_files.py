@@ -37,6 +37,7 @@ class MediaFileCheck:
     def _check(self, root: Path, name: str) -> None:
         # Without following links here: one call a file, over perhaps a slow network.
         path = os.path.normpath(root / name)
+        # A path from the data may say ../../; it is counted, and never opened.
         if not Path(path).is_relative_to(root):
             self._outside += 1
         elif not os.path.lexists(path):

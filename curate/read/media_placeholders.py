@@ -91,6 +91,7 @@ def _split_at_placeholders(message: dict[str, Any], part_types: dict[str, str]) 
         placeholder in content for placeholder in part_types
     ):
         return message
+    # The group keeps the marks among the pieces, in their places.
     pieces = re.split("(" + "|".join(map(re.escape, part_types)) + ")", content)
     parts = [
         {"type": part_types[piece]} if piece in part_types else {"type": "text", "text": piece}

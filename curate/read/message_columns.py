@@ -113,6 +113,7 @@ def _are_usual_fields(fields: Mapping[str, pl.Series], role: str, content: str) 
     other_fields = (field for name, field in fields.items() if name not in (role, content))
     if any(field.null_count() < len(field) for field in other_fields):
         return False
+    # Their text is JSON of a call, which needs the slow way.
     if fields[role].is_in(CALLERS).any():
         return False
     return not (fields[role].str.strip_chars() == "").any()

@@ -133,6 +133,7 @@ def _merge_call(turn: Turn, call: Turn) -> Turn:
     trace = _REASONING_ONLY.match(turn_message.get("content") or "")
     if trace:
         turn_message |= {"content": None, "reasoning_content": trace[1]}
+    # The earlier turn's fields win: it is the one that goes on.
     return encode_message({**call_message, **turn_message, "tool_calls": calls})
 
 
@@ -199,6 +200,7 @@ def _parse_calls(calls: Any) -> Any:
 
 def _drop_nulls(value: Any) -> Any:
     """Return a value without keys that are null; arguments of calls stay as they are."""
+    # A null among a call's arguments was said by the model.
     if isinstance(value, dict):
         return {
             k: v if k == "arguments" else _drop_nulls(v) for k, v in value.items() if v is not None

@@ -84,6 +84,8 @@ class ArrowBlock(RowBlock):
         if self._holds_conversation_objects(fmt):
             rows = [drop_null_fields(row) for row in self.table.to_pylist()]
             return PythonBlock(rows, list(self.numbers), self.broken).frame(bound)
+        # Before the columns: a row whose tools or media are wrong is an error, whatever its texts
+        # say.
         attachments = self._attachments(bound)
         names = dict.fromkeys((*bound.columns(), PAIR_ID))
         read = [name for name in names if name in self.table.column_names]
@@ -225,11 +227,14 @@ class ArrowBlock(RowBlock):
             elif attachments.unplaced_rows.get(name):
                 values = _json_entry(name, column)
                 rows = pl.Series([i in attachments.unplaced_rows[name] for i in range(len(column))])
+                # A value that fits no column of the pair table stays in `extra`, in those rows
+                # alone.
                 entries.append(pl.select(pl.when(rows).then(values)).to_series())
         if not entries:
             return pl.Series(EXTRA, [None] * len(self.table), dtype=pl.String)
         joined = pl.concat_str(pl.all(), separator=",", ignore_nulls=True)
         frame = pl.DataFrame({str(i): entry for i, entry in enumerate(entries)}).select(t=joined)
+        # As text, so that no Python object is made for a row.
         json_object = pl.lit("{") + pl.col("t") + pl.lit("}")
         return frame.select(pl.when(pl.col("t") != "").then(json_object).alias(EXTRA)).to_series()
 

@@ -93,6 +93,7 @@ def _has_python_values(array: pa.Array) -> bool:
 
 def _without_unknown_zone(array: pa.Array) -> pa.Array:
     kind = array.type
+    # Python refuses a zone that it does not know, even where nobody asks for local time.
     return array.cast(pa.timestamp(kind.unit)) if _has_unknown_zone(kind) else array
 
 
@@ -153,6 +154,7 @@ def check_offsets(array: pa.Array) -> None:
 def _check_buffers(array: pa.Array) -> None:
     kind, t = array.type, pa.types
     if kind in _BYTES_OF:
+        # As bytes: of a text `full` would also check the UTF-8, which is repaired later.
         array.view(_BYTES_OF[kind]).validate(full=True)
     elif t.is_list(kind) or t.is_large_list(kind):
         # First the offsets with an empty child, then the values that they point into.

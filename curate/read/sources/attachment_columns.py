@@ -72,6 +72,7 @@ def attachment_sources(present: Sequence[str], read_columns: Sequence[str]) -> d
         attachment: [n for n in names if n in present] for attachment, names in NAMES.items()
     }
     for attachment, names in PATHS.items():
+        # A path says where a medium was; a column with the medium itself goes first.
         sources[attachment] = sources[attachment] or [n for n in names if n in present]
     return {
         p: names for p, names in sources.items() if names and not set(names) & set(read_columns)
@@ -95,6 +96,7 @@ def _as_tools(functions: Any) -> Any:
         isinstance(f, dict) and isinstance(f.get("name"), str) for f in listed
     ):
         return _NO_ATTACHMENT
+    # OpenAI's newer form, which chat templates expect.
     return [{"type": "function", "function": function} for function in listed]
 
 
@@ -229,6 +231,7 @@ def _parse_medium(item: Any) -> dict[str, Any] | None:
     path, data = item.get("path") or item.get("url"), item.get("bytes")
     if isinstance(data, str):
         try:
+            # Strictly: without `validate` any text would pass for some bytes.
             data = base64.b64decode(data, validate=True)
         except (binascii.Error, ValueError):
             return None

@@ -29,6 +29,7 @@ def rows_of_columns(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
 
 def _rows_by_index(value: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]] | None:
     index = next(iter(value.values())).keys()
+    # pandas numbers its rows; keys of another kind are those of an object.
     numbered = bool(index) and all(key.isdigit() for key in index)
     if not numbered or any(column.keys() != index for column in value.values()):
         return None

@@ -31,6 +31,7 @@ def check_magic_bytes(head: bytes, where: str, text: bool) -> None:
     Raises:
         CurateError: with the type that was found, and instructions for getting the data.
     """
+    # A clone without git-lfs has these: a parser would only find fault with line 1.
     if head.startswith(_LFS):
         raise CurateError(
             "the file is a pointer of Git LFS, not the data",

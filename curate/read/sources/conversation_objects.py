@@ -74,6 +74,7 @@ def _unwrap_row(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
             unwrapped[f"{name}_object"] = remaining_fields
     if tools and row.get(TOOLS) is None:
         unwrapped[TOOLS] = tools[0]
+        # The pair table has one list of tools for both answers; another one is an error of the row.
         if tools[-1] != tools[0]:
             unwrapped[REJECTED_TOOLS] = tools[-1]
     return unwrapped

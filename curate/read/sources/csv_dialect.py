@@ -27,6 +27,7 @@ def csv_separator(file: DataFile) -> str:
     lines = head.decode("utf-8-sig", "replace").splitlines()
     header = lines[0] if lines else ""
     counts = {separator: len(_split_fields(header, separator)) for separator in SEPARATOR_NAMES}
+    # The ending says commas: another sign must not win by a header that holds both.
     if counts[","] > 1:
         return ","
     return max(counts, key=lambda separator: (counts[separator], separator == ","))
@@ -52,6 +53,7 @@ def tsv_has_quotes(file: DataFile) -> bool:
             if width is None:
                 width = row.count("\t")
                 evident = all(map(_is_quoted, row.split("\t")))
+            # A quoted field may hold tabs; then the rows do not have one number of them.
             by_tabs &= row.count("\t") == width or not row.strip()
             if '""' in row:
                 evident |= any(_is_quoted(f) and '""' in f[1:-1] for f in row.split("\t"))

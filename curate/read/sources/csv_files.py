@@ -109,6 +109,7 @@ def _read_checked(
 def _all_text(names: list[str]) -> pa_csv.ConvertOptions:
     return pa_csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()),
+        # Only that: Arrow's own list would make a null of an answer "NA" or "null".
         null_values=[""],
         strings_can_be_null=True,
         # An empty text in quotes is a text; nothing between commas is a null.

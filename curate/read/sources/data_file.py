@@ -80,6 +80,7 @@ class DataFile:
 
     def version(self) -> str:
         """Return a text that changes with the file: size and time of change, if reported."""
+        # With the inode: a file that was replaced can have size and time of the old one.
         stat = Path(self.path).stat() if isinstance(self.fs, LocalFiles) else None
         return f"{stat.st_mtime_ns} {stat.st_ino} {stat.st_size}" if stat else str(self.size())
 
@@ -230,6 +231,8 @@ def file_kind(name: str) -> str:
 
 def display_name(name: str) -> str:
     """Return a file's name as text; bytes that are no UTF-8 become U+FFFD."""
+    # Linux names are bytes; Python marks those that are no UTF-8 by halves of characters, which no
+    # terminal prints.
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

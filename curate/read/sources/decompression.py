@@ -22,6 +22,7 @@ class _Zlib:
     """A gzip member, with the interface that bz2 and lzma decompressors share."""
 
     def __init__(self) -> None:
+        # 31: a gzip header and its checksum, not bare zlib data.
         self._inner = zlib.decompressobj(wbits=31)
         self._pending_input = b""
 
@@ -138,6 +139,7 @@ class Unpacked(io.RawIOBase):
         if self._member is None:
             return self._begin_member()
         if self._member.eof:
+            # What follows a member may be the next one.
             self._input = self._member.unused_data + self._input
             self._member = None
             return True
