@@ -23,6 +23,7 @@ from curate.auditing.structure import PreferenceStructure
 from curate.data.messages import PLACEHOLDERS
 from curate.data.table import PAIR_COLUMNS, messages_series, with_pair_ids
 from curate.models.embed.pair_embeddings import distinct_texts
+from curate.models.embed.report import EmbeddingReport
 from curate.models.text.style import text_style
 from curate.read.inspection import DatasetSummary
 from curate.read.pairs import Pairs, read_pairs
@@ -160,7 +161,7 @@ def audit_report(**sections: Any) -> AuditReport:
         "versions": {},
         "seed": 0,
         "dataset": None,
-        "embedder": {},
+        "embedder": EmbeddingReport(),
         "data": dataset_summary(pairs=1000, distinct_prompts=400),
         "sampled": None,
         "noise": NoiseFindings(),

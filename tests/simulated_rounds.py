@@ -14,6 +14,7 @@ import pytest
 from curate.derive import round_command
 from curate.derive.pool import AnswerPool
 from curate.derive.round_command import RoundPlan, run_round
+from curate.models.embed.report import EmbeddingReport
 from curate.steps.context import SilentProgress
 from curate.steps.features import Features
 from curate.write.run_files import RunFiles
@@ -73,8 +74,8 @@ class World:
 def embedded_by(world: World) -> Iterator[None]:
     """Rounds take their vectors from this world."""
 
-    def embed(frame: pl.DataFrame, *_: Any, **__: Any) -> tuple[Features, dict[str, Any]]:
-        return world.embed(frame), {}
+    def embed(frame: pl.DataFrame, *_: Any, **__: Any) -> tuple[Features, EmbeddingReport]:
+        return world.embed(frame), EmbeddingReport()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(round_command, "embed_frame", embed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from curate.auditing.agreement import AnnotatorAgreement
 from curate.auditing.biases import LabelBiases, TraitShare
@@ -16,6 +15,7 @@ from curate.auditing.ranking import RankingAccuracy
 from curate.auditing.structure import PreferenceStructure, PromptLeakage
 from curate.auditing.style import StyleEffects
 from curate.data.json_result import JsonResult
+from curate.models.embed.report import EmbeddingReport
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.read.inspection import DatasetSummary
 
@@ -48,7 +48,7 @@ class AuditFindings(JsonResult):
     versions: dict[str, str]
     seed: int
     dataset: str | None = None
-    embedder: dict[str, Any] = field(default_factory=dict)
+    embedder: EmbeddingReport = field(default_factory=EmbeddingReport)
     data: DatasetSummary
     sampled: str | None = None
     noise: NoiseFindings

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -22,6 +21,7 @@ from curate.auditing.structure import audit_leakage, audit_structure
 from curate.auditing.style import audit_style
 from curate.data.limits import DEFAULT_MAX_PAIRS
 from curate.models.embed.frame import embed_frame, standalone_context
+from curate.models.embed.report import EmbeddingReport
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.inspection import inspect_pairs
 from curate.read.pairs import Pairs
@@ -96,12 +96,12 @@ def audit_pairs(
     # Reviewed pairs may be anywhere in the file, and a sample would miss most of them.
     if options.most and reviews is None:
         frame, sampled = sample_pair_table(frame, options.most, options.seed)
-    context, facts = _embedded_context(frame, pairs.folders, options, progress)
+    context, embedding = _embedded_context(frame, pairs.folders, options, progress)
     matched = None if reviews is None else _match_verdicts(frame, reviews.verdicts)
     judgements = None if matched is None else label_verdicts(frame, matched.verdicts.frame)
     context = replace(context, evidence=audited_evidence(frame, judgements))
     report = _report_without_reviews(pairs, against, frame, context, options)
-    report = replace(report, dataset=dataset, embedder=facts, sampled=sampled)
+    report = replace(report, dataset=dataset, embedder=embedding, sampled=sampled)
     if reviews is not None and matched is not None:
         report = replace(report, gold=_audit_verdicts(frame, context, reviews, matched))
     if options.model is not None:
@@ -139,11 +139,11 @@ def _report_without_reviews(
 
 def _embedded_context(
     frame: pl.DataFrame, folders: tuple[Path, ...], options: AuditOptions, progress: Progress
-) -> tuple[Context, dict[str, Any]]:
-    """Return a context with the embedded pairs, and facts of the embedding."""
-    features, facts = embed_frame(frame, options.embedder, options.store, progress, media=folders)
+) -> tuple[Context, EmbeddingReport]:
+    """Return a context with the embedded pairs, and how they were embedded."""
+    features, report = embed_frame(frame, options.embedder, options.store, progress, media=folders)
     context = standalone_context(options.embedder, options.store, options.seed, progress)
-    return context.for_pairs(frame, features), facts
+    return context.for_pairs(frame, features), report
 
 
 @dataclass(frozen=True)

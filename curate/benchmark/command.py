@@ -21,7 +21,6 @@ from curate.benchmark.summary import summarise_experiments
 from curate.data.json_types import Json
 from curate.errors import CurateError, suggestion
 from curate.models.embed.frame import embed_frame
-from curate.models.embed.notes import embedding_notes
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import Pairs
 from curate.report.build import write_page
@@ -133,8 +132,8 @@ def bench_datasets(
     settings = embedder or EmbedderConfig()
     for name, source in sets:
         pairs = source.frame
-        features, facts = embed_frame(pairs, settings, store, progress, media=source.folders)
-        collected.note(name, [*source.reading_notes(), *embedding_notes(facts)])
+        features, embedding = embed_frame(pairs, settings, store, progress, media=source.folders)
+        collected.note(name, [*source.reading_notes(), *embedding.notes])
         if synthetic is None and plan.as_labelled:
             verdicts = _match_gold(name, pairs, gold, collected.notes)
             collected.run_as_labelled(labels_as_given(name, pairs, features, verdicts))
@@ -207,8 +206,8 @@ def clean_data(
     """Return the pairs of a dataset whose labels count as clean, and what vectors do not see of
     them.
     """
-    features, facts = embed_frame(pairs, embedder, store, progress, media=folders)
-    return unanimous_data(name, pairs, features), embedding_notes(facts)
+    features, embedding = embed_frame(pairs, embedder, store, progress, media=folders)
+    return unanimous_data(name, pairs, features), embedding.notes
 
 
 def _clean_labels(

@@ -77,13 +77,12 @@ def _write_explanation(
     """Write the files and print what they say."""
     from curate.cli.console import show_warnings
     from curate.cli.show_explain import show_explanation
-    from curate.models.embed.notes import embedding_notes
     from curate.write.run_folder import atomic_folder
     from curate.write.shards import write_frame, write_json
 
     with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
         write_frame(values, stage / "features.parquet")
         write_json(explanation.to_json(), stage / _RESULT_FILE)
-    show_warnings(embedding_notes(explanation.embedder))
+    show_warnings(explanation.embedder.notes)
     show_explanation(explanation)
     typer.echo(f"written: {output}/{_RESULT_FILE}, {output}/features.parquet")

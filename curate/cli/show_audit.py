@@ -11,7 +11,6 @@ from curate.auditing.audit_report import AuditReport
 from curate.auditing.sections import AuditTable, leakage_table
 from curate.auditing.single_answers import NO_LABELS, AnswerAudit
 from curate.cli.console import out, show_summary, show_verdict, show_warnings
-from curate.models.embed.notes import embedding_notes
 
 _MAX_ROWS = 20
 """Maximum rows of a table; audit.json and the page have all of them."""
@@ -28,7 +27,7 @@ def show_any_audit(report: AuditReport | AnswerAudit) -> None:
 def show_audit(report: AuditReport) -> None:
     """Print the summary, noise estimates, data facts and all tables."""
     show_verdict(report.verdict)
-    show_warnings(embedding_notes(report.embedder))
+    show_warnings(report.embedder.notes)
     _show_noise(report)
     show_summary(report.data)
     for section in report.sections:

@@ -16,7 +16,6 @@ from curate.derive.pool import AnswerPool, PoolWriter
 from curate.derive.rounds import Round, RoundFindings, compare_with_previous, make_round
 from curate.errors import CurateError
 from curate.models.embed.frame import embed_frame
-from curate.models.embed.notes import embedding_notes
 from curate.models.embed.settings import EmbedderConfig
 from curate.models.judge.asking import ask_endpoint
 from curate.models.judge.endpoint import EndpointParams
@@ -139,8 +138,8 @@ class _Embedding:
 
     def __call__(self, frame: pl.DataFrame) -> Features:
         """Return the features of some pairs."""
-        features, facts = embed_frame(frame, self.settings, self.store, self.progress)
-        self.notes.update(dict.fromkeys(embedding_notes(facts)))
+        features, embedding = embed_frame(frame, self.settings, self.store, self.progress)
+        self.notes.update(dict.fromkeys(embedding.notes))
         return features
 
 

@@ -74,16 +74,16 @@ def explain_labels(
     config, settings = embedder or EmbedderConfig(), settings or SAESettings()
     context = standalone_context(config, store, seed, progress)
     is_voted = _require_votes(vote_mask(pairs.frame, context))
-    features, facts = embed_frame(pairs.frame, config, store, progress, media=pairs.folders)
+    features, embedding = embed_frame(pairs.frame, config, store, progress, media=pairs.folders)
     context = context.for_pairs(pairs.frame, features)
     fitted = fit_to_run(pairs.frame, context, is_voted, settings)
     entries = _feature_entries(pairs.frame, fitted.features.numpy(), context, is_voted)
     if namer is not None:
         entries = _name_features(entries, pairs.frame, fitted.features.numpy(), context, namer)
     fit = AutoencoderFit(settings, fitted.epochs, round(fitted.explained, 4))
-    about = (versions(), seed, facts, pairs.reading_notes(), len(pairs.frame), int(is_voted.sum()))
+    about = (versions(), seed, embedding, pairs.reading_notes(), len(pairs.frame))
     judge = None if namer is None else context.facts
-    explanation = Explanation(*about, fit, tuple(entries), judge)
+    explanation = Explanation(*about, int(is_voted.sum()), fit, tuple(entries), judge)
     return explanation, _activation_table(pairs.frame, fitted)
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 from curate.data.json_result import JsonResult, to_plain
 from curate.data.json_types import JsonObject
 from curate.models.embed.autoencoder import SAESettings
+from curate.models.embed.report import EmbeddingReport
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Explanation(JsonResult):
 
     versions: dict[str, str]
     seed: int
-    embedder: JsonObject
+    embedder: EmbeddingReport
     notes: list[str]
     pairs: int
     votes: int

@@ -18,7 +18,6 @@ from curate.data.row_selection import ROW_NUMBER, RowSelection
 from curate.data.table import PAIR_COLUMNS, has_single_answers
 from curate.models.embed.choice import choose_embedder
 from curate.models.embed.frame import embed_frame, embed_texts
-from curate.models.embed.notes import embedding_warnings
 from curate.models.media.media_set import media_set_for
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.engines import make_engine
@@ -210,7 +209,7 @@ class RunSession:
         from curate.models.embed.device import choose_device
 
         def embed() -> Features:
-            features, facts = embed_frame(
+            features, report = embed_frame(
                 frame,
                 config.embedder,
                 self.store,
@@ -221,8 +220,8 @@ class RunSession:
                 lambda column: media_set_for(frame, column, pairs_context),
             )
             release_free_memory()
-            rows, seconds = len(frame), facts.pop("seconds")
-            notes = embedding_warnings(facts)
+            rows, seconds = len(frame), report.seconds or 0.0
+            facts, notes = replace(report, seconds=None).to_json(), report.warnings
             self.records.append(StepRecord("embed", "embed", rows, rows, seconds, facts, notes))
             return features
 

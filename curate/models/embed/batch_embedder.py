@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from curate.models.embed.report import RoundingError
 from curate.steps.context import Progress, SilentProgress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.data.json_types import Json
     from curate.models.embed.pair_embeddings import Texts, Vectors
 
 
@@ -21,11 +21,11 @@ class BatchEmbedder(ABC):
     """Turns texts into vectors, some at a time.
 
     Attributes:
-        encoder_facts: what the manifest of a run records about the vectors.
+        rounding_error: error of vectors of 8 bits; None for exact ones.
         max_tokens: of a text; longer ones lose their end. None: whole texts are seen.
     """
 
-    encoder_facts: Mapping[str, Json] = {}
+    rounding_error: RoundingError | None = None
     max_tokens: int | None = None
 
     @property

@@ -76,7 +76,7 @@ class Embedder(BatchEmbedder):
         if fast:
             use_openvino(self._model, name, backend)
         if exact is not None:
-            self.encoder_facts = {"int8": cosine_to_exact(self.encode(validation_texts()), exact)}
+            self.rounding_error = cosine_to_exact(self.encode(validation_texts()), exact)
 
     @property
     def dim(self) -> int:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from curate.data.media_answers import media_answer_columns
 from curate.models.embed.choice import choose_embedder
+from curate.models.embed.report import EmbeddingReport, TruncatedTexts
 from curate.models.embed.settings import AUTO, SHIPPED, STATIC, EmbedderConfig
 from curate.steps.context import Context, Progress, SilentProgress
 from curate.steps.models import Inference, ModelSpec
@@ -38,8 +40,8 @@ def embed_frame(
     scratch: ScratchSpace | None = None,
     load: Callable[[EmbedderConfig], TextEmbedder] | None = None,
     media: Callable[[str], MediaSet] | Sequence[Path] = (),
-) -> tuple[Features, dict[str, Any]]:
-    """Return features of a pair table, and what the manifest says of how they were made.
+) -> tuple[Features, EmbeddingReport]:
+    """Return features of a pair table, and how they were made.
 
     Args:
         pairs: the pair table.
@@ -59,16 +61,12 @@ def embed_frame(
     started = time.perf_counter()
     settings, choice_note = choose_embedder(settings, pairs)
     opened_store = open_store(store) if store is None or isinstance(store, str) else store
-    features, facts = _embed_by_kind(
+    features, report = _embed_by_kind(
         pairs, settings, opened_store, progress, inference, scratch, load, media
     )
-    facts |= {
-        "texts": len(features.vectors),
-        "dimensions": features.vectors.shape[1],
-        "cached": features.cached,
-        "seconds": time.perf_counter() - started,
-    }
-    return features, facts | ({"choice": choice_note} if choice_note else {})
+    texts, dimensions = features.vectors.shape
+    vectors = replace(report, texts=texts, dimensions=dimensions, cached=features.cached)
+    return features, replace(vectors, seconds=time.perf_counter() - started, choice=choice_note)
 
 
 def _embed_by_kind(
@@ -80,7 +78,7 @@ def _embed_by_kind(
     scratch: ScratchSpace | None,
     load: Callable[[EmbedderConfig], TextEmbedder] | None,
     media: Callable[[str], MediaSet] | Sequence[Path],
-) -> tuple[Features, dict[str, Any]]:
+) -> tuple[Features, EmbeddingReport]:
     """Embed with the model type that the settings and the answers require."""
     # Media answers decide: a text embedder would see only their placeholders.
     if settings.media and media_answer_columns(pairs):
@@ -139,30 +137,23 @@ def _embed_with_text_model(
     store: Store | None,
     progress: Progress,
     scratch: ScratchSpace | None,
-) -> tuple[Features, dict[str, Any]]:
+) -> tuple[Features, EmbeddingReport]:
     from curate.models.embed.pair_embeddings import count_truncated_texts, embed_pairs
 
     features = embed_pairs(pairs, embedder, store, progress, scratch, dtype)
-    return features, {
-        "model": embedder.name,
-        "fingerprint": embedder.fingerprint,
-        "device": embedder.device,
-        **embedder.encoder_facts,
-        **_truncation_facts(count_truncated_texts(pairs, embedder), embedder.name),
-    }
+    return features, _report_of(embedder, count_truncated_texts(pairs, embedder))
 
 
-def _truncation_facts(counts: dict[str, Any], model: str) -> dict[str, Any]:
-    """Return the counts of texts that are seen in part, and a sentence of them; nothing of none."""
-    if not counts:
-        return {}
-    share = counts["cut"] / counts["texts"]
-    warning = (
-        f"{model} embeds the first {counts['max_tokens']} tokens of a text; {counts['cut']:,} of "
-        f"{counts['texts']:,} sampled texts ({share:.0%}) are longer and are truncated; use a "
-        "model with a larger limit, or embedder: {name: static}, which has none"
+def _report_of(embedder: TextEmbedder, truncated: TruncatedTexts | None) -> EmbeddingReport:
+    """Return the report of an embedder, with the texts that it truncates."""
+    return EmbeddingReport(
+        embedder.name,
+        embedder.fingerprint,
+        embedder.device,
+        int8=embedder.rounding_error,
+        seen_in_part=truncated,
+        cut=None if truncated is None else truncated.warning(embedder.name),
     )
-    return {"seen_in_part": counts, "cut": warning}
 
 
 def _embed_media(
@@ -172,7 +163,7 @@ def _embed_media(
     progress: Progress,
     scratch: ScratchSpace | None,
     media: Callable[[str], MediaSet] | Sequence[Path],
-) -> tuple[Features, dict[str, Any]]:
+) -> tuple[Features, EmbeddingReport]:
     from curate.models.embed.pair_embeddings import count_truncated_texts
     from curate.models.media.media_embedder import media_embedder
     from curate.models.media.media_features import embed_media_pairs
@@ -184,10 +175,14 @@ def _embed_media(
     features, counts = embed_media_pairs(
         pairs, embedder, sets, store, progress, scratch, settings.dtype
     )
-    facts: dict[str, Any] = {"model": embedder.name, "fingerprint": embedder.fingerprint}
     # Captions too: CLIP takes 77 tokens.
-    cut = _truncation_facts(count_truncated_texts(pairs, embedder), embedder.name)
-    return features, facts | {"device": embedder.device} | counts | cut
+    report = _report_of(embedder, count_truncated_texts(pairs, embedder))
+    return features, replace(
+        report,
+        media=counts["media"],
+        media_not_seen=counts["media_not_seen"],
+        pairs_not_seen=counts["pairs_not_seen"],
+    )
 
 
 def _embed_with_hidden_states(
@@ -196,7 +191,7 @@ def _embed_with_hidden_states(
     store: Store | None,
     progress: Progress,
     inference: Inference,
-) -> tuple[Features, dict[str, Any]]:
+) -> tuple[Features, EmbeddingReport]:
     from curate.models.embed.pair_embeddings import evenly_spaced_sample
     from curate.models.lm.hidden import count_truncated, hidden_features
     from curate.models.lm.language_model import LanguageModel
@@ -210,9 +205,7 @@ def _embed_with_hidden_states(
         f"the first {inference.max_answer_tokens:,} of an answer: {cut:,} of {texts:,} "
         "sampled conversations are longer"
     )
-    return features, {
-        "model": settings.name,
-        "fingerprint": "/".join(model.identity),
-        "device": ", ".join(devices_of(inference)),
-        **({"cut": warning} if cut else {}),
-    }
+    fingerprint, device = "/".join(model.identity), ", ".join(devices_of(inference))
+    return features, EmbeddingReport(
+        settings.name, fingerprint, device, cut=warning if cut else None
+    )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from curate.models.embed.report import RoundingError
 from curate.optional_packages import need
 
 if TYPE_CHECKING:
@@ -76,12 +77,9 @@ def validation_texts() -> list[str]:
     return calibration_texts()[_CALIBRATION:]
 
 
-def cosine_to_exact(vectors: NDArray[np.float32], exact: NDArray[np.float32]) -> dict[str, float]:
+def cosine_to_exact(vectors: NDArray[np.float32], exact: NDArray[np.float32]) -> RoundingError:
     """Return least and mean cosine of (texts, dim) vectors with those of float32, both of length
     1."""
     cosine = np.einsum("nd,nd->n", vectors, exact)
-    return {
-        "texts": len(vectors),
-        "least_cosine": round(float(cosine.min()), 4),
-        "mean_cosine": round(float(cosine.mean()), 4),
-    }
+    least, mean = round(float(cosine.min()), 4), round(float(cosine.mean()), 4)
+    return RoundingError(len(vectors), least, mean)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -15,12 +15,12 @@ from curate.data.hashes import KEY_BYTES, hash_bytes, hash_halves, numbers_by_ap
 from curate.data.prefetch import read_ahead
 from curate.data.process import release_free_memory
 from curate.data.table import BATCH_ROWS, batch_slices, gather_pairs, messages_text
+from curate.models.embed.report import RoundingError, TruncatedTexts
 from curate.models.text.style import STYLE_FEATURES, text_style
 from curate.steps.features import Features
 from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
-    from curate.data.json_types import Json
     from curate.steps.context import Progress, Task
     from curate.store.store import Store
     from curate.store.vectors import VectorStore
@@ -41,7 +41,7 @@ class TextEmbedder(Protocol):
 
     name: str
     device: str
-    encoder_facts: Mapping[str, Json]
+    rounding_error: RoundingError | None
 
     @property
     def max_tokens(self) -> int | None:
@@ -67,18 +67,16 @@ def evenly_spaced_sample(pairs: pl.DataFrame) -> pl.DataFrame:
     return gather_pairs(pairs, np.arange(0, len(pairs), max(-(-len(pairs) // _LOOKED_AT), 1)))
 
 
-def count_truncated_texts(pairs: pl.DataFrame, embedder: TextEmbedder) -> dict[str, int]:
-    """Count the texts of a sample of pairs that the embedder truncates; {} if none is."""
+def count_truncated_texts(pairs: pl.DataFrame, embedder: TextEmbedder) -> TruncatedTexts | None:
+    """Count the texts of a sample of pairs that the embedder truncates; None if none is."""
     if embedder.max_tokens is None or not len(pairs):
-        return {}
+        return None
     read = evenly_spaced_sample(pairs).select(
         messages_text(part).alias(part) for part in TEXT_COLUMNS
     )
     texts = pl.concat([read[part].alias("text") for part in TEXT_COLUMNS]).unique().to_list()
     cut = embedder.count_cut(texts)
-    if not cut:
-        return {}
-    return {"texts": len(texts), "cut": cut, "max_tokens": embedder.max_tokens}
+    return TruncatedTexts(len(texts), cut, embedder.max_tokens) if cut else None
 
 
 def text_index(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 from curate.data.attachments import MEDIA_COLUMNS, nonempty_attachments
 from curate.data.process import available_cores
 from curate.errors import CurateError, first_line
+from curate.models.embed.report import RoundingError
 from curate.models.embed.settings import EmbedderConfig
 from curate.optional_packages import need
 from curate.pipeline.config import EngineConfig
@@ -264,11 +265,11 @@ class RayEmbedder:
         device: str,
         fingerprint: str,
         dim: int,
-        encoder_facts: dict[str, Any],
+        rounding_error: RoundingError | None,
         max_tokens: int | None,
     ) -> None:
         self._engine, self._settings = engine, settings
-        self.encoder_facts: Mapping[str, Any] = encoder_facts
+        self.rounding_error = rounding_error
         self.max_tokens = max_tokens
         self.name, self.device, self.fingerprint, self.dim = name, device, fingerprint, dim
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
 
 from curate.models.embed.frame import text_embedder
+from curate.models.embed.report import RoundingError
 from curate.pipeline.engines.worker import RowWorker, WorkerSettings
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class EmbedWorker:
 
 def describe_embedder(
     settings: EmbedderConfig,
-) -> tuple[str, str, str, int, dict[str, Any], int | None]:
+) -> tuple[str, str, str, int, RoundingError | None, int | None]:
     """Return the name, device, fingerprint, dimension, facts of the vectors, and the longest
     text.
     """
@@ -60,7 +61,7 @@ def describe_embedder(
         embedder.device,
         embedder.fingerprint,
         embedder.dim,
-        dict(embedder.encoder_facts),
+        embedder.rounding_error,
         embedder.max_tokens,
     )
 

@@ -172,13 +172,13 @@ def test_whole_numbers_give_near_vectors_and_tell_how_near(
     monkeypatch.setattr(int8, "_CALIBRATION", 12)
     settings = EmbedderConfig(name=str(tmp_path), backend="openvino-int8")
     embedder, fast = Embedder(str(tmp_path), device="cpu"), text_embedder(settings)
-    cosines = fast.encoder_facts["int8"]
-    assert 0.95 < cosines["least_cosine"] < cosines["mean_cosine"] < 1.0
+    cosines = fast.rounding_error
+    assert 0.95 < cosines.least_cosine < cosines.mean_cosine < 1.0
     texts = ["a cat sat on the mat", "tax law " * 90]
     assert (embedder.encode(texts) * fast.encode(texts)).sum(axis=1).min() > 0.95
     pairs = pairs_of([{"prompt": texts[0], "chosen": texts[1], "rejected": "a dog"}])
-    _, facts = embed_frame(pairs, settings, None, SilentProgress(), load=lambda _: fast)
-    assert facts["int8"] == cosines
+    _, report = embed_frame(pairs, settings, None, SilentProgress(), load=lambda _: fast)
+    assert report.int8 == cosines
     assert (
         len({e.fingerprint for e in (fast, embedder, Embedder(str(tmp_path), backend="openvino"))})
         == 3

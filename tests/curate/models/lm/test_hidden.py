@@ -24,8 +24,8 @@ def test_vectors_are_the_states_after_the_last_tokens(tiny: Path) -> None:
 
     pairs = random_pairs(5, prompts=3)
     config = EmbedderConfig(name=str(tiny), pooling="last_token")
-    features, facts = embed_frame(pairs, config, None, SilentProgress(), SETTINGS)
-    assert facts["dimensions"] == 32
+    features, report = embed_frame(pairs, config, None, SilentProgress(), SETTINGS)
+    assert report.dimensions == 32
     model = AutoModelForCausalLM.from_pretrained(tiny).eval()
     tokenizer = AutoTokenizer.from_pretrained(tiny)
 
@@ -58,9 +58,9 @@ def test_vectors_are_the_states_after_the_last_tokens(tiny: Path) -> None:
 
 def test_they_are_kept(tiny: Path, tmp_path: Path) -> None:
     pairs, config = random_pairs(4), EmbedderConfig(name=str(tiny), pooling="last_token")
-    first, facts = embed_frame(pairs, config, str(tmp_path), SilentProgress(), SETTINGS)
-    again, cached_facts = embed_frame(pairs, config, str(tmp_path), SilentProgress(), SETTINGS)
-    assert (facts["cached"], cached_facts["cached"]) == (False, True)
+    first, report = embed_frame(pairs, config, str(tmp_path), SilentProgress(), SETTINGS)
+    again, cached_report = embed_frame(pairs, config, str(tmp_path), SilentProgress(), SETTINGS)
+    assert (report.cached, cached_report.cached) == (False, True)
     np.testing.assert_array_equal(first.of("chosen"), again.of("chosen"))
 
 
@@ -68,8 +68,8 @@ def test_conversations_that_are_seen_in_part_are_told(tiny: Path, tmp_path: Path
     pairs, config = random_pairs(4), EmbedderConfig(name=str(tiny), pooling="last_token")
     short = Inference(device="cpu", max_answer_tokens=1)
     for inference, is_reported in ((SETTINGS, False), (short, True), (short, True)):
-        facts = embed_frame(pairs, config, str(tmp_path), SilentProgress(), inference)[1]
-        assert ("first 1 of an answer: 8 of 8" in facts.get("cut", "")) == is_reported
+        report = embed_frame(pairs, config, str(tmp_path), SilentProgress(), inference)[1]
+        assert ("first 1 of an answer: 8 of 8" in (report.cut or "")) == is_reported
 
 
 @pytest.mark.slow

@@ -52,8 +52,8 @@ def embedded(pairs: pl.DataFrame, model: Path, store: Any = None, folders: Any =
 def test_vectors_are_the_models_own(clip: Path) -> None:
     images = [coloured((200, 30, 30), 1), coloured((30, 30, 200), 2), coloured((30, 200, 30), 3)]
     pairs = pairs_of_media([[images[0]], [images[1]]], [[images[1]], [images[2]]])
-    features, facts = embedded(pairs, clip)
-    assert facts["media"] == 3
+    features, report = embedded(pairs, clip)
+    assert report.media == 3
     model = SentenceTransformer(str(clip), device="cpu")
     from curate.models.media.decoding import decode_image
 
@@ -77,8 +77,8 @@ def test_several_media_have_their_mean_and_a_source_image_does_not_count(clip: P
 
 def test_the_same_image_twice_is_an_answer(clip: Path) -> None:
     a = picture(seed=1)
-    features, facts = embedded(pairs_of_media([[a]], [[a]]), clip)
-    assert facts["pairs_not_seen"] == 0
+    features, report = embedded(pairs_of_media([[a]], [[a]]), clip)
+    assert report.pairs_not_seen == 0
     np.testing.assert_array_equal(features.of("chosen"), features.of("rejected"))
 
 
@@ -96,16 +96,16 @@ def test_texts_about_images_of_their_own_are_texts(clip: Path) -> None:
         media([[picture(seed=1)]] * 2).alias("images"),
         media([[picture(seed=2)], None]).alias("rejected_images"),
     )
-    features, facts = embed_frame(pairs, EmbedderConfig(device="cpu"), None, SilentProgress())
+    features, report = embed_frame(pairs, EmbedderConfig(device="cpu"), None, SilentProgress())
     assert features.vectors.shape[1] == 384
-    assert "media" not in facts
+    assert report.media is None
 
 
 def test_a_pair_with_a_damaged_image_says_nothing(clip: Path) -> None:
     a, b = picture(seed=1), picture(seed=2)
     pairs = pairs_of_media([[b"no image"], [a]], [[a], [b]])
-    features, facts = embedded(pairs, clip)
-    assert (facts["media_not_seen"], facts["pairs_not_seen"]) == (1, 1)
+    features, report = embedded(pairs, clip)
+    assert (report.media_not_seen, report.pairs_not_seen) == (1, 1)
     assert not features.of("chosen")[0].any()
     assert not features.of("rejected")[0].any()
     assert features.of("chosen")[1].any()
@@ -161,8 +161,8 @@ def test_the_store_knows_vectors_by_the_files_content(
 def test_audios(tmp_path: Path) -> None:
     clap = tiny_clap(tmp_path / "clap")
     pairs = pairs_of_media([[sound(200)]], [[sound(3000)]], "audios")
-    features, facts = embedded(pairs, clap)
-    assert facts["media"] == 2
+    features, report = embedded(pairs, clap)
+    assert report.media == 2
     assert features.of("chosen").shape == (1, 16)
     assert not np.allclose(features.of("chosen"), features.of("rejected"))
 
@@ -192,9 +192,9 @@ def test_a_model_of_another_kind_of_media_is_refused(clip: Path) -> None:
 
 def test_captions_longer_than_the_model_takes_are_told(clip: Path) -> None:
     pairs = pairs_of_media([[picture(seed=1)]], [[picture(seed=2)]])
-    assert "cut" not in embedded(pairs, clip)[1]
+    assert embedded(pairs, clip)[1].cut is None
     talk = turn("a " * 500, "user")
     long = pairs.with_columns(prompt=pl.lit(talk, dtype=MESSAGES))
-    facts = embedded(long, clip)[1]
-    assert facts["seen_in_part"]["cut"] == 1
-    assert "longer" in facts["cut"]
+    report = embedded(long, clip)[1]
+    assert report.seen_in_part.cut == 1
+    assert "longer" in report.cut

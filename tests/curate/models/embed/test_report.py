@@ -9,25 +9,25 @@ import pytest
 from typer.testing import CliRunner
 
 from curate.cli.app import app
-from curate.models.embed.notes import embedding_notes, embedding_warnings
+from curate.models.embed.report import EmbeddingReport, RoundingError
 from tests.helpers import write_jsonl
 
 _LONG = "word " * 600
 
 
 def test_doubts_are_told_once_each() -> None:
-    facts = {
-        "choice": "static was taken",
-        "cut": "ends do not count",
-        "media": 4,
-        "media_not_seen": 2,
-        "pairs_not_seen": 1,
-        "int8": {"texts": 9, "least_cosine": 0.9, "mean_cosine": 0.99},
-    }
-    doubts = embedding_warnings(facts)
+    report = EmbeddingReport(
+        choice="static was taken",
+        cut="ends do not count",
+        media=4,
+        media_not_seen=2,
+        pairs_not_seen=1,
+        int8=RoundingError(9, 0.9, 0.99),
+    )
+    doubts = report.warnings
     assert [text.split()[0] for text in doubts] == ["2", "vectors", "ends"]
-    assert embedding_notes(facts) == ["static was taken", *doubts]
-    assert embedding_notes({"media_not_seen": 0}) == []
+    assert report.notes == ["static was taken", *doubts]
+    assert EmbeddingReport(media_not_seen=0).notes == []
 
 
 @pytest.mark.slow
