@@ -137,7 +137,7 @@ def test_values_are_kept_under_the_files_content(llava: Path, tmp_path: Path) ->
     again = Context(inference=Inference(device="cpu"), store=Store(tmp_path))
     scores = HallucinationContrast(model=str(llava)).score(pairs, again)
     assert scores.equals(first)
-    assert "_model" not in vars(next(iter(again.cached("models", dict).values())))
+    assert "_model" not in vars(next(iter(again.models.values())))
 
 
 def test_a_model_of_texts_is_refused(tmp_path: Path) -> None:
