@@ -11,8 +11,8 @@ from curate.read.formats.columns import ColumnMapping
 from curate.read.formats.ranking_config import RankingRule
 
 
-class InputConfig(YamlSection):
-    """Where the pairs come from."""
+class ReadingConfig(YamlSection):
+    """Which data is read, and how: the arguments of `read_pairs` but the data in memory."""
 
     path: str | None = Field(None, description="File, glob, folder or fsspec URL.")
     hf: str | None = Field(None, description="Hub dataset: owner/name.")
@@ -36,6 +36,10 @@ class InputConfig(YamlSection):
         le=1 << 24,
         description="Largest file that is read at once (a JSON array, compressed Parquet), in MB.",
     )
+
+
+class InputConfig(ReadingConfig):
+    """Where the pairs come from."""
 
     @model_validator(mode="before")
     @classmethod

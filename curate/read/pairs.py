@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +16,18 @@ from curate.data.prefetch import read_ahead
 from curate.errors import CurateError
 from curate.read.formats.columns import ColumnMapping
 from curate.read.formats.ranking_config import RankingRule
+from curate.read.input import InputConfig, ReadingConfig
 from curate.read.pair_dataset import ORIGIN_COLUMNS, REJECTED_COLUMNS, Pairs
 from curate.read.reader import Reader
 from curate.read.repeated_ids import number_by_content
 from curate.read.sources import RowSource, find_sources, is_saved_dataset
-from curate.read.sources.data_file import DEFAULT_BOUNDS, MB, Bounds
+from curate.read.sources.data_file import MB, Bounds
 from curate.steps.context import Progress, SilentProgress
 from curate.steps.registry import validate_model
 from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     from curate.read.formats.base import RowSample
-    from curate.read.input import InputConfig
     from curate.steps.workers import Workers
 
 __all__ = [
@@ -40,29 +40,10 @@ __all__ = [
 ]
 
 
-def read_pairs(
-    data: Any = None,
-    *,
-    path: str | None = None,
-    hf: str | None = None,
-    format: str = "auto",
-    columns: ColumnMapping | dict[str, object] | None = None,
-    ranking: RankingRule | dict[str, object] | None = None,
-    config: str | None = None,
-    split: str | None = None,
-    revision: str | None = None,
-    on_error: Literal["stop", "skip"] = "stop",
-    limit: int | None = None,
-    max_row_mb: int = 256,
-    max_file_mb: int = 2048,
-    progress: Progress | None = None,
-) -> Pairs:
-    """Read preference pairs from files, from objects in memory, or from the hub.
+class ReadArguments(TypedDict, total=False):
+    """The arguments of `read_pairs` and `stream_pairs` that say what is read, and how.
 
-    Args:
-        data: file, glob, folder, fsspec URL, or a folder written by `Dataset.save_to_disk`; or a
-            datasets.Dataset, DatasetDict or IterableDataset, a polars or pandas frame, an Arrow
-            table, or a list of dicts.
+    Attributes:
         path: the same as `data`, for paths.
         hf: instead, a hub dataset as owner/name.
         format: name of a format, or "auto" to find it from the first rows.
@@ -77,7 +58,39 @@ def read_pairs(
         limit: read at most this many pairs.
         max_row_mb: largest row of a text file.
         max_file_mb: largest file that must be read at once, such as a JSON array.
+
+    Examples:
+        >>> options: ReadArguments = {"on_error": "skip", "limit": 1}
+        >>> row = {"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}
+        >>> len(read_pairs([row, row], **options))
+        1
+    """
+
+    path: str | None
+    hf: str | None
+    format: str
+    columns: ColumnMapping | dict[str, object] | None
+    ranking: RankingRule | dict[str, object] | None
+    config: str | None
+    split: str | None
+    revision: str | None
+    on_error: Literal["stop", "skip"]
+    limit: int | None
+    max_row_mb: int
+    max_file_mb: int
+
+
+def read_pairs(
+    data: object = None, *, progress: Progress | None = None, **arguments: Unpack[ReadArguments]
+) -> Pairs:
+    """Read preference pairs from files, from objects in memory, or from the hub.
+
+    Args:
+        data: file, glob, folder, fsspec URL, or a folder written by `Dataset.save_to_disk`; or a
+            datasets.Dataset, DatasetDict or IterableDataset, a polars or pandas frame, an Arrow
+            table, or a list of dicts.
         progress: where progress is shown.
+        **arguments: what else is read, and how; see `ReadArguments`.
 
     Raises:
         CurateError: nothing to read, no known format, a malformed row under "stop", no pair at all.
@@ -87,11 +100,8 @@ def read_pairs(
         >>> len(pairs), pairs.frame["chosen"][0][0]["content"]
         (1, '4')
     """
-    mappings = _validate_mappings(columns, ranking)
-    bounds = Bounds(max_row_mb * MB, max_file_mb * MB)
-    sources = _sources_of_either(data, path, hf, config, split, revision, bounds)
-    reader = Reader(format, *mappings, on_error)
-    return collect_pairs(_read_batches(sources, reader, limit, progress), ScratchSpace())
+    batches = _stream(data, _reading_config(arguments), progress)
+    return collect_pairs(batches, ScratchSpace())
 
 
 def collect_pairs(
@@ -130,22 +140,11 @@ def collect_pairs(
 
 
 def stream_pairs(
-    data: Any = None,
+    data: object = None,
     *,
-    path: str | None = None,
-    hf: str | None = None,
-    format: str = "auto",
-    columns: ColumnMapping | dict[str, object] | None = None,
-    ranking: RankingRule | dict[str, object] | None = None,
-    config: str | None = None,
-    split: str | None = None,
-    revision: str | None = None,
-    on_error: Literal["stop", "skip"] = "stop",
-    limit: int | None = None,
-    max_row_mb: int = 256,
-    max_file_mb: int = 2048,
     progress: Progress | None = None,
     workers: Workers | None = None,
+    **arguments: Unpack[ReadArguments],
 ) -> Iterator[Pairs]:
     """Yield the same as `read_pairs`, a few thousand rows at a time; `rows_read` counts up.
 
@@ -161,38 +160,30 @@ def stream_pairs(
         >>> sum(len(batch) for batch in stream_pairs([row, row, row]))
         3
     """
-    mappings = _validate_mappings(columns, ranking)
-    bounds = Bounds(max_row_mb * MB, max_file_mb * MB)
-    sources = _sources_of_either(data, path, hf, config, split, revision, bounds)
-    reader = Reader(format, *mappings, on_error)
-    yield from _read_batches(sources, reader, limit, progress, workers)
+    yield from _stream(data, _reading_config(arguments), progress, workers)
 
 
-def _validate_mappings(
-    columns: ColumnMapping | dict[str, object] | None,
-    ranking: RankingRule | dict[str, object] | None,
-) -> tuple[ColumnMapping | None, RankingRule]:
-    """Return the mapping of columns and the rule for rankings as their own types."""
-    if isinstance(columns, dict):
-        columns = validate_model(ColumnMapping, columns, "columns")
-    if not isinstance(ranking, RankingRule):
-        ranking = validate_model(RankingRule, ranking or {}, "ranking")
-    return columns, ranking
+def _reading_config(arguments: ReadArguments) -> ReadingConfig:
+    """Return the arguments as one value; unknown and wrong ones are errors."""
+    values = {name: value for name, value in arguments.items() if value is not None}
+    for name, model in (("columns", ColumnMapping), ("ranking", RankingRule)):
+        if isinstance(values.get(name), dict):
+            values[name] = validate_model(model, values[name], name)
+    return validate_model(ReadingConfig, values, "read_pairs")
 
 
-def _sources_of_either(
-    data: Any,
-    path: str | None,
-    hf: str | None,
-    config: str | None,
-    split: str | None,
-    revision: str | None,
-    bounds: Bounds,
-) -> list[RowSource]:
-    """Return the sources of `data` or `path`; raise CurateError where both are given."""
-    if data is not None and path is not None:
-        raise CurateError("give one of data and path", where="read_pairs", found=str(path))
-    return resolve_sources(path if data is None else data, hf, config, split, revision, bounds)
+def _stream(
+    data: object,
+    config: ReadingConfig,
+    progress: Progress | None,
+    workers: Workers | None = None,
+) -> Iterator[Pairs]:
+    """Yield the pairs of `data`, or of the path or hub name of the configuration."""
+    if data is not None and config.path is not None:
+        raise CurateError("give one of data and path", where="read_pairs", found=config.path)
+    sources = input_sources(config, data)
+    reader = Reader(config.format, config.columns, config.ranking, config.on_error)
+    yield from _read_batches(sources, reader, config.limit, progress, workers)
 
 
 def _read_batches(
@@ -220,11 +211,34 @@ def _read_batches(
         raise reader.nothing_read()
 
 
-def input_sources(input_: InputConfig) -> list[RowSource]:
-    """Return the sources of a configuration's `input`."""
-    bounds = Bounds(input_.max_row_mb * MB, input_.max_file_mb * MB)
-    i = input_
-    return resolve_sources(i.path, i.hf, i.config, i.split, i.revision, bounds)
+def input_sources(config: ReadingConfig, data: object = None) -> list[RowSource]:
+    """Return the sources of the rows.
+
+    Args:
+        config: path or hub name, with what is read of it.
+        data: instead, a path or an object that holds rows.
+
+    Raises:
+        CurateError: there are none, or several places are given.
+    """
+    data = config.path if data is None else data
+    if (data is None) == (config.hf is None):
+        raise CurateError("give either a path or a hub name", where="input", expected="path or hf")
+    if data is None:
+        from curate.read.sources.hub import hub_source
+
+        return [hub_source(str(config.hf), config.config, config.split, config.revision)]
+    if not isinstance(data, (str, PathLike)):
+        from curate.read.sources.objects import object_source
+
+        return [object_source(data, config.split)]
+    path = str(data)
+    if is_saved_dataset(path):
+        from curate.read.sources.hub import saved_source
+
+        return [saved_source(path, config.split)]
+    bounds = Bounds(config.max_row_mb * MB, config.max_file_mb * MB)
+    return find_sources(path, bounds, config.config, config.split)
 
 
 def sample_rows(input_: InputConfig, rows: int = 100) -> RowSample:
@@ -234,39 +248,3 @@ def sample_rows(input_: InputConfig, rows: int = 100) -> RowSample:
             if sample := block.sample(rows):
                 return sample
     return []
-
-
-def resolve_sources(
-    data: Any,
-    hf: str | None,
-    config: str | None,
-    split: str | None,
-    revision: str | None,
-    bounds: Bounds = DEFAULT_BOUNDS,
-) -> list[RowSource]:
-    """Return the sources of the rows; raise CurateError if there are none.
-
-    Args:
-        data: a path, or an object that holds rows; None: `hf` names the data.
-        hf: hub dataset as owner/name.
-        config: configuration of the hub dataset.
-        split: split of a hub or saved dataset, or of a DatasetDict.
-        revision: revision of the hub dataset.
-        bounds: largest row and file.
-    """
-    if (data is None) == (hf is None):
-        raise CurateError("give either a path or a hub name", where="input", expected="path or hf")
-    if data is None:
-        from curate.read.sources.hub import hub_source
-
-        return [hub_source(str(hf), config, split, revision)]
-    if not isinstance(data, (str, PathLike)):
-        from curate.read.sources.objects import object_source
-
-        return [object_source(data, split)]
-    path = str(data)
-    if is_saved_dataset(path):
-        from curate.read.sources.hub import saved_source
-
-        return [saved_source(path, split)]
-    return find_sources(path, bounds, config, split)
