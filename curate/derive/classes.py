@@ -120,6 +120,7 @@ def _adjacent_texts(
         class_texts = list(group)
         if len(class_texts) == 1:
             left_out[ONLY_TEXT_OF_CLASS] += 1
+        # Neighbours alone, n - 1 questions for n texts: all pairs would be n^2 / 2 requests.
         yield from pairwise(class_texts)
 
 

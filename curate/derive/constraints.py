@@ -117,6 +117,7 @@ def _random_word(lists: pl.Series, rng: np.random.Generator) -> pl.Series:
     """Draw a random word from each list; null for an empty list."""
     share = pl.Series(rng.random(len(lists)))
     frame = pl.DataFrame({"k": lists, "r": share})
+    # A share of the length, since each list has its own.
     position = (pl.col("r") * pl.col("k").list.len()).floor().cast(pl.Int64)
     return frame.select(w=pl.col("k").list.get(position, null_on_oob=True))["w"]
 
@@ -126,6 +127,7 @@ def _random_absent_word(frame: pl.DataFrame, rng: np.random.Generator) -> pl.Ser
     words = pl.repeat(None, len(frame), dtype=pl.String, eager=True)
     text = frame["t"].str.to_lowercase()
     for _ in range(_MAX_TRIES):
+        # Words of the other answers: as usual as those of this one, unlike words of a dictionary.
         order = rng.permutation(len(frame))
         word = _random_word(frame["known"].gather(order), rng)
         candidates = pl.DataFrame({"t": text, "w": word, "f": words})

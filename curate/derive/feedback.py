@@ -102,6 +102,7 @@ def judge_from_signals(
         conversations: Sequence[FeedbackConversation],
     ) -> list[dict[int, FeedbackSignal | None]]:
         positions = [(n, t) for n, c in enumerate(conversations) for t in c.feedback_turns()]
+        # All at once: a model judges many exchanges in one batch of requests.
         exchanges = [
             (message_text(conversations[n].turns[t - 1]), message_text(conversations[n].turns[t]))
             for n, t in positions

@@ -91,7 +91,9 @@ def _choose_instructions(
     applicable: NDArray[np.bool_], count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which instructions (rows, kinds) are selected, and which of them are changed."""
+    # A random order, with those that do not apply at its end.
     order = np.where(applicable, rng.random(applicable.shape), np.inf)
+    # Twice: the first sorts, the second gives each instruction its rank.
     rank = order.argsort(axis=1).argsort(axis=1)
     selected = (rank < count) & applicable
     changed_count = rng.integers(1, count + 1, size=len(applicable))

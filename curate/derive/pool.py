@@ -94,6 +94,7 @@ def read_pool(rows: PublishedRows, write: PoolWriter | None = None) -> AnswerPoo
 def has_answers(settings: InputConfig) -> bool:
     """Return whether most of the first rows have a list of answers, or only a prompt."""
     rows = sample_rows(settings)
+    # Most rows and not all: some prompts have no answer yet.
     return 2 * sum(map(_is_pool_row, rows)) > len(rows)
 
 
@@ -179,6 +180,7 @@ def _compare_answers(
         if len(best) > 2 * _ANSWERS_PER_END:
             best = np.concatenate([best[:_ANSWERS_PER_END], best[-_ANSWERS_PER_END:]])
         for better, worse in combinations(best.tolist(), 2):
+            # Equal rewards prefer neither.
             if rewards[better] > rewards[worse]:
                 chosen.append(better)
                 rejected.append(worse)

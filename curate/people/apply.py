@@ -86,6 +86,7 @@ def apply_verdicts(
 def _review_record(
     reviewed: pl.DataFrame, applied: AppliedVerdicts, warnings: tuple[str, ...]
 ) -> StepRecord:
+    # People may bring dropped pairs back, so this is not what an ordinary filter counts.
     kept_count = int(reviewed[DROP_STEP].is_null().sum())
     return StepRecord(STEP, "filter", len(reviewed), kept_count, 0.0, asdict(applied), warnings)
 

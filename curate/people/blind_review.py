@@ -97,6 +97,7 @@ class BlindReview:
                 one that was reviewed in another window meanwhile.
         """
         at = self._place.get(pair_id)
+        # A request may name any pair: those ahead in the draw stay closed.
         if at is None or at > self._first_open():
             raise CurateError("the pair cannot be reviewed yet", found=repr(pair_id[:80]))
         verdict = _CHOICES.get(choice)
@@ -123,6 +124,7 @@ class BlindReview:
         Raises:
             CurateError: nothing is reviewed yet.
         """
+        # Labels are shown only to who has judged, and what was judged is final then.
         if not self.done:
             raise CurateError("no pair was reviewed yet", found=f"0 of {len(self._ids)} pairs")
         self.log.finish(self._place)
@@ -162,6 +164,7 @@ class BlindReview:
         first = self._is_first_chosen(at)
         sides = ("chosen", "rejected") if first else ("rejected", "chosen")
         is_final = self._ids[at] in self.log.final
+        # Media are shown with their side; their names may tell which answer is the chosen one.
         shared = {name: None for both in REJECTED_MEDIA.items() for name in both}
         return {
             "id": self._ids[at],

@@ -34,6 +34,8 @@ class ConnectionState:
 
 def bounded_protocol() -> type[BoundedProtocol]:
     """Return the HTTP protocol class of one server, which counts that server's connections."""
+    # A class for each server, since uvicorn makes the objects: two servers must not count each
+    # other's.
     return type("ServerProtocol", (BoundedProtocol,), {"strangers": OrderedDict()})
 
 
@@ -72,6 +74,7 @@ class BoundedProtocol(H11Protocol):  # type: ignore[misc]
         self._update_deadline()
 
     def _update_deadline(self) -> None:
+        # While it is answered nobody waits for it.
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()
         elif self._deadline is None and not self.transport.is_closing():

@@ -151,6 +151,7 @@ def _write_draw(
     }
     with atomic_folder(folder, overwrite, MARK) as stage:
         write_frame(sample, stage / SAMPLE)
+        # With their texts: the dataset may have changed, or be gone, when people judge.
         write_frame(chosen, stage / _PAIRS)
         write_tasks(stage, chosen, table, choice, facts)
     result = DrawnPairs(folder, chosen, source)
@@ -200,6 +201,7 @@ def load_draw(folder: Path, run: Path | None = None) -> DrawnPairs:
 def _require_complete(draw_result: DrawnPairs, sample: pl.DataFrame, place: Path) -> DrawnPairs:
     """Return the sample; raise CurateError unless all its pairs are there."""
     count = int(sample["drawn"].sum())
+    # A join drops silently what it does not find.
     if len(draw_result.pairs) != count:
         raise CurateError(
             "the sampled pairs are missing",

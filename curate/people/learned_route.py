@@ -37,6 +37,7 @@ class LearnedRouting:
 
     def portable(self) -> dict[str, float]:
         """Return gains that hold for other data: a topic's number means nothing there."""
+        # Topics are clusters of these prompts, and number 3 of another dataset is another one.
         return {k: v for k, v in self.fit.coefficients.items() if not k.startswith(f"{TOPIC}=")}
 
 

@@ -104,6 +104,7 @@ def _label_of_vote(vote: Any) -> str | None:
 
 
 def _most_voted_label(votes: Counter[str]) -> str | None:
+    # By name where votes are even, so that the order of the file decides nothing.
     return min(votes, key=lambda label: (-votes[label], label)) if votes else None
 
 

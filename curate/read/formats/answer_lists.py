@@ -84,6 +84,7 @@ def _is_answer_list(value: Any) -> bool:
     """Return whether a value is a list of texts, or of conversations."""
     if not isinstance(value, list) or not value:
         return False
+    # A list of messages as JSON texts is one conversation, not several answers.
     return all(isinstance(v, str) and not v.lstrip().startswith("{") for v in value) or all(
         isinstance(v, list) for v in value
     )

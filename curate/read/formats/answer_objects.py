@@ -117,8 +117,10 @@ def _rank_answer_objects(text: str | None) -> tuple[list[dict[str, Any]], str | 
         )
         if problem:
             return [], f"answer {number} {problem}"
+        # A bool is an int to Python.
         if not isinstance(value, int | float | None) or isinstance(value, bool):
             return [], f"answer {number} has the {keys[1]} {value!r}; expected a number"
+        # Rank 1 is the best, a score of 1 the worst.
         score = -value if keys[1] in _RANKS and value is not None else value
         metadata = {name: field for name, field in answer.items() if name != keys[0]}
         ranked.append({"turns": messages, "score": score, "said": to_json(metadata)})

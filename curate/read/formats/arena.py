@@ -110,6 +110,7 @@ class ArenaTexts(Format):
         sizes = [pl.col(c).list.len() for c in self.text_columns]
         uneven = lists.select(u=(sizes[0] != sizes[1]) | (sizes[0] != sizes[2]))["u"]
         uneven = uneven.fill_null(False)
+        # Read as empty texts: who compared the answers saw nothing there.
         has_null_answer = lists.select(
             n=pl.any_horizontal(pl.col(c).list.contains(None) for c in self.text_columns[1:])
         )["n"]

@@ -208,6 +208,7 @@ def prepend_system_turn(
     is_repeated = (prompt_start.field("role") == "system") & (
         prompt_start.field("content") == system_start.field("content")
     )
+    # Some files have the system text both in a column and as the first message.
     is_missing = system.is_not_null() & ~is_repeated.fill_null(False)
     return pl.when(is_missing).then(pl.concat_list(system, prompt_turns)).otherwise(prompt)
 

@@ -119,6 +119,7 @@ class ColumnMapping(StrictModel):
         """
         table: dict[str, int] = {}
         named = {"first_wins": 1, "second_wins": 2, "tie": 0}
+        # What the user gave goes first: a default must not claim a label of theirs.
         for key in sorted(named, key=lambda k: k not in self.model_fields_set):
             for text in map(normalise_label, getattr(self, key)):
                 if key in self.model_fields_set and table.get(text, named[key]) != named[key]:

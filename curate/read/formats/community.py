@@ -71,6 +71,7 @@ def _pairs_by_turn(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
     for number, turn in enumerate(_TURNS, 1):
         prompt = pl.col(f"{turn}_turn_prompt").cast(pl.String)
         answers = {x: pl.col(f"{turn}_turn_response_{x}").cast(pl.String) for x in _LETTERS}
+        # "a" and "response_a" both occur.
         letter = pl.col(f"{turn}_turn_preferred_response").cast(pl.String).str.slice(-1)
         chosen = pl.coalesce(*(pl.when(letter == x).then(a) for x, a in answers.items()))
         # A turn without a choice ends the conversation: later prompts would have another history.

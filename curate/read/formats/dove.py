@@ -37,6 +37,8 @@ class DOVE(Format):
                 for name in ("r_chosen", "r_reject")
             ),
         )
+        # With one instruction it is an ordinary pair; else each answer is a conversation of its
+        # own.
         same = pl.col("i_chosen") == pl.col("i_reject")
         sides = {
             side: pl.when(same)

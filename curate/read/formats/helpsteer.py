@@ -83,6 +83,7 @@ def _assign_signed_winner(
     winner = (
         pl.when(preference < 0).then(1).when(preference > 0).then(2).when(preference == 0).then(0)
     )
+    # A number beyond the published scale is no vote that we know how to read.
     return assign_winner(rows, pl.when(preference.abs() <= 3).then(winner), "-3 to 3")
 
 
@@ -110,6 +111,7 @@ class HelpSteerAttributes(Format):
         weights = _attribute_weights(options.ranking)
         score = pl.sum_horizontal(
             (pl.col(name).cast(pl.Float64) * weight for name, weight in weights.items()),
+            # A sum of fewer attributes would rank below the others.
             ignore_nulls=False,
         )
         ratings = pl.struct(_ATTRIBUTES).struct.json_encode()

@@ -79,6 +79,7 @@ def parse_open_dialogue(column: str) -> pl.Expr:
     """
     turns = parse_dialogue(column)
     ends_empty = turns.list.last().struct.field("content").str.strip_chars() == ""
+    # Some rows of such files have a bare question.
     question = as_turn(column, "user")
     has_no_speaker = ~(pl.lit("\n\n") + pl.col(column).str.strip_chars_start()).str.contains_any(
         [*_SPEAKER_TAGS]

@@ -83,6 +83,7 @@ def _add_vote_columns(rows: pl.DataFrame) -> pl.DataFrame:
         prompt=as_messages_column(rows, "prompt", "user"),
         user=pl.col("user").cast(pl.String),
         position=pl.col("position").cast(pl.String),
+        # Only the direction counts: nobody knows how much two thumbs are.
         _score=number.fill_null(0.0).sign(),
         _text=pl.coalesce(
             as_messages_column(rows, name, "assistant").list.last().struct.field("content")
@@ -93,4 +94,5 @@ def _add_vote_columns(rows: pl.DataFrame) -> pl.DataFrame:
     )
     published = pl.col("propensity").cast(pl.Float64, strict=False)
     estimate = feedback_propensity("user", "position", "_voted")
+    # What the platform published goes before an estimate from the votes.
     return rows.with_columns(propensity=pl.coalesce(published, estimate).round(6))
