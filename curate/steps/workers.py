@@ -68,12 +68,13 @@ class LocalWorkers:
 
     Args:
         scratch: space for arrays that are placed, and for what functions keep.
+        threads: how many at most; default one for each core.
     """
 
-    def __init__(self, scratch: ScratchSpace) -> None:
+    def __init__(self, scratch: ScratchSpace, threads: int = _MAX_THREADS) -> None:
         self.scratch: ScratchSpace | None = scratch
         self._place = partial(scratch.persist_array, "partition")
-        self.count = min(available_cores(), _MAX_THREADS)
+        self.count = min(available_cores(), threads)
 
     def place(self, values: Iterable[object]) -> list[RemoteValue]:
         """Return the values; arrays go to the scratch space, but for views of longer-lived ones."""
@@ -97,6 +98,11 @@ class LocalWorkers:
 
     def map(self, function: Callable[..., T], *columns: Iterable[object]) -> Iterator[T]:
         """Yield the result of each call; a few run ahead."""
+        if self.count == 1:
+            with one_thread_each():
+                for row in zip(*columns, strict=True):
+                    yield function(*row)
+            return
         waiting = deque[Future[T]]()
         with one_thread_each(), ThreadPoolExecutor(self.count, initializer=_limit_thread) as pool:
             for row in zip(*columns, strict=True):

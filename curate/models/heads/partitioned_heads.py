@@ -14,11 +14,10 @@ from curate.models.heads.folds import fold_weight_matrix
 from curate.models.heads.held_out_values import HeadValues, gather_held_out_values
 from curate.models.heads.linear import RowLosses
 from curate.models.heads.partitions import FeatureColumns, PairPartitions
+from curate.steps.workers import LocalWorkers, RemoteValue
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from curate.steps.workers import RemoteValue
 
 _ON_DEVICE = 2 << 30
 """Bytes of features up to which they stay on a device between two passes."""
@@ -33,13 +32,16 @@ class DifferenceRows:
     """
 
     def __init__(self, partitions: PairPartitions, columns: FeatureColumns) -> None:
-        self.partitions = partitions
+        self.partitions, self.workers = partitions, partitions.workers
         self.reader = DifferenceReader(columns, partitions.device)
         self.values: list[RemoteValue] = partitions.differences
         size = 4 * len(columns.factor) * len(partitions.order.rows)
-        if partitions.device != "cpu" and size <= _ON_DEVICE:
-            # Each pass would else move all of them.
-            self.values = partitions.workers.keep(self.reader.read, self.values)
+        if partitions.device != "cpu":
+            # A device has one queue of work: several threads would only wait for each other.
+            self.workers = LocalWorkers(partitions.scratch, threads=1)
+            if size <= _ON_DEVICE:
+                # Each pass would else move all of them.
+                self.values = self.workers.keep(self.reader.read, self.values)
 
     def held_out_values(
         self, compute_values: HeadValues, head_index: Tensor
@@ -51,7 +53,7 @@ class DifferenceRows:
         partitions = self.partitions
         each = partial(_held_out_values, self.reader, compute_values)
         indices = partitions.split(head_index.numpy())
-        return partitions.joined(partitions.workers.map(each, self.values, indices))
+        return partitions.joined(self.workers.map(each, self.values, indices))
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,8 @@ class PartitionedLosses:
         voting: NDArray[np.bool_],
         folds: int,
     ) -> None:
-        partitions = rows.partitions
-        place, split = partitions.workers.place, partitions.split
-        self._map, self._reader, self._folds = partitions.workers.map, rows.reader, folds
+        place, split = rows.workers.place, rows.partitions.split
+        self._map, self._reader, self._folds = rows.workers.map, rows.reader, folds
         # Placed once: each pass over the pairs reads them anew.
         self._columns = rows.values, place(split(assigned)), place(split(voting))
 

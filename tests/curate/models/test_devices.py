@@ -12,17 +12,19 @@ from torch import Tensor, nn
 from curate.models.embed import device as devices
 from curate.models.embed import neighbours
 from curate.models.embed.embedder import Embedder
-from curate.models.heads import linear
+from curate.models.heads import linear, partitions
 from curate.models.heads.answer_features import answer_feature_matrices
 from curate.models.heads.build import initialise_heads
 from curate.models.heads.feature_matrix import LazyFeatureMatrix
 from curate.models.heads.held_out_values import gather_held_out_values
 from curate.models.heads.linear import solve_heads
 from curate.models.heads.modules import HeadSpec, fit_heads
+from curate.models.heads.out_of_fold import train_out_of_fold
 from curate.models.lm.language_model import LanguageModel, answer_sums
 from curate.models.lm.loading import dtype_of
 from curate.models.lm.network import CausalNetwork
 from curate.models.lm.tokens import EncodedConversation
+from curate.steps.context import Context
 from curate.steps.models import Inference, ModelSpec
 from tests.devices import DEVICE, Crossings
 from tests.helpers import simulate
@@ -57,6 +59,21 @@ def test_solved_heads_wait_once_a_pass_not_once_a_block(monkeypatch: pytest.Monk
     assert gpu.waits == linear._PASSES
     assert gpu.down == 0
     assert gpu.up <= 5
+
+
+def test_out_of_fold_heads_move_their_features_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions, "_MIN_ROWS", PAIRS // 4)
+    sim = simulate(PAIRS, dim=DIM)
+    context = Context(device=DEVICE).for_pairs(sim.pairs, sim.context.features)
+    with Crossings() as gpu:
+        trained = train_out_of_fold(sim.pairs, context, HeadSpec(), 2, 3)
+        passes = linear._PASSES
+        parts = len(partitions.pair_partitions(sim.pairs, context).ranges)
+        assert parts == 4
+        # The features; and in each pass coefficients and weights of a partition, and its sums back.
+        assert gpu.up <= parts + 2 * parts * (passes + 1)
+        assert gpu.down <= parts * (passes + 2)
+        assert trained.margins().shape == (PAIRS, 2)
 
 
 def test_held_out_values_come_back_in_one_piece() -> None:
