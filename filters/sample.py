@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
@@ -17,13 +17,16 @@ from curate import (
     as_numeric_column,
     same_reason,
 )
+from curate.scoring import messages_text, select_in_batches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_LENGTH_BINS = 20
+
 
 class SampleParams(Parameters):
-    """Parameters of `sample`: exactly one of `share` and `rows`."""
+    """Parameters of `sample`: exactly one of `share` and `rows`, or at most one with `balance`."""
 
     share: float | None = Field(None, ge=0, le=1, description="Share of the pairs to keep.")
     rows: int | None = Field(None, ge=0, description="Number of pairs to keep.")
@@ -32,12 +35,21 @@ class SampleParams(Parameters):
         description="Column of odds, such as mc_dropout.easy_weight; pairs without one are not "
         "drawn. Default: equal odds.",
     )
+    balance: Literal["length"] | None = Field(
+        None,
+        description="length: draw so that the chosen answer is as often the longer one as the "
+        "shorter one, among large differences as among small ones; without share and rows, draw as "
+        "many pairs as that allows.",
+    )
     seed: int | None = Field(None, description="Random seed; default from the run's seed.")
 
     @model_validator(mode="after")
     def _one(self) -> SampleParams:
-        if (self.share is None) == (self.rows is None):
+        sizes = (self.share is not None) + (self.rows is not None)
+        if sizes > 1 or (sizes == 0 and self.balance is None):
             raise ValueError("give exactly one of share and rows")
+        if self.balance is not None and self.weights is not None:
+            raise ValueError("balance and weights do not go together")
         return self
 
 
@@ -46,7 +58,10 @@ class Sample(Filter[SampleParams]):
 
     With `weights` pairs are drawn one after the other in proportion to that column (Efraimidis and
     Spirakis 2006; UPO's sampling, arXiv 2409.11212). Use it as the control that every other filter
-    must beat.
+    must beat. With `balance: length` each pair whose chosen answer is longer is matched with one
+    whose chosen answer is shorter by about the same factor (in twentieths of the data by
+    |log(length ratio)|), and matches are drawn: a model cannot learn from them that longer is
+    better. `share` is then a share of the pairs that reach the filter.
 
     Examples:
         >>> from curate import Pipeline
@@ -65,12 +80,16 @@ class Sample(Filter[SampleParams]):
     drop_codes = ("not_sampled",)
 
     def reads(self) -> tuple[str, ...]:
-        """Read the odds, if a column of odds is named."""
+        """Read the odds if a column of odds is named, and the answers to balance lengths."""
+        if self.params.balance is not None:
+            return ("chosen", "rejected")
         return () if self.params.weights is None else (self.params.weights,)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep the sampled pairs."""
         p = self.params
+        if p.balance is not None:
+            return self._balance_lengths(pairs, context)
         rows = round(p.share * len(pairs)) if p.share is not None else min(p.rows or 0, len(pairs))
         # A seed of the step allows several samples within one run.
         rng = context.rng("sample") if p.seed is None else np.random.default_rng(p.seed)
@@ -84,6 +103,57 @@ class Sample(Filter[SampleParams]):
             keep[order[_sample_by_odds(odds, rows, rng, p.weights)]] = True
         reason = f"not among the {int(keep.sum())} drawn of {len(pairs)}"
         return same_reason(pl.Series(keep), reason)
+
+    def _balance_lengths(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
+        """Keep as many pairs with the longer answer chosen as with the shorter one."""
+        p, order = self.params, context.row_order(pairs)
+        rng = context.rng("sample") if p.seed is None else np.random.default_rng(p.seed)
+        if pairs["rejected"].null_count():
+            raise CurateError(
+                "single answers have no lengths to balance", where="sample, balance: length"
+            )
+        ratios = _length_ratios(pairs)
+        # By the order of ids, as without balance.
+        matches = rng.permutation(order[_match_lengths(ratios[order], rng)])
+        limit = len(pairs) if p.share is None and p.rows is None else p.rows
+        rows = round((p.share or 0.0) * len(pairs)) if limit is None else limit
+        keep = np.zeros(len(pairs), dtype=bool)
+        keep[matches[: rows // 2].ravel()] = True
+        context.facts["chosen_longer"] = {
+            "before": int((ratios > 0).sum()),
+            "after": int((ratios[keep] > 0).sum()),
+        }
+        return same_reason(
+            pl.Series(keep), f"not among the {int(keep.sum())} drawn of {len(pairs)}"
+        )
+
+
+def _length_ratios(pairs: pl.DataFrame) -> NDArray[np.float64]:
+    """Return log((characters of chosen + 1) / (characters of rejected + 1)), (pairs,)."""
+    chosen, rejected = (messages_text(c).str.len_chars() + 1 for c in ("chosen", "rejected"))
+    ratios = select_in_batches(pairs, r=chosen.log() - rejected.log())["r"].to_numpy()
+    return np.asarray(ratios, dtype=np.float64)
+
+
+def _match_lengths(ratios: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return matches of two rows, (matches, 2): one whose chosen answer is longer, one shorter.
+
+    Rows of equal lengths are matched with each other; what has no counterpart is left out.
+    """
+    size = np.abs(ratios)
+    unequal = size[size > 0]
+    inner = np.linspace(0, 1, _LENGTH_BINS + 1)[1:-1]
+    edges = np.quantile(unequal, inner) if len(unequal) else np.empty(0)
+    bins = np.where(size > 0, np.searchsorted(edges, size), -1)
+    matches = []
+    for number in np.unique(bins):
+        rows = rng.permutation(np.flatnonzero(bins == number))
+        longer, shorter = rows[ratios[rows] > 0], rows[ratios[rows] < 0]
+        if number < 0:
+            longer, shorter = rows[::2], rows[1::2]
+        count = min(len(longer), len(shorter))
+        matches.append(np.stack([longer[:count], shorter[:count]], axis=1))
+    return np.concatenate(matches) if matches else np.empty((0, 2), dtype=np.int64)
 
 
 def _sample_by_odds(

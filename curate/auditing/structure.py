@@ -77,7 +77,8 @@ def audit_structure(pairs: pl.DataFrame) -> PreferenceStructure:
 def audit_leakage(pairs: pl.DataFrame, other_pairs: pl.DataFrame) -> PromptLeakage:
     """Return prompts (white space and case ignored) that two datasets share."""
     prompts, other_prompts = (_normalised_prompts(frame) for frame in (pairs, other_pairs))
-    shared = prompts.is_in(other_prompts.implode())
+    # Plain texts have no prompt, and share none.
+    shared = prompts.is_in(other_prompts.filter(other_prompts != "").implode())
     return PromptLeakage(prompts.n_unique(), prompts.filter(shared).n_unique(), int(shared.sum()))
 
 

@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from curate.auditing.audit_report import AuditReport
     from curate.auditing.command import AuditOptions, Reviews
     from curate.auditing.single_answers import AnswerAudit
+    from curate.read.pairs import Pairs
+    from curate.steps.context import Progress
 
 
 _Against = Annotated[
-    str | None, typer.Option(help="Another dataset: report the prompts found in both.")
+    str | None,
+    typer.Option(help="Another dataset or file of prompts: report the prompts found in both."),
 ]
 _StyleColumns = Annotated[
     list[str] | None,
@@ -119,12 +122,32 @@ def _audit_dataset(
         pairs = dataset.read(progress, _make_folder(scratch, "data"))
         compared_pairs = None
         if against is not None:
-            folder = _make_folder(scratch, "against")
-            compared = DatasetOptions(against, takes_single_answers=True)
-            compared_pairs = compared.read(progress, folder)
+            compared_pairs = _read_prompts(against, progress, _make_folder(scratch, "against"))
         if has_single_answers(pairs.frame):
             return audit_single_answers(pairs, compared_pairs)
         return audit_pairs(pairs, progress, options, compared_pairs, reviews, dataset.data)
+
+
+def _read_prompts(against: str, progress: Progress, folder: Path) -> Pairs:
+    """Read the other dataset, which may be a file of prompts alone, as evaluation sets are."""
+    import polars as pl
+
+    from curate.data.table import messages_series
+    from curate.models.text.evaluation_texts import read_evaluation_texts
+    from curate.read.pairs import Pairs
+
+    try:
+        return DatasetOptions(against, takes_single_answers=True).read(progress, folder)
+    except CurateError as error:
+        if not Path(against).is_file():
+            raise
+        try:
+            texts = read_evaluation_texts([against], None)
+        except CurateError:
+            # What is wrong with it as a dataset says more than that it holds no prompts.
+            raise error from None
+    turns = [[{"role": "user", "content": item.text}] for item in texts]
+    return Pairs(pl.DataFrame({"prompt": messages_series("prompt", turns)}))
 
 
 def _make_folder(scratch: str, name: str) -> Path:

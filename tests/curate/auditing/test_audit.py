@@ -191,3 +191,27 @@ def test_predictions_do_not_know_what_people_found() -> None:
     plain = wrong_label_probability(sim.pairs, sim.context)
     judged_context = replace(sim.context, evidence=audited_evidence(sim.pairs, judgements))
     np.testing.assert_array_equal(wrong_label_probability(sim.pairs, judged_context), plain)
+
+
+@pytest.mark.parametrize("suffix", ["txt", "jsonl"])
+def test_prompts_alone_can_be_searched(tmp_path: Path, suffix: str) -> None:
+    rows = [{"prompt": f"What is {n} + 2?", "completion": "4"} for n in range(4)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    texts = ["what is  1 + 2?", "What is 9 + 9?"]
+    lines = texts if suffix == "txt" else [json.dumps({"question": text}) for text in texts]
+    other = tmp_path / f"evaluation.{suffix}"
+    other.write_text("\n".join(lines))
+    out = tmp_path / "audit.json"
+    words = ["audit", str(tmp_path / "a.jsonl"), "-o", str(out), "--against", str(other)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    leakage = json.loads(out.read_text())["leakage"]
+    assert leakage == {"prompts": 4, "shared_prompts": 1, "pairs_of_shared_prompts": 1}
+
+
+def test_texts_without_prompts_share_none(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "Once."}\n{"text": "Twice."}\n')
+    out, data = tmp_path / "audit.json", str(tmp_path / "a.jsonl")
+    assert (
+        CliRunner().invoke(app, ["audit", data, "-o", str(out), "--against", data]).exit_code == 0
+    )
+    assert json.loads(out.read_text())["leakage"]["shared_prompts"] == 0
