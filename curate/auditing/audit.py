@@ -13,7 +13,7 @@ from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Progress, SilentProgress
 from curate.steps.models import ModelSpec
-from curate.verdicts.gold import to_gold_config
+from curate.verdicts.gold import GoldSource, to_gold_config
 
 
 def audit(
@@ -27,7 +27,7 @@ def audit(
     model: ModelSpec | None = None,
     beta: float = 0.1,
     disagreement: bool = False,
-    gold: object = None,
+    gold: GoldSource | pl.DataFrame = None,
     sample: pl.DataFrame | None = None,
     most: int = DEFAULT_MAX_PAIRS,
     dataset: str | None = None,

@@ -11,7 +11,7 @@ from curate.benchmark.run import BenchPlan
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Progress, SilentProgress
-from curate.verdicts.gold import to_gold_config
+from curate.verdicts.gold import GoldSource, to_gold_config
 
 
 def bench(
@@ -21,7 +21,7 @@ def bench(
     noise: tuple[float, ...] = (),
     patterns: tuple[str, ...] = ("symmetric",),
     seeds: int = FOLDS,
-    gold: object = None,
+    gold: GoldSource | pl.DataFrame = None,
     embedder: str | EmbedderConfig = "auto",
     progress: Progress | None = None,
     store: str | None = "auto",

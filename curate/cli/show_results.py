@@ -97,14 +97,14 @@ def show_comparison(comparison: RunComparison) -> None:
     """Print how far two runs agree."""
     counts = comparison.counts
     table = Table("", "kept by B", "dropped by B", title="Pairs", title_justify="left")
-    table.add_row("kept by A", f"{counts['both']:,}", f"{counts['only_a']:,}")
-    table.add_row("dropped by A", f"{counts['only_b']:,}", f"{counts['neither']:,}")
+    table.add_row("kept by A", f"{counts.both:,}", f"{counts.only_a:,}")
+    table.add_row("dropped by A", f"{counts.only_b:,}", f"{counts.neither:,}")
     out.print(table)
     summary = f"overlap of kept pairs {comparison.jaccard:.1%}"
-    out.print(f"{summary}; kept by both with opposite labels {counts['relabelled']:,}")
+    out.print(f"{summary}; kept by both with opposite labels {counts.relabelled:,}")
     # The most frequent first; the page has all.
     for row in comparison.reasons[:10]:
-        line = f"{row['run']} drops {row['pairs']:,} that the other keeps, by {row['step']}"
+        line = f"{row.run} drops {row.pairs:,} that the other keeps, by {row.step}"
         out.print(Text(line))
 
 

@@ -12,7 +12,7 @@ from curate.data.json_types import Json
 from curate.pipeline.run import Pipeline
 from curate.steps.context import Progress
 from curate.steps.permissions import Permissions
-from curate.verdicts.gold import to_gold_config
+from curate.verdicts.gold import GoldSource, to_gold_config
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class Scores:
 
 
 def score(
-    data: Any,
+    data: object,
     scorer: str,
     *,
     progress: Progress | None = None,
-    embedder: str | dict[str, Any] = "auto",
+    embedder: str | dict[str, object] = "auto",
     seed: int = 0,
     store: str | None = "auto",
-    gold: Any = None,
-    **parameters: Any,
+    gold: GoldSource = None,
+    **parameters: object,
 ) -> Scores:
     """Score pairs by one scorer.
 
@@ -70,7 +70,7 @@ def score(
         [4]
     """
     embedder_settings = {"name": embedder} if isinstance(embedder, str) else embedder
-    config: dict[str, Any] = {"scorers": [{"type": scorer} | parameters], "seed": seed}
+    config: dict[str, object] = {"scorers": [{"type": scorer} | parameters], "seed": seed}
     config |= {"embedder": embedder_settings, "store": store, "gold": to_gold_config(gold)}
     permissions = _permissions_of_call(parameters)
     result = Pipeline(config, permissions=permissions).run(data, progress=progress)
@@ -78,7 +78,7 @@ def score(
     return Scores(result.scores, record.facts, record.warnings)
 
 
-def _permissions_of_call(parameters: dict[str, Any]) -> Permissions:
+def _permissions_of_call(parameters: dict[str, object]) -> Permissions:
     """Allow the server that the call names, and models to run their own code."""
     # Named in the call itself, not in a file of somebody else.
     hosts = [str(url)] if (url := parameters.get("base_url")) else []

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import orjson
 from markupsafe import Markup, escape
@@ -37,7 +36,7 @@ def split_blocks(text: str) -> tuple[Markup, str]:
     return Markup("").join(folded), _BLOCK.sub("", text).strip() if folded else text
 
 
-def row_blocks(row: Mapping[str, Any], folders: Sequence[Path]) -> Markup:
+def row_blocks(row: Mapping[str, object], folders: Sequence[Path]) -> Markup:
     """Return tools, arguments and documents of a row as folded JSON, and its media as thumbnails.
 
     Args:
@@ -45,11 +44,13 @@ def row_blocks(row: Mapping[str, Any], folders: Sequence[Path]) -> Markup:
         folders: folders in which media files are searched; no other file is opened.
     """
     sections = [
-        _fold_block(name, _pretty_json(row[name])) for name in TEXT_ATTACHMENTS if row.get(name)
+        _fold_block(name, _pretty_json(str(row[name])))
+        for name in TEXT_ATTACHMENTS
+        if row.get(name)
     ]
     for name in MEDIA_COLUMNS:
         media = row.get(name)
-        if media:
+        if isinstance(media, list) and media:
             sections.append(_media_block(name.replace("_", " "), media, folders))
     return Markup("").join(sections)
 
@@ -67,7 +68,9 @@ def _pretty_json(text: str) -> str:
         return text
 
 
-def _media_block(name: str, media: Sequence[Mapping[str, Any]], folders: Sequence[Path]) -> Markup:
+def _media_block(
+    name: str, media: Sequence[Mapping[str, object]], folders: Sequence[Path]
+) -> Markup:
     thumbnails = [_medium_html(medium, folders) for medium in media[:_MAX_THUMBNAILS]]
     hidden = len(media) - len(thumbnails)
     note = Markup('<span class="muted">and {:,} more</span>').format(hidden) if hidden > 0 else ""
@@ -76,7 +79,7 @@ def _media_block(name: str, media: Sequence[Mapping[str, Any]], folders: Sequenc
     )
 
 
-def _medium_html(medium: Mapping[str, Any], folders: Sequence[Path]) -> Markup:
+def _medium_html(medium: Mapping[str, object], folders: Sequence[Path]) -> Markup:
     preview = make_thumbnail(medium, folders)
     name = str(medium["path"] or "in the data")[-80:]
     if preview.url is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -197,7 +197,7 @@ def _text_start(side: str) -> pl.Expr:
     return pl.when(cut).then(text.str.slice(0, _MAX_HOVER_CHARACTERS) + pl.lit("…")).otherwise(text)
 
 
-def _round_for_plot(value: Any) -> float | None:
+def _round_for_plot(value: float | None) -> float | None:
     """Return a number with the digits that a plot can show, None for a missing one."""
     if value is None or not np.isfinite(value):
         return None

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import polars as pl
 
-from curate.data.json_types import JsonObject
 from curate.data.table import messages_key
 from curate.errors import CurateError
 from curate.report.build import pairs_with_diff, render_page, write_page
@@ -19,24 +18,61 @@ _FATES = ("both", "only_a", "only_b", "neither")
 
 
 @dataclass(frozen=True)
+class FateCounts:
+    """Pairs of two runs, A and B, by what each did to them.
+
+    Attributes:
+        both: pairs that both keep.
+        only_a: pairs that only A keeps.
+        only_b: pairs that only B keeps.
+        neither: pairs that none keeps.
+        relabelled: pairs that both keep with opposite labels.
+        read_by_a_alone: pairs that only A read.
+        read_by_b_alone: pairs that only B read.
+    """
+
+    both: int
+    only_a: int
+    only_b: int
+    neither: int
+    relabelled: int
+    read_by_a_alone: int
+    read_by_b_alone: int
+
+
+@dataclass(frozen=True)
+class DropDifference:
+    """Pairs that a step of one run dropped and the other run keeps.
+
+    Attributes:
+        run: "A" or "B".
+        step: name of the step.
+        pairs: number of pairs.
+    """
+
+    run: str
+    step: str
+    pairs: int
+
+
+@dataclass(frozen=True)
 class RunComparison:
     """Two runs, pair by pair.
 
     Attributes:
         first: the run A.
         second: the run B.
-        counts: pairs that both keep, only A, only B, neither; pairs of only one run; pairs that
-            both keep with opposite labels.
+        counts: pairs by what each run did to them.
         jaccard: pairs that both keep over those that one keeps at least; 1 where neither keeps any.
-        reasons: drop_step, pairs and run of what only one run drops, most pairs first.
+        reasons: what only one run drops, by step, most pairs first.
         different: pair_id and fate of the pairs on which they differ.
     """
 
     first: RunView
     second: RunView
-    counts: dict[str, int]
+    counts: FateCounts
     jaccard: float
-    reasons: list[JsonObject]
+    reasons: list[DropDifference]
     different: pl.DataFrame
 
 
@@ -54,19 +90,23 @@ def compare_runs(folder_a: str | Path, folder_b: str | Path) -> RunComparison:
             where=f"{folder_a} and {folder_b}",
             fix="compare runs on the same data",
         )
-    counts = {name: int((shared["fate"] == name).sum()) for name in _FATES}
-    counts |= {
-        "relabelled": int(shared["relabelled"].sum()),
-        "read_by_a_alone": len(a.frame) - len(shared),
-        "read_by_b_alone": len(b.frame) - len(shared),
-    }
-    union = counts["both"] + counts["only_a"] + counts["only_b"]
+    both, only_a, only_b, neither = (int((shared["fate"] == fate).sum()) for fate in _FATES)
+    counts = FateCounts(
+        both,
+        only_a,
+        only_b,
+        neither,
+        relabelled=int(shared["relabelled"].sum()),
+        read_by_a_alone=len(a.frame) - len(shared),
+        read_by_b_alone=len(b.frame) - len(shared),
+    )
+    union = both + only_a + only_b
     different = shared.filter(pl.col("fate").is_in(["only_a", "only_b"]) | pl.col("relabelled"))
     return RunComparison(
         a,
         b,
         counts,
-        counts["both"] / union if union else 1.0,
+        both / union if union else 1.0,
         _count_drop_steps(different),
         different.select("pair_id", "fate", "relabelled"),
     )
@@ -98,7 +138,7 @@ def _join_runs(a: RunView, b: RunView) -> pl.DataFrame:
     )
 
 
-def _count_drop_steps(different: pl.DataFrame) -> list[JsonObject]:
+def _count_drop_steps(different: pl.DataFrame) -> list[DropDifference]:
     """Return which steps dropped what the other run kept."""
     drops = [
         different.filter(pl.col("fate") == fate).select(
@@ -107,7 +147,8 @@ def _count_drop_steps(different: pl.DataFrame) -> list[JsonObject]:
         for fate, run in (("only_a", "B"), ("only_b", "A"))
     ]
     table = pl.concat(drops).group_by("run", "step").agg(pairs=pl.len())
-    return table.sort("pairs", "run", "step", descending=[True, False, False]).to_dicts()
+    table = table.sort("pairs", "run", "step", descending=[True, False, False])
+    return [DropDifference(**row) for row in table.iter_rows(named=True)]
 
 
 def comparison_html(comparison: RunComparison) -> str:

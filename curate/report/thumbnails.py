@@ -7,7 +7,6 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from curate.data.media_bytes import NOT_IN_DATA, UnreadMediumError, read_medium
 from curate.optional_packages import install_command, is_installed
@@ -28,7 +27,7 @@ class Thumbnail:
     problem: str | None = None
 
 
-def make_thumbnail(medium: Mapping[str, Any], folders: Sequence[Path]) -> Thumbnail:
+def make_thumbnail(medium: Mapping[str, object], folders: Sequence[Path]) -> Thumbnail:
     """Return the thumbnail of an image that is in the data, or a file within a folder.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
 
 from markupsafe import Markup, escape
 
@@ -13,7 +13,7 @@ _MAX_OPACITY = 0.85
 _SIDES = ("chosen_tokens", "rejected_tokens")
 
 
-def highlight_tokens(row: dict[str, Any]) -> list[tuple[str, list[Markup]]]:
+def highlight_tokens(row: Mapping[str, object]) -> list[tuple[str, list[Markup]]]:
     """Name of each step that gives tokens, and both answers shaded.
 
     Green speaks for the label, red against it; the strongest of the pair is the darkest.
@@ -26,7 +26,7 @@ def highlight_tokens(row: dict[str, Any]) -> list[tuple[str, list[Markup]]]:
         texts = [row.get(f"{step}.{answer}") for answer in _SIDES]
         if None in texts:
             continue
-        sides = [json.loads(text) for text in texts if text is not None]
+        sides = [json.loads(text) for text in texts if isinstance(text, str)]
         sizes = [abs(value) for answer in sides for _, value in answer if value is not None]
         largest = max(sizes, default=0.0) or 1.0
         highlighted.append((step, [_highlight_answer(answer, largest) for answer in sides]))

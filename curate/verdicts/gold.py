@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import polars as pl
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
@@ -77,7 +77,11 @@ Gold = Annotated[
 """A `GoldConfig`, which may be given as a path, paths or a column."""
 
 
-def to_gold_config(value: Any) -> GoldConfig | None:
+GoldSource: TypeAlias = GoldConfig | str | Path | Sequence[str | Path] | Mapping[str, str] | None
+"""Reviewed pairs as an argument of a call: paths of verdicts, {"column": "extra.x"}, or none."""
+
+
+def to_gold_config(value: GoldSource) -> GoldConfig | None:
     """Return the config of an option or argument `gold`; None for None or an empty list.
 
     Raises:

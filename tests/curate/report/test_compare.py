@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from curate import CurateError, Pairs, Pipeline
 from curate.cli.app import app
-from curate.report.compare import compare_runs
+from curate.report.compare import DropDifference, FateCounts, compare_runs
 from tests.helpers import numbered_pairs, pairs_of
 
 
@@ -27,16 +27,11 @@ def test_counts_overlap_and_reasons(tmp_path: Path) -> None:
     comparison = compare_runs(
         run(tmp_path / "a", between(1, 6)), run(tmp_path / "b", between(4, 8))
     )
-    assert {k: comparison.counts[k] for k in ("both", "only_a", "only_b", "neither")} == {
-        "both": 3,
-        "only_a": 3,
-        "only_b": 2,
-        "neither": 2,
-    }
+    assert comparison.counts == FateCounts(3, 3, 2, 2, 0, 0, 0)
     assert comparison.jaccard == 3 / 8
     assert comparison.reasons == [
-        {"run": "B", "step": "threshold", "pairs": 3},
-        {"run": "A", "step": "threshold", "pairs": 2},
+        DropDifference("B", "threshold", 3),
+        DropDifference("A", "threshold", 2),
     ]
     assert len(comparison.different) == 5
 
@@ -44,14 +39,14 @@ def test_counts_overlap_and_reasons(tmp_path: Path) -> None:
 def test_flipped_labels_are_counted(tmp_path: Path) -> None:
     flip = [{"type": "flip_where", "condition": "`lengths.chosen` > 8"}]
     comparison = compare_runs(run(tmp_path / "a", []), run(tmp_path / "b", flip))
-    assert comparison.counts["relabelled"] == 2
-    assert comparison.counts["both"] == 10
+    assert comparison.counts.relabelled == 2
+    assert comparison.counts.both == 10
 
 
 def test_runs_on_other_data(tmp_path: Path) -> None:
     a = run(tmp_path / "a", [])
     comparison = compare_runs(a, run(tmp_path / "more", [], count=12))
-    assert comparison.counts["read_by_b_alone"] == 2
+    assert comparison.counts.read_by_b_alone == 2
     Pipeline({"store": None}).run(Pairs(numbered_pairs(3)), output=tmp_path / "other")
     with pytest.raises(CurateError, match="no pairs in common"):
         compare_runs(a, tmp_path / "other")
