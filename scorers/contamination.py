@@ -10,7 +10,7 @@ from pydantic import Field
 
 from curate import Column, Context, Input, Parameters, Scorer, Standing
 from curate.scoring import messages_text
-from curate.scoring.texts import EvaluationText, NgramIndex, read_evaluation_texts
+from curate.scoring.texts import EvaluationText, NgramIndex, plain_texts, read_evaluation_texts
 
 # 4096 prompts by 10,000 evaluation texts are 160 MB of cosines.
 _PROMPTS_PER_BLOCK = 4096
@@ -21,7 +21,8 @@ class ContaminationParams(Parameters):
 
     against: list[str] = Field(
         min_length=1,
-        description="Files of evaluation prompts: jsonl, json, csv, parquet, or txt by lines.",
+        description="Files of evaluation prompts: jsonl, json, csv, parquet, txt by lines, or "
+        "hashes of `curate hash-prompts` (.ngrams.parquet).",
     )
     column: str | None = Field(
         None, description="Their column of prompts; default prompt, question, instruction, ..."
@@ -126,7 +127,8 @@ class Contamination(Scorer[ContaminationParams]):
     ) -> pl.DataFrame:
         """Return `_at`, the evaluation prompt of largest overlap, and `overlap` of each prompt."""
         distinct = texts.unique(maintain_order=True)
-        index = NgramIndex([item.text for item in evaluation_texts], self.params.ngram)
+        words = self.params.ngram
+        index = NgramIndex((item.hashed(words) for item in evaluation_texts), words)
         matches = []
         with context.progress.task("contamination", len(distinct)) as task:
             # Distinct prompts only: one prompt can be in many pairs, and the search is costly.
@@ -146,7 +148,8 @@ class Contamination(Scorer[ContaminationParams]):
             return np.full(count, -1), None
         if context.embed is None:
             raise RuntimeError("contamination by cosine needs the run's embedder")
-        vectors = context.embed([item.text for item in evaluation_texts])
+        texts = plain_texts(evaluation_texts, "contamination, cosine")
+        vectors = context.embed(texts)
         used, inverse = context.features.distinct("prompt")
         best = np.empty(len(used), dtype=np.int64)
         cosine = np.empty(len(used), dtype=np.float64)

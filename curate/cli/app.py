@@ -21,6 +21,7 @@ from curate.cli.check import check
 from curate.cli.derive import derive
 from curate.cli.explain import explain
 from curate.cli.export import export, push
+from curate.cli.hash_prompts import hash_prompts
 from curate.cli.init import init, schema
 from curate.cli.inspect import inspect
 from curate.cli.list import list_steps
@@ -173,6 +174,7 @@ def _end_by_signals() -> None:
 
 
 app.command(rich_help_panel=CURATE)(run)
+app.command("hash-prompts", rich_help_panel=INSPECT)(hash_prompts)
 app.command("list", rich_help_panel=INSPECT)(list_steps)
 app.command(rich_help_panel=INSPECT)(inspect)
 app.command(rich_help_panel=INSPECT)(audit)

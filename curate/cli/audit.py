@@ -133,7 +133,7 @@ def _read_prompts(against: str, progress: Progress, folder: Path) -> Pairs:
     import polars as pl
 
     from curate.data.table import messages_series
-    from curate.models.text.evaluation_texts import read_evaluation_texts
+    from curate.models.text.evaluation_texts import plain_texts, read_evaluation_texts
     from curate.read.pairs import Pairs
 
     try:
@@ -142,11 +142,11 @@ def _read_prompts(against: str, progress: Progress, folder: Path) -> Pairs:
         if not Path(against).is_file():
             raise
         try:
-            texts = read_evaluation_texts([against], None)
+            texts = plain_texts(read_evaluation_texts([against], None), against)
         except CurateError:
             # What is wrong with it as a dataset says more than that it holds no prompts.
             raise error from None
-    turns = [[{"role": "user", "content": item.text}] for item in texts]
+    turns = [[{"role": "user", "content": text}] for text in texts]
     return Pairs(pl.DataFrame({"prompt": messages_series("prompt", turns)}))
 
 

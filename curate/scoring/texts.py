@@ -22,7 +22,12 @@ from curate.data.messages import (
 from curate.data.table import BATCH_ROWS, MESSAGES, dense_ranks, messages_key, text_keys
 from curate.models.text.answer_counts import SENTENCE
 from curate.models.text.artefacts import Artefact, artefact_direction, strip_template_tokens
-from curate.models.text.evaluation_texts import EvaluationText, NgramIndex, read_evaluation_texts
+from curate.models.text.evaluation_texts import (
+    EvaluationText,
+    NgramIndex,
+    plain_texts,
+    read_evaluation_texts,
+)
 from curate.models.text.languages import LanguageDetector
 from curate.models.text.near_duplicates import near_duplicate_of
 from curate.models.text.patterns import check_pattern, ignoring_case
@@ -64,6 +69,7 @@ __all__ = [
     "near_duplicate_of",
     "numbers_by_appearance",
     "parse_json_object",
+    "plain_texts",
     "read_evaluation_texts",
     "same_answers",
     "schema_problem",

@@ -12,7 +12,7 @@ from curate import HIGHER, LOWER, Column, Context, CurateError, Input, Parameter
 from curate.scorers.coverage.target_coverage import TargetCoverage as Covered
 from curate.scorers.coverage.target_coverage import density_ratio, measure_coverage
 from curate.scoring import take_rows
-from curate.scoring.texts import EvaluationText, read_evaluation_texts
+from curate.scoring.texts import EvaluationText, plain_texts, read_evaluation_texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +87,7 @@ class Coverage(Scorer[CoverageParams]):
         if context.embed is None:
             raise RuntimeError("coverage needs the run's embedder")
         targets = np.ascontiguousarray(
-            context.embed([t.text for t in target_texts]), dtype=np.float32
+            context.embed(plain_texts(target_texts, "coverage, targets")), dtype=np.float32
         )
         used, prompt_index = context.features.distinct("prompt")
         vectors = take_rows(context.features.vectors, used)
