@@ -26,7 +26,7 @@ def new(
     kind: Annotated[
         ScorerKind | None,
         typer.Option(
-            help="Of a scorer: row (each pair by itself, the default), table (all pairs together), "
+            help="Kind of scorer: row (each pair by itself; default), table (all pairs together), "
             "learned (from the labels, out of fold), model (a language model)."
         ),
     ] = None,

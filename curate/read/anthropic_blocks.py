@@ -15,7 +15,7 @@ _RESULT_ENDING = "tool_result"
 _REFUSAL = "refusal"
 
 
-def split_content_blocks(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+def split_content_blocks(message: Mapping[str, object]) -> list[dict[str, object]]:
     """Return a message {role, content, ...} without such parts; each result is its own message.
 
     A part that is not as the API writes it stays as it is.
@@ -34,16 +34,17 @@ def split_content_blocks(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     # A user's turn gives results first; a model's gives those of calls that its server made.
     if not calls:
         return [*results, turn]
-    return [turn | {"tool_calls": [*(message.get("tool_calls") or ()), *calls]}, *results]
+    earlier_calls: Any = message.get("tool_calls") or ()
+    return [turn | {"tool_calls": [*earlier_calls, *calls]}, *results]
 
 
-def _refusal_as_content(message: Mapping[str, Any]) -> dict[str, Any]:
+def _refusal_as_content(message: Mapping[str, object]) -> dict[str, object]:
     """Return a message with its refusal, which models give instead of an answer, as content."""
     fields = {key: value for key, value in message.items() if key != _REFUSAL}
     return fields | {"content": message[_REFUSAL]}
 
 
-def _as_content(parts: list[Mapping[str, Any]]) -> Any:
+def _as_content(parts: list[object]) -> object:
     """Return the content that other APIs write: a text for one text part, None for no part."""
     if len(parts) == 1 and _is_text_part(parts[0]):
         # A list of one text is the text: templates for plain chats know no parts.
@@ -51,12 +52,12 @@ def _as_content(parts: list[Mapping[str, Any]]) -> Any:
     return parts or None
 
 
-def _holds_blocks(content: Any) -> TypeGuard[list[Any]]:
+def _holds_blocks(content: object) -> TypeGuard[list[object]]:
     """Return whether some parts of a content are such blocks."""
     return isinstance(content, list) and any(_is_moved(p) or _is_refusal(p) for p in content)
 
 
-def _is_call_block(part: Any) -> bool:
+def _is_call_block(part: object) -> TypeGuard[Mapping[str, object]]:
     return (
         isinstance(part, Mapping)
         and part.get("type") in _CALLS
@@ -64,15 +65,15 @@ def _is_call_block(part: Any) -> bool:
     )
 
 
-def _is_result_block(part: Any) -> bool:
+def _is_result_block(part: object) -> TypeGuard[Mapping[str, object]]:
     return isinstance(part, Mapping) and str(part.get("type")).endswith(_RESULT_ENDING)
 
 
-def _is_moved(part: Any) -> bool:
+def _is_moved(part: object) -> bool:
     return _is_result_block(part) or _is_call_block(part)
 
 
-def _is_refusal(part: Any) -> bool:
+def _is_refusal(part: object) -> TypeGuard[Mapping[str, object]]:
     return (
         isinstance(part, Mapping)
         and part.get("type") == _REFUSAL
@@ -80,11 +81,11 @@ def _is_refusal(part: Any) -> bool:
     )
 
 
-def _is_text_part(part: Any) -> bool:
+def _is_text_part(part: object) -> TypeGuard[Mapping[str, object]]:
     return isinstance(part, Mapping) and part.keys() == {"type", "text"}
 
 
-def _are_parts(content: Any) -> bool:
+def _are_parts(content: object) -> bool:
     return (
         isinstance(content, list)
         and bool(content)
@@ -92,14 +93,14 @@ def _are_parts(content: Any) -> bool:
     )
 
 
-def _openai_call(part: Mapping[str, Any]) -> dict[str, Any]:
+def _openai_call(part: Mapping[str, object]) -> dict[str, object]:
     """Return a call in OpenAI's form."""
     call_id = {"id": part["id"]} if part.get("id") else {}
     function = {"name": part["name"], "arguments": to_json(part.get("input") or {})}
     return {**call_id, "type": "function", "function": function}
 
 
-def _tool_message(part: Mapping[str, Any]) -> dict[str, Any]:
+def _tool_message(part: Mapping[str, object]) -> dict[str, object]:
     """Return a result as a message of the tool."""
     content = part.get("content")
     if isinstance(content, list) and len(content) == 1 and _is_text_part(content[0]):
@@ -111,5 +112,5 @@ def _tool_message(part: Mapping[str, Any]) -> dict[str, Any]:
     return {"role": "tool", "content": content, **call_id, **error_flag}
 
 
-def _as_text_part(part: Mapping[str, Any]) -> Mapping[str, Any]:
+def _as_text_part(part: object) -> object:
     return {"type": "text", "text": part[_REFUSAL]} if _is_refusal(part) else part

@@ -9,7 +9,7 @@ from curate.read.formats.base import Format, RowSample
 
 _MESSAGE = {"role": "user", "content": "text"}
 _ANSWER = {"role": "assistant", "content": "text"}
-_PROBES: tuple[Any, ...] = (
+_PROBES: tuple[object, ...] = (
     "text", 1, True, 1.5, [_MESSAGE, _ANSWER], [_ANSWER], ["text", "text"], [1.0, 2.0], {},
 )  # fmt: skip
 # Known formats that are named to the user; more would not help the choice.
@@ -46,7 +46,7 @@ def closest_formats(rows: RowSample, candidates: list[Format], matches_sample: A
     return [text for _, _, text in sorted(near_misses)[:_MAX_NAMED_FORMATS]]
 
 
-def _describe_near_miss(fmt: Format, column: str, rows: list[dict[str, Any]]) -> str:
+def _describe_near_miss(fmt: Format, column: str, rows: list[dict[str, object]]) -> str:
     values = [row[column] for row in rows if row.get(column) is not None]
     if not values:
         unused_columns = sorted({key for row in rows for key in row} - set(fmt.columns()))
@@ -56,7 +56,7 @@ def _describe_near_miss(fmt: Format, column: str, rows: list[dict[str, Any]]) ->
     return f"'{fmt.name}', but for the column '{column}', which holds {describe_kind(values[0])}"
 
 
-def describe_kind(value: Any) -> str:
+def describe_kind(value: object) -> str:
     """Describe the kind of a value in plain words."""
     if isinstance(value, list):
         inner = (

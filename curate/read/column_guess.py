@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from curate.read.column_names import (
     SIDE_WORDS,
@@ -78,8 +78,8 @@ class GuessedMapping:
     """
 
     columns: dict[str, str] = field(default_factory=dict)
-    labels: dict[str, list[Any]] = field(default_factory=dict)
-    label_counts: dict[Any, int] = field(default_factory=dict)
+    labels: dict[str, list[object]] = field(default_factory=dict)
+    label_counts: dict[object, int] = field(default_factory=dict)
     unsure_keys: set[str] = field(default_factory=set)
     vote_columns: list[str] = field(default_factory=list)
     remaining_columns: list[str] = field(default_factory=list)

@@ -21,7 +21,7 @@ _NUMPY_BREAK = re.compile(r"\}[ ]*\n[ ]*\{")
 """Between the items of an array that numpy prints: there is no comma."""
 
 
-def parse_message_column(values: Sequence[Any]) -> list[Any] | None:
+def parse_message_column(values: Sequence[object]) -> list[object] | None:
     """Return conversations that are stored as text as lists; None for other columns.
 
     A column counts as such where more than half of its texts are lists of messages: an answer that
@@ -35,7 +35,7 @@ def parse_message_column(values: Sequence[Any]) -> list[Any] | None:
     return parsed if sum(isinstance(v, list) for v in parsed) * 2 > not_null_count else None
 
 
-def _may_be_messages(value: Any) -> bool:
+def _may_be_messages(value: object) -> bool:
     """Return whether a text may hold messages, a message, or JSON that was encoded twice."""
     if not isinstance(value, str) or value.lstrip()[:1] not in _MESSAGE_STARTS:
         return False
@@ -43,12 +43,12 @@ def _may_be_messages(value: Any) -> bool:
     return any(key in value for key in _QUOTED_ROLES)
 
 
-def parse_embedded_messages(value: Any) -> Any:
+def parse_embedded_messages(value: Any) -> object:
     """Return the messages in a text; any other value as it is."""
     return (parse_messages(value) or value) if _may_be_messages(value) else value
 
 
-def parse_messages(text: str) -> list[Any] | None:
+def parse_messages(text: str) -> list[object] | None:
     """Return the messages that a text holds, as published; None where it holds none."""
     try:
         parsed = json.loads(text)
@@ -65,7 +65,7 @@ def parse_messages(text: str) -> list[Any] | None:
     return parsed if is_message_list and as_messages(parsed)[0] is not None else None
 
 
-def parse_python_literal(text: str) -> Any:
+def parse_python_literal(text: str) -> object:
     """Parse a list as Python prints it, which pandas writes to CSV; None for other texts."""
     # A printed text escapes its line ends, so an unescaped one is between items.
     joined = _NUMPY_BREAK.sub("}, {", text.strip())
@@ -79,7 +79,7 @@ def parse_python_literal(text: str) -> Any:
         return None
 
 
-def parse_embedded_json(value: Any) -> Any:
+def parse_embedded_json(value: object) -> object:
     """Return the list or object that a text holds; any other value as it is."""
     if not isinstance(value, str) or value.lstrip()[:1] not in _NESTED_STARTS:
         return value
@@ -91,8 +91,8 @@ def parse_embedded_json(value: Any) -> Any:
 
 
 def parse_embedded_json_in_rows(
-    rows: Sequence[Mapping[str, Any]],
-) -> tuple[list[dict[str, Any]], frozenset[str]]:
+    rows: Sequence[Mapping[str, object]],
+) -> tuple[list[dict[str, object]], frozenset[str]]:
     """Return rows with JSON texts parsed, and the columns that hold such texts."""
     parsed_rows = [
         {name: parse_embedded_json(value) for name, value in row.items()} for row in rows
@@ -106,6 +106,6 @@ def parse_embedded_json_in_rows(
     return parsed_rows, frozenset(changed)
 
 
-def embedded_json_as_text(values: Sequence[Any]) -> list[str | None]:
+def embedded_json_as_text(values: Sequence[object]) -> list[str | None]:
     """Return values as JSON texts; some may be JSON texts already."""
     return [None if v is None else to_json(parse_embedded_json(v)) for v in values]

@@ -97,7 +97,7 @@ class VotesGuess:
 
     names: list[str]
     meanings: dict[str, list[Any]]
-    counts: dict[Any, int]
+    counts: dict[object, int]
 
 
 def guess_votes(
@@ -120,7 +120,7 @@ def guess_votes(
     return None
 
 
-def _count_label_values(rows: RowSample, names: Sequence[str]) -> dict[str, Counter[Any]]:
+def _count_label_values(rows: RowSample, names: Sequence[str]) -> dict[str, Counter[object]]:
     """Return the values of each column that has few enough of them to be a label."""
     counts: dict[str, Counter[Any]] = {}
     for name in names:
@@ -130,7 +130,7 @@ def _count_label_values(rows: RowSample, names: Sequence[str]) -> dict[str, Coun
     return counts
 
 
-def _scale_numbers(counts: Mapping[Any, int]) -> dict[Any, int]:
+def _scale_numbers(counts: Mapping[Any, int]) -> dict[object, int]:
     """Return the numbers that the values are, where they are steps of a scale; else nothing.
 
     A scale goes from 1 to 4 or more, or from below 0 to above 0.

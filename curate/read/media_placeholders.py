@@ -49,7 +49,7 @@ def expand_media_placeholders(pairs: pl.DataFrame) -> pl.DataFrame:
 
 def _prompt_with_parts(
     row: dict[str, Any], media_columns: list[str]
-) -> list[dict[str, Any]] | None:
+) -> list[dict[str, object]] | None:
     """Return the prompt with parts, or None where it stays as it is."""
     published = {side: [decode_message(m) for m in row[side] or ()] for side in TURNS}
     part_types: dict[str, str] = {}
@@ -73,7 +73,7 @@ def _prompt_with_parts(
     ]
 
 
-def _has_part(message: dict[str, Any], kind: str) -> bool:
+def _has_part(message: dict[str, object], kind: str) -> bool:
     content = message.get("content")
     parts = content if isinstance(content, list) else []
     return any(content_part_kind(part) == content_part_kind({"type": kind}) for part in parts)
@@ -84,7 +84,9 @@ def _count_placeholders(messages: list[dict[str, Any]], placeholder: str) -> int
     return sum(text.count(placeholder) for text in texts)
 
 
-def _split_at_placeholders(message: dict[str, Any], part_types: dict[str, str]) -> dict[str, Any]:
+def _split_at_placeholders(
+    message: dict[str, object], part_types: dict[str, str]
+) -> dict[str, object]:
     """Return the message with its text cut at the marks, a part for each."""
     content = message.get("content")
     if not isinstance(content, str) or not any(

@@ -48,7 +48,7 @@ def normalise_message_column(
 
 
 def messages_from_values(
-    name: str, values: Sequence[Any], is_pair_message: bool = False
+    name: str, values: Sequence[object], is_pair_message: bool = False
 ) -> MessageColumn:
     """Return messages from Python values, and the errors of rows."""
     turns, errors = [], {}

@@ -56,7 +56,9 @@ PAIR_MESSAGE_FIELDS = {"role", "content", "more"}
 Turn = dict[str, str | None]
 
 
-def as_messages(value: Any, is_pair_message: bool = False) -> tuple[list[Turn] | None, str | None]:
+def as_messages(
+    value: object, is_pair_message: bool = False
+) -> tuple[list[Turn] | None, str | None]:
     """Return a message or list of messages as those of the pair table, or None and what is wrong.
 
     Args:
@@ -98,7 +100,7 @@ def as_messages(value: Any, is_pair_message: bool = False) -> tuple[list[Turn] |
     return converted, None
 
 
-def is_message(value: Any) -> bool:
+def is_message(value: object) -> bool:
     """Return whether a value is an object that names a speaker."""
     return isinstance(value, Mapping) and any(key in value for key in ROLE_KEYS)
 
@@ -111,7 +113,7 @@ def speaker_role(value: Any) -> str | None:
     return ROLES.get(role, role) if isinstance(role, str) else None
 
 
-def _is_role_and_text(item: Any) -> bool:
+def _is_role_and_text(item: object) -> bool:
     """Return whether a message is a usual role and a text, as nearly all are."""
     return (
         type(item) is dict
@@ -137,7 +139,7 @@ def _merge_call(turn: Turn, call: Turn) -> Turn:
     return encode_message({**call_message, **turn_message, "tool_calls": calls})
 
 
-def _convert_message(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:
+def _convert_message(published: Mapping[str, object]) -> tuple[list[Turn] | None, str]:
     """Return a message and those in its content's parts, or None and what is wrong."""
     turns: list[Turn] = []
     for block_message in split_content_blocks(published):
@@ -148,7 +150,7 @@ def _convert_message(published: Mapping[str, Any]) -> tuple[list[Turn] | None, s
     return turns, ""
 
 
-def _convert_single_message(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:
+def _convert_single_message(published: Mapping[str, object]) -> tuple[list[Turn] | None, str]:
     """Return one message as the pair table holds it, or None and what is wrong.
 
     It is a list, since LLaMA-Factory writes results of several calls as one observation.
@@ -174,12 +176,12 @@ def _convert_single_message(published: Mapping[str, Any]) -> tuple[list[Turn] | 
     return [encode_message({"role": ROLES.get(role, role), "content": content, **other_fields})], ""
 
 
-def _first_value(published: Mapping[str, Any], keys: Iterable[str]) -> Any:
+def _first_value(published: Mapping[str, object], keys: Iterable[str]) -> object:
     """Return the value of the first of the keys that a message has."""
     return next((published[key] for key in keys if key in published), None)
 
 
-def _other_fields(published: Mapping[str, Any]) -> dict[str, Any]:
+def _other_fields(published: Mapping[str, object]) -> dict[str, object]:
     """Return what a message holds beside role and content, its calls parsed."""
     # Keys without a value are those of other rows, which a columnar file gives to all.
     values = {k: _parse_calls(v) if k in _CALL_KEYS else v for k, v in published.items()}
@@ -187,7 +189,7 @@ def _other_fields(published: Mapping[str, Any]) -> dict[str, Any]:
     return {k: _drop_nulls(v) for k, v in values.items() if k not in placed and v is not None}
 
 
-def _parse_calls(calls: Any) -> Any:
+def _parse_calls(calls: object) -> object:
     """Parse tool calls that are JSON text, as in files without nested columns."""
     if not isinstance(calls, str):
         return calls
@@ -198,7 +200,7 @@ def _parse_calls(calls: Any) -> Any:
     return parsed or None if isinstance(parsed, list | dict | None) else calls
 
 
-def _drop_nulls(value: Any) -> Any:
+def _drop_nulls(value: object) -> object:
     """Return a value without keys that are null; arguments of calls stay as they are."""
     # A null among a call's arguments was said by the model.
     if isinstance(value, dict):
@@ -208,7 +210,7 @@ def _drop_nulls(value: Any) -> Any:
     return [_drop_nulls(v) for v in value] if isinstance(value, list) else value
 
 
-def _wrong_content(content: Any, other_fields: Mapping[str, Any]) -> str | None:
+def _wrong_content(content: object, other_fields: Mapping[str, object]) -> str | None:
     if isinstance(content, str):
         return None
     if isinstance(content, list) and content and all(isinstance(p, dict) for p in content):
@@ -221,7 +223,7 @@ def _wrong_content(content: Any, other_fields: Mapping[str, Any]) -> str | None:
     return f"has {type(content).__name__} as content ({expected})"
 
 
-def _split_call_text(text: str) -> dict[str, Any]:
+def _split_call_text(text: str) -> dict[str, object]:
     """Return content and tool calls of a text that is a JSON call, perhaps after a reasoning trace.
 
     A text that is none stays the content.
@@ -239,7 +241,7 @@ def _split_call_text(text: str) -> dict[str, Any]:
     return {"content": None, "reasoning_content": reasoning, "tool_calls": calls}
 
 
-def _calls_from_json(text: str) -> list[dict[str, Any]] | None:
+def _calls_from_json(text: str) -> list[dict[str, object]] | None:
     try:
         parsed = json.loads(text)
     except (ValueError, RecursionError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -51,14 +51,14 @@ def add_origins(
     return joined.drop(f"_origin_{key}" for key in columns)
 
 
-def _are_names(values: list[Any]) -> bool:
+def _are_names(values: list[object]) -> bool:
     """Return whether all values are short texts, or all are numbers."""
     if all(isinstance(value, str) and len(value) <= _MAX_NAME_LENGTH for value in values):
         return True
     return all(type(value) is int for value in values)
 
 
-def _are_sources(values: list[Any]) -> bool:
+def _are_sources(values: list[object]) -> bool:
     are_texts = all(isinstance(value, str) for value in values)
     count = len(set(values)) if are_texts else 0
     return 0 < count <= _MAX_SOURCES and count * 2 <= len(values) and _are_names(values)

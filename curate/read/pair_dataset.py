@@ -70,7 +70,7 @@ class Pairs:
 
     if not TYPE_CHECKING:  # else type checkers would accept any misspelt attribute
 
-        def __getattr__(self, name: str) -> Any:
+        def __getattr__(self, name: str) -> object:
             """Return a renamed attribute by its old name, with a warning, for one release."""
             new_name = _RENAMED.get(name)
             if new_name is None:

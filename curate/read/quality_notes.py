@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import polars as pl
 
@@ -236,7 +235,7 @@ def _unread_column_note(name: str) -> str:
     )
 
 
-def _has_unique_text(name: str, row: Mapping[str, Any]) -> bool:
+def _has_unique_text(name: str, row: Mapping[str, object]) -> bool:
     """Return whether a column holds a text that no other column of the row holds."""
     column_texts = [text.strip() for text in nested_texts(row.get(name)) if " " in text.strip()]
     other_text = "\n".join(nested_texts([value for key, value in row.items() if key != name]))

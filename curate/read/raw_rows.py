@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from curate.errors import CurateError
 from curate.read.column_names import SYSTEM
@@ -35,7 +35,7 @@ class PublishedRow:
 
     file: str
     number: int
-    values: Mapping[str, Any] | None
+    values: Mapping[str, object] | None
     problem: str = ""
 
 
@@ -75,7 +75,7 @@ class PublishedRows:
                 self._empty_files.append(source.label)
 
     def require_kind(
-        self, is_of_kind: Callable[[Mapping[str, Any]], bool], problem: str, expected: str
+        self, is_of_kind: Callable[[Mapping[str, object]], bool], problem: str, expected: str
     ) -> Iterator[PublishedRow]:
         """Return all rows if one of the first hundred is of the kind that a command takes.
 
@@ -93,7 +93,7 @@ class PublishedRows:
         yield from sample
         yield from rows
 
-    def _count_dropped_columns(self, row: Mapping[str, Any]) -> None:
+    def _count_dropped_columns(self, row: Mapping[str, object]) -> None:
         # Few rows have any such column, and none has a value in all of them.
         for name in ATTACHMENT_COLUMNS & row.keys():
             if row[name]:
@@ -110,7 +110,7 @@ class PublishedRows:
 
 
 def prepend_system_message(
-    row: Mapping[str, Any], turns: list[Turn]
+    row: Mapping[str, object], turns: list[Turn]
 ) -> tuple[list[Turn], str | None]:
     """Return the turns after the row's system text, if there is one, or what is wrong with it."""
     system_text = next((row[name] for name in SYSTEM if row.get(name)), None)

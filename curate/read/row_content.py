@@ -6,7 +6,7 @@ import json
 import math
 import re
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from curate.data.hashes import hash_bytes
 
@@ -49,15 +49,15 @@ def extra_keys(extra: str | None) -> ExtraKeys:
         return ExtraKeys(key, key)
 
 
-def _are_row_numbers(value: Any) -> bool:
+def _are_row_numbers(value: object) -> bool:
     return isinstance(value, list) and all(type(number) is int for number in value)
 
 
-def _hash(value: Any) -> bytes:
+def _hash(value: object) -> bytes:
     return hash_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
 
 
-def _canonical(value: Any) -> Any:
+def _canonical(value: object) -> object:
     """The value in one form: no nulls in objects, numbers and times spelled one way."""
     if isinstance(value, str):
         return _canonical_text(value)
@@ -80,7 +80,7 @@ def _canonical_number(number: float) -> str | bool | None:
     return str(int(number)) if number == int(number) else f"{number:.{_DIGITS}g}"
 
 
-def _canonical_text(text: str) -> Any:
+def _canonical_text(text: str) -> object:
     """The text, or what CSV spells with it."""
     if len(text) <= len("false") and text.lower() in _WORDS:
         return _WORDS[text.lower()]

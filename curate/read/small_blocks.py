@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 import orjson
@@ -119,7 +118,7 @@ def small_block(block: RowBlock) -> tuple[PythonBlock, Shape, int] | None:
     return block, frozenset(kinds), size
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     if isinstance(value, str):
         if value.lstrip()[:1] not in _JSON_STARTS:
             return "text"

@@ -87,7 +87,7 @@ def _is_contained(text: str, pair_text: str) -> bool:
     return not lines or any(line[-_MIN_PROSE:] in pair_text for line in lines)
 
 
-def nested_texts(value: Any) -> Iterator[str]:
+def nested_texts(value: object) -> Iterator[str]:
     """Yield all texts in a value of any depth, also those in JSON texts."""
     stack = [value]
     while stack:

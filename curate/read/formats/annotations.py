@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import orjson
 import polars as pl
@@ -89,7 +88,7 @@ class Annotations(Format):
 def _count_votes(row: tuple[str | None, ...]) -> Counter[str]:
     """Count the votes by label, from the first column that holds any."""
     text = next((value for value in row if value not in (None, "null")), None)
-    parsed: Any = None if text is None else orjson.loads(text)
+    parsed: object = None if text is None else orjson.loads(text)
     if isinstance(parsed, dict):
         numbers = {str(k): v for k, v in parsed.items() if isinstance(v, int) and v > 0}
         return Counter(numbers)
@@ -97,7 +96,7 @@ def _count_votes(row: tuple[str | None, ...]) -> Counter[str]:
     return Counter(label for label in map(_label_of_vote, listed) if label is not None)
 
 
-def _label_of_vote(vote: Any) -> str | None:
+def _label_of_vote(vote: object) -> str | None:
     if isinstance(vote, dict):
         vote = next((vote[key] for key in _KEYS if vote.get(key) is not None), None)
     return None if vote is None or isinstance(vote, (dict, list)) else str(vote)

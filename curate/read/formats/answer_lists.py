@@ -80,7 +80,7 @@ class AnswerLists(Format):
         return pairs.drop("strength", strict=False)
 
 
-def _is_answer_list(value: Any) -> bool:
+def _is_answer_list(value: object) -> bool:
     """Return whether a value is a list of texts, or of conversations."""
     if not isinstance(value, list) or not value:
         return False
@@ -90,12 +90,12 @@ def _is_answer_list(value: Any) -> bool:
     )
 
 
-def _rank_answers(texts: tuple[str | None, ...]) -> tuple[list[dict[str, Any]], str | None]:
+def _rank_answers(texts: tuple[str | None, ...]) -> tuple[list[dict[str, object]], str | None]:
     """Return the answers of both columns with their scores, or what is wrong."""
     ranked = []
     for (side, score), text in zip(_SIDES, texts, strict=True):
         value: Any = None if text is None else orjson.loads(text)
-        listed: list[Any] = value if _is_answer_list(value) or value == [] else [value]
+        listed: list[object] = value if _is_answer_list(value) or value == [] else [value]
         for answer in listed:
             message = (
                 {"role": "assistant", "content": answer} if isinstance(answer, str) else answer

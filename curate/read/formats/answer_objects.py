@@ -85,7 +85,7 @@ def _are_of_another_kind(rows: RowSample, prompt: str) -> bool:
     return excluded or (has_columns(rows, "input") and prompt != "instruction")
 
 
-def _text_and_score_keys(answer: Any) -> tuple[str | None, str | None] | None:
+def _text_and_score_keys(answer: object) -> tuple[str | None, str | None] | None:
     """Return the keys of an answer's text and number; None if it has several of either."""
     if not isinstance(answer, Mapping):
         return None

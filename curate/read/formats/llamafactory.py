@@ -143,7 +143,7 @@ class AlpacaOutputs(Format):
         )
 
 
-def _two_texts(output: Any) -> list[str] | None:
+def _two_texts(output: object) -> list[str] | None:
     """Return a list of two texts, also from its JSON text; None for anything else."""
     parsed = parse_nested_json(output)
     if not isinstance(parsed, list) or len(parsed) != _TWO:

@@ -73,7 +73,7 @@ def _answer_metadata(nested: NestedColumns, responses: str, count: int) -> list[
 
 
 def _rank_answers(
-    answers: Any, numbers: Any, metadata: list[str] | None, *, is_rank: bool
+    answers: Any, numbers: object, metadata: list[str] | None, *, is_rank: bool
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return the answers of a row with their scores, or what is wrong."""
     if not isinstance(answers, list) or not isinstance(numbers, list):
@@ -93,7 +93,7 @@ def _rank_answers(
     return ranked, None
 
 
-def _as_number(value: Any) -> float | None:
+def _as_number(value: object) -> float | None:
     """Return a number, or the number that a text such as "5" holds; None for other values."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None

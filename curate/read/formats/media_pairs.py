@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Mapping
-from typing import Any
 
 import polars as pl
 
@@ -173,7 +172,7 @@ def _has_medium(column: str) -> pl.Expr:
     return (named | first_medium.field("bytes").is_not_null()).fill_null(False)
 
 
-def _is_file(value: Any) -> bool:
+def _is_file(value: object) -> bool:
     if isinstance(value, list):
         return len(value) > 0 and all(_is_file(item) for item in value)
     if isinstance(value, bytes):

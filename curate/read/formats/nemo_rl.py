@@ -105,7 +105,7 @@ def _parse_completions(text: str | None) -> _Ranked | None:
     return [{"turns": turns, "score": -float(rank)} for turns, rank in both]
 
 
-def _as_message(completion: Any) -> Any:
+def _as_message(completion: object) -> object:
     """Return a completion that is a text as a message."""
     text = isinstance(completion, str)
     return {"role": "assistant", "content": completion} if text else completion

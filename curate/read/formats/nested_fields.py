@@ -38,7 +38,7 @@ def split_path(column: str) -> tuple[str, tuple[Step, ...]]:
     return match[1], tuple(steps)
 
 
-def nested_value(value: Any, steps: Sequence[Step]) -> Any:
+def nested_value(value: Any, steps: Sequence[Step]) -> object:
     """Return what a value holds at a path; null where it holds nothing there."""
     for number, step in enumerate(steps):
         if step == EVERY:
@@ -105,5 +105,5 @@ def with_nested_scalars(
     return rows
 
 
-def _as_scalar(value: Any) -> Any:
+def _as_scalar(value: object) -> object:
     return to_json(value) if isinstance(value, list | dict) else value

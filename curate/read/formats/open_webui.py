@@ -60,7 +60,7 @@ class _Replies:
         """Return whether two answers differ by their ratings."""
         return len(set(self.scores.values())) > 1
 
-    def ranking(self) -> list[dict[str, Any]]:
+    def ranking(self) -> list[dict[str, object]]:
         """Return the answers as a ranking."""
         return [
             {"text": self.answers[key][0], "score": score, "said": self.answers[key][1]}
@@ -96,7 +96,7 @@ class OpenWebUI(Format):
         """Return pairs of answers to one message with different ratings."""
         groups: dict[tuple[Any, ...], _Replies] = {}
         reasons: list[dict[str, Any]] = []
-        used_rows: dict[int, set[tuple[Any, ...]]] = {}
+        used_rows: dict[int, set[tuple[object, ...]]] = {}
         # Row by row: each chat is a tree of messages with keys of its own, which no schema holds.
         for record in rows.select(ROW, *self.value_columns, *self.json_columns).iter_rows(
             named=True
@@ -215,7 +215,7 @@ def _answer(message: Objects, details: Objects) -> tuple[str, str]:
 
 def _conversation(
     chat: Objects, messages: Mapping[str, Objects], last: str | None
-) -> list[dict[str, Any]] | None:
+) -> list[dict[str, object]] | None:
     """Return the turns up to a message; None where one of them is missing."""
     turns: list[dict[str, Any]] = []
     visited: set[str] = set()

@@ -71,7 +71,7 @@ class OpenAIDPOFormat(Format):
         ).drop("_rest")
 
 
-def _parse_input(text: str | None) -> tuple[Any, Any, dict[str, Any], str | None]:
+def _parse_input(text: str | None) -> tuple[Any, object, dict[str, object], str | None]:
     """Return messages, tools, other fields, and what is wrong."""
     fields: Any = parse_nested_json(orjson.loads(text)) if text else None
     if isinstance(fields, str | list):

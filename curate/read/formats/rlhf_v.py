@@ -65,7 +65,7 @@ class RLHFV(Format):
         )
 
 
-def _texts_of_row(row: dict[str, Any]) -> tuple[Any, ...]:
+def _texts_of_row(row: dict[str, Any]) -> tuple[object, ...]:
     """Return question, chosen and rejected of a row; None if there is no text."""
     packed = _parse_packed_text(orjson.loads(row["text"])) if row["text"] else None
     by_column = {side: orjson.loads(row[side]) for side in _SIDES if row[side] is not None}
@@ -74,7 +74,7 @@ def _texts_of_row(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(v if isinstance(v := by_side.get(side), str) else None for side in _SIDES)
 
 
-def _parse_packed_text(text: Any) -> dict[str, Any] | None:
+def _parse_packed_text(text: object) -> dict[str, object] | None:
     """Return the object of the three texts, or None where the text is none."""
     if isinstance(text, str):
         try:

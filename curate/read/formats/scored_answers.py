@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
 from curate.read.column_names import SYSTEM
@@ -81,7 +79,7 @@ class ScoredAnswers(Format):
         return report_unused_rows(pairs, rows, used, _SINGLE_ANSWER)
 
 
-def _is_numeric(value: Any) -> bool:
+def _is_numeric(value: object) -> bool:
     """Return whether a value is a number, or its text, as in files without types."""
     if isinstance(value, str):
         try:

@@ -109,7 +109,7 @@ def _may_hold_pairs(names: list[str]) -> bool:
     return is_judged or len(answers) > 1 or find_side_columns(names, sides) is not None
 
 
-def _has_long_text(value: Any) -> bool:
+def _has_long_text(value: object) -> bool:
     return isinstance(value, str) and len(value) > _MAX_OTHER_CHARACTERS
 
 

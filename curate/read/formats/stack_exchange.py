@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import polars as pl
 
@@ -72,7 +72,7 @@ class StackExchange(Format):
         return add_answer_metadata(pairs_from_rankings(rows.drop("answers"), options), "answer")
 
 
-def _are_scored_answers(answers: Any) -> bool:
+def _are_scored_answers(answers: object) -> bool:
     """Return whether answers are objects with a text and a score."""
     return isinstance(answers, list) and all(
         isinstance(answer, dict) and {"text", "pm_score"} <= answer.keys() for answer in answers

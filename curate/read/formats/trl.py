@@ -73,7 +73,7 @@ class TRLPreference(Format):
         return out.with_columns(prompt=prepend_system_turn(out, pl.col("prompt")))
 
 
-def _lacks_prompt(row: Mapping[str, Any], prompt_name: str) -> bool:
+def _lacks_prompt(row: Mapping[str, object], prompt_name: str) -> bool:
     """Return whether the chosen answer of a row does not begin with the prompt."""
     chosen, prompt = parse_embedded_messages(row.get("chosen")), row.get(prompt_name)
     if isinstance(chosen, list):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import orjson
 import polars as pl
@@ -58,7 +58,9 @@ class VertexFormat(Format):
         return pairs_from_valid_rankings(rows, options).drop("strength", strict=False)
 
 
-def _parse_row(row: dict[str, str | None]) -> tuple[list[Turn], list[dict[str, Any]], str | None]:
+def _parse_row(
+    row: dict[str, str | None],
+) -> tuple[list[Turn], list[dict[str, object]], str | None]:
     """Return prompt and scored answers of a row, or what is wrong."""
     fields = {name: parse_nested_json(orjson.loads(text)) for name, text in row.items() if text}
     system = next((fields[name] for name in _SYSTEM if fields.get(name)), None)
@@ -79,10 +81,10 @@ def _parse_row(row: dict[str, str | None]) -> tuple[list[Turn], list[dict[str, A
     return prompt, ranked, problem
 
 
-def _messages_from_contents(contents: Any, column: str) -> tuple[list[Turn], str | None]:
+def _messages_from_contents(contents: object, column: str) -> tuple[list[Turn], str | None]:
     """Return contents as messages, or what is wrong."""
     listed = contents if isinstance(contents, list) else [contents]
-    out: list[Any] = []
+    out: list[object] = []
     for number, item in enumerate(listed, 1):
         parts = item.get("parts") if isinstance(item, dict) else None
         if not isinstance(parts, list):
@@ -97,7 +99,7 @@ def _messages_from_contents(contents: Any, column: str) -> tuple[list[Turn], str
     return turns or [], problem and f"'{column}' {problem}"
 
 
-def _is_scored(completions: Any) -> bool:
+def _is_scored(completions: object) -> bool:
     if not isinstance(completions, list) or not completions:
         return False
     return all(isinstance(c, dict) and {"completion", "score"} <= c.keys() for c in completions)

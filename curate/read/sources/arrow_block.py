@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 import polars as pl
@@ -75,7 +74,7 @@ class ArrowBlock(RowBlock):
 
     def sample(self, rows: int) -> RowSample:
         """Return the first rows as dicts."""
-        sample: Sequence[Mapping[str, Any]] = self.table.slice(0, rows).to_pylist()
+        sample: Sequence[Mapping[str, object]] = self.table.slice(0, rows).to_pylist()
         return sample
 
     def frame(self, bound: BoundFormat) -> pl.DataFrame:

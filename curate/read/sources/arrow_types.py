@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import datetime
 import decimal
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -331,7 +330,7 @@ def json_texts(column: pa.ChunkedArray) -> list[str | None]:
     return [None if v is None else to_json(_json_value(v)) for v in column.to_pylist()]
 
 
-def _json_value(value: Any) -> Any:  # noqa: PLR0911 (one answer a type)
+def _json_value(value: object) -> object:  # noqa: PLR0911 (one answer a type)
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, (decimal.Decimal, datetime.timedelta)):

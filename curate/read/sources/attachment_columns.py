@@ -79,7 +79,7 @@ def attachment_sources(present: Sequence[str], read_columns: Sequence[str]) -> d
     }
 
 
-def first_not_null(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Any]:
+def first_not_null(names: Sequence[str], rows: Iterable[Sequence[object]]) -> list[object]:
     """Return the first value that each row has among several columns."""
     values = []
     for row in rows:
@@ -101,7 +101,7 @@ def _as_tools(functions: Any) -> Any:
 
 
 def add_attachment(
-    attachment: str, names: Sequence[str], values: Sequence[Any], into: RowAttachments
+    attachment: str, names: Sequence[str], values: Sequence[object], into: RowAttachments
 ) -> None:
     """Add one attachment from Python values."""
     into.sources.update(names)
@@ -127,7 +127,9 @@ def add_media_attachment(
     into.columns[attachment] = media_series(name, column, into).alias(attachment)
 
 
-def media_series(name: str, values: Sequence[Any] | pl.Series, into: RowAttachments) -> pl.Series:
+def media_series(
+    name: str, values: Sequence[object] | pl.Series, into: RowAttachments
+) -> pl.Series:
     """Return a column of media as `MEDIA`; what is none is an error of its row.
 
     Args:
@@ -141,7 +143,7 @@ def media_series(name: str, values: Sequence[Any] | pl.Series, into: RowAttachme
         if _is_medium(inner) and not texts:
             return _as_media(name, values)
         values = values.to_list()
-    media: list[Any] = []
+    media: list[object] = []
     for row, value in enumerate(values):
         row_media, wrong = _parse_media(value)
         media.append(row_media)
@@ -184,7 +186,7 @@ def split_documents(into: RowAttachments) -> None:
     add_attachment(ARGUMENTS, [ARGUMENTS], parsed_arguments, into)
 
 
-def check_rejected_tools(values: Sequence[Any], into: RowAttachments) -> None:
+def check_rejected_tools(values: Sequence[object], into: RowAttachments) -> None:
     """Add an error to rows whose `rejected_tools` are not their tools: a pair has one list."""
     tools = into.columns.get(TOOLS)
     for row, value in enumerate(values):
@@ -198,7 +200,7 @@ def check_rejected_tools(values: Sequence[Any], into: RowAttachments) -> None:
     into.sources.add(REJECTED_TOOLS)
 
 
-def _is_medium(kind: Any) -> bool:
+def _is_medium(kind: object) -> bool:
     if isinstance(kind, pl.Struct):
         fields = kind.to_schema()
         field_types = {"path": pl.String(), "bytes": pl.Binary()}
@@ -206,7 +208,7 @@ def _is_medium(kind: Any) -> bool:
     return bool(kind in (pl.String, pl.Binary))
 
 
-def _parse_media(value: Any) -> tuple[list[dict[str, Any]] | None, str | None]:
+def _parse_media(value: object) -> tuple[list[dict[str, object]] | None, str | None]:
     """Return the media of a row, or None and what is wrong."""
     # An empty path names nothing, as in Music Arena for audios that are not published.
     if value is None or value in ([], ""):
@@ -222,7 +224,7 @@ def _parse_media(value: Any) -> tuple[list[dict[str, Any]] | None, str | None]:
     return media, None
 
 
-def _parse_medium(item: Any) -> dict[str, Any] | None:
+def _parse_medium(item: object) -> dict[str, object] | None:
     """Return a medium given as a path, as bytes, or as an object of path, url or bytes."""
     if isinstance(item, str | bytes):
         item = {"path" if isinstance(item, str) else "bytes": item}

@@ -8,7 +8,7 @@ from typing import Any
 from curate.read.messages import is_message
 
 
-def rows_of_columns(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+def rows_of_columns(value: Mapping[str, Any]) -> list[dict[str, object]] | None:
     """Return the rows of an object that holds columns, None where it holds none.
 
     Known are {column: [value, ...]} (`Dataset.to_dict`), {column: {index: value}} (`to_json` of
@@ -27,7 +27,7 @@ def rows_of_columns(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     return None
 
 
-def _rows_by_index(value: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]] | None:
+def _rows_by_index(value: Mapping[str, dict[str, object]]) -> list[dict[str, object]] | None:
     index = next(iter(value.values())).keys()
     # pandas numbers its rows; keys of another kind are those of an object.
     numbered = bool(index) and all(key.isdigit() for key in index)
@@ -36,7 +36,7 @@ def _rows_by_index(value: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]] 
     return [{name: column[key] for name, column in value.items()} for key in index]
 
 
-def _rows_by_position(value: Mapping[str, list[Any]]) -> list[dict[str, Any]] | None:
+def _rows_by_position(value: Mapping[str, list[object]]) -> list[dict[str, object]] | None:
     columns = list(value.values())
     one_length = len({len(column) for column in columns}) == 1
     if not one_length or any(is_message(column[0]) for column in columns):
@@ -46,13 +46,13 @@ def _rows_by_position(value: Mapping[str, list[Any]]) -> list[dict[str, Any]] | 
     return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _rows_of_split_table(names: list[Any], data: list[Any]) -> list[dict[str, Any]] | None:
+def _rows_of_split_table(names: list[Any], data: list[Any]) -> list[dict[str, object]] | None:
     if not all(isinstance(row, list) and len(row) == len(names) for row in data):
         return None
     return [dict(zip(map(str, names), row, strict=True)) for row in data]
 
 
-def rows_of_index(value: dict[str, Any]) -> list[dict[str, Any]] | None:
+def rows_of_index(value: dict[str, Any]) -> list[dict[str, object]] | None:
     """Return the rows of an object that holds each by number or name; None for other objects.
 
     As pandas' `to_json(orient="index")` writes a table. A name that is no number is the row's `id`.
@@ -70,6 +70,6 @@ def rows_of_index(value: dict[str, Any]) -> list[dict[str, Any]] | None:
     return [{"id": name} | row for name, row in value.items()]
 
 
-def _is_column(cell: Any) -> bool:
+def _is_column(cell: object) -> bool:
     """Return whether a value is a list that is no conversation."""
     return isinstance(cell, list) and not (cell and is_message(cell[0]))

@@ -14,7 +14,7 @@ from curate.read.sources.attachment_columns import REJECTED_TOOLS
 _CONVERSATION_KEYS = ("messages", "conversations", "conversation")
 
 
-def conversation_object_columns(columns: Mapping[str, Sequence[Any]]) -> list[str]:
+def conversation_object_columns(columns: Mapping[str, Sequence[object]]) -> list[str]:
     """Return the names of columns most of whose first values are objects around a conversation.
 
     Args:
@@ -24,8 +24,8 @@ def conversation_object_columns(columns: Mapping[str, Sequence[Any]]) -> list[st
 
 
 def unwrap_conversations(
-    rows: Sequence[dict[str, Any]], names: Sequence[str]
-) -> list[dict[str, Any]]:
+    rows: Sequence[dict[str, object]], names: Sequence[str]
+) -> list[dict[str, object]]:
     """Return the rows with the messages of such objects in place of the objects.
 
     Tools of the objects become those of the row, if it has none itself. Other fields are kept in a
@@ -34,7 +34,7 @@ def unwrap_conversations(
     return [_unwrap_row(row, names) for row in rows]
 
 
-def _are_conversation_objects(values: Sequence[Any]) -> bool:
+def _are_conversation_objects(values: Sequence[object]) -> bool:
     head = [value for value in values if value is not None][:SAMPLE_TEXTS]
     return sum(_conversation_key(_parse(value)) is not None for value in head) * 2 > len(head)
 

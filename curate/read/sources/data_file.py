@@ -13,12 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from curate.errors import CurateError, first_line
 from curate.read.sources.content_sniffing import check_magic_bytes
 from curate.read.sources.decompression import COMPRESSED_ENDINGS, DamagedError, unpacked_file
 from curate.read.sources.local_files import LocalFiles
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 MB = 1 << 20
 BUFFER = 1 << 17
@@ -56,7 +59,7 @@ class DataFile:
         bounds: of what is held at a time.
     """
 
-    fs: Any
+    fs: AbstractFileSystem
     path: str
     member: str | None = None
     bounds: Bounds = DEFAULT_BOUNDS
@@ -209,7 +212,7 @@ def open_zip(file: DataFile) -> zipfile.ZipFile:
 
 
 @lru_cache(maxsize=2)
-def _open_archive(fs: Any, path: str, version: str, process: int) -> zipfile.ZipFile:  # noqa: ARG001
+def _open_archive(fs: AbstractFileSystem, path: str, version: str, process: int) -> zipfile.ZipFile:  # noqa: ARG001
     """Return the archive; its list of members, which may be long, is read once.
 
     Args:

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING
 from zipfile import ZipInfo
 
 from curate.errors import CurateError, first_line
@@ -26,6 +26,9 @@ from curate.read.sources.hub_card import published_files
 from curate.read.sources.json_files import read_json, read_json_lines
 from curate.read.sources.local_files import LocalFiles
 from curate.read.sources.table_files import read_arrow, read_parquet
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 Reader = Callable[[DataFile], Iterator[RowBlock]]
 
@@ -147,7 +150,7 @@ def find_sources(
     return [replace(sources[0], notes=(*notes, *sources[0].notes)), *sources[1:]]
 
 
-def _resolve_path(path: str) -> tuple[Any, str]:
+def _resolve_path(path: str) -> tuple[object, str]:
     """Return the file system and the path on it."""
     if not path.strip():
         raise CurateError("the path is empty", where="input.path", expected="a file or folder")
@@ -182,7 +185,7 @@ def _unreachable_error(path: str, error: Exception) -> CurateError:
 
 
 def _find_data_files(
-    fs: Any, root: str, path: str, config: str | None, split: str | None
+    fs: AbstractFileSystem, root: str, path: str, config: str | None, split: str | None
 ) -> tuple[list[DataFile], list[str]]:
     """Return the data files at a place, and what was left out there."""
     if fs.isdir(root):
@@ -204,7 +207,7 @@ def _find_data_files(
     return [_check_data_file(fs, name) for name in names], []
 
 
-def _files_in_folder(fs: Any, root: str) -> tuple[list[DataFile], list[str]]:
+def _files_in_folder(fs: AbstractFileSystem, root: str) -> tuple[list[DataFile], list[str]]:
     files, left_out = [], []
     for name in sorted(_list_folder(fs, root)):
         last = PurePosixPath(name).name
@@ -223,13 +226,13 @@ def _files_in_folder(fs: Any, root: str) -> tuple[list[DataFile], list[str]]:
     return files, _left_out_note(left_out, display_name(root))
 
 
-def _list_folder(fs: Any, root: str) -> list[str]:
+def _list_folder(fs: AbstractFileSystem, root: str) -> list[str]:
     if isinstance(fs, LocalFiles):
         return [str(entry) for entry in Path(root).iterdir()]  # also names that are no UTF-8
     return [n for n in fs.ls(root, detail=False) if n.rstrip("/") != root.rstrip("/")]
 
 
-def _check_no_data(fs: Any, folder: str, root: str) -> None:
+def _check_no_data(fs: AbstractFileSystem, folder: str, root: str) -> None:
     """Refuse a sub-folder with data, which would be dropped silently otherwise."""
     inside = [n for n in fs.find(folder, maxdepth=_MAX_DEPTH) if _is_known_kind(n)]
     if inside:
@@ -256,7 +259,7 @@ def _left_out_note(names: list[str], where: str) -> list[str]:
     return [f"{where}: skipped files whose ending names no kind of data: {listing}"]
 
 
-def _check_data_file(fs: Any, name: str) -> DataFile:
+def _check_data_file(fs: object, name: str) -> DataFile:
     """Return the file, if its kind is known and it is a file with something in it."""
     file = DataFile(fs, name)
     if isinstance(fs, LocalFiles):

@@ -36,7 +36,7 @@ def saved_source(path: str, split: str | None) -> RowSource:
     return RowSource(path, lambda: dataset_blocks(loaded))
 
 
-def select_split(loaded: Any, split: str | None, where: str) -> Any:
+def select_split(loaded: Any, split: str | None, where: str) -> object:
     """Return the named split of a DatasetDict, else the only one or `train`."""
     return loaded[choose_split(list(loaded), split, where)]
 

@@ -6,9 +6,12 @@ import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING
 
 from curate.errors import CurateError, suggestion
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 DEFAULT_SPLIT = "train"
 CARD = "README.md"
@@ -53,7 +56,7 @@ def choose_split(splits: Sequence[str], split: str | None, where: str) -> str:
 
 
 def published_files(
-    fs: Any, root: str, config: str | None, split: str | None
+    fs: AbstractFileSystem, root: str, config: str | None, split: str | None
 ) -> PublishedFiles | None:
     """Return the data files of one split of a folder with a card; None where it has none.
 
@@ -81,7 +84,7 @@ def published_files(
     )
 
 
-def _read_header(fs: Any, root: str) -> dict[str, Any]:
+def _read_header(fs: AbstractFileSystem, root: str) -> dict[str, object]:
     """Return the card's YAML; empty where there is none that can be read."""
     import yaml
 
@@ -97,11 +100,13 @@ def _read_header(fs: Any, root: str) -> dict[str, Any]:
     return header if isinstance(header, dict) else {}
 
 
-def _config_name(entry: dict[str, Any]) -> str:
+def _config_name(entry: dict[str, object]) -> str:
     return str(entry.get("config_name", "default"))
 
 
-def _choose_config(entries: list[dict[str, Any]], config: str | None, where: str) -> dict[str, Any]:
+def _choose_config(
+    entries: list[dict[str, object]], config: str | None, where: str
+) -> dict[str, object]:
     """Return the configuration that is asked for, else the only one or the default."""
     by_name = {_config_name(entry): entry for entry in entries}
     marked = [name for name, entry in by_name.items() if entry.get("default") is True]
@@ -116,7 +121,7 @@ def _choose_config(entries: list[dict[str, Any]], config: str | None, where: str
     return by_name[name]
 
 
-def _patterns_by_split(entry: dict[str, Any]) -> dict[str, list[str]]:
+def _patterns_by_split(entry: dict[str, object]) -> dict[str, list[str]]:
     """Return patterns by split; if none are named, every file belongs to `train`."""
     files = entry.get("data_files") or "**"
     if isinstance(files, dict):
@@ -126,11 +131,13 @@ def _patterns_by_split(entry: dict[str, Any]) -> dict[str, list[str]]:
     return {str(f.get("split", DEFAULT_SPLIT)): _as_texts(f.get("path", "**")) for f in files}
 
 
-def _as_texts(paths: Any) -> list[str]:
+def _as_texts(paths: object) -> list[str]:
     return [str(path) for path in (paths if isinstance(paths, list) else [paths])]
 
 
-def _match_files(fs: Any, root: str, folder: str, patterns: list[str], where: str) -> list[str]:
+def _match_files(
+    fs: AbstractFileSystem, root: str, folder: str, patterns: list[str], where: str
+) -> list[str]:
     """Return the files of the folder that match; a card may not reach beyond its folder."""
     names: set[str] = set()
     for pattern in patterns:
@@ -149,7 +156,7 @@ def _match_files(fs: Any, root: str, folder: str, patterns: list[str], where: st
     return sorted(names - {f"{root}/{CARD}"})
 
 
-def _files_by_name(fs: Any, root: str, split: str | None) -> PublishedFiles | None:
+def _files_by_name(fs: AbstractFileSystem, root: str, split: str | None) -> PublishedFiles | None:
     """Return the files of `data` by the split in their names; None if a name has no split."""
     names = [n for n in fs.glob(f"{glob.escape(root)}/{_DATA}/*") if not fs.isdir(n)]
     names = [n for n in names if not PurePosixPath(n).name.startswith(".")]

@@ -75,7 +75,7 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _load_array(data: bytes, file: DataFile) -> list[Any]:
+def _load_array(data: bytes, file: DataFile) -> list[object]:
     try:
         value = _parse_json(data.removeprefix(_UTF8_BOM))
         if may_repeat_keys(data, value):
@@ -133,11 +133,11 @@ def _array_within(value: dict[str, Any], file: DataFile) -> list[Any]:
     return [value]
 
 
-def _is_row(value: Any) -> bool:
+def _is_row(value: object) -> bool:
     return isinstance(value, dict) and not is_message(value)
 
 
-def _array_blocks(values: list[Any]) -> Iterator[RowBlock]:
+def _array_blocks(values: list[object]) -> Iterator[RowBlock]:
     for start in range(0, len(values), BLOCK_ROWS):
         block = PythonBlock()
         for number, value in enumerate(values[start : start + BLOCK_ROWS], start + 1):
@@ -233,7 +233,7 @@ def _bounded_lines(opened: io.BufferedReader, max_length: int) -> Iterator[bytes
             line = opened.readline(max_length + 1)  # skip the remainder of the long line
 
 
-def _add_row(block: PythonBlock, number: int, value: Any) -> None:
+def _add_row(block: PythonBlock, number: int, value: object) -> None:
     block.replaced += type(value) is _RepairedRow
     if isinstance(value, dict):
         block.add(number, value)
@@ -241,7 +241,7 @@ def _add_row(block: PythonBlock, number: int, value: Any) -> None:
         block.broken[number] = f"the row is a {type(value).__name__}; expected an object"
 
 
-def _parse_json(data: bytes) -> Any:
+def _parse_json(data: bytes) -> object:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -259,7 +259,7 @@ class _RepairedRow(dict):  # type: ignore[type-arg]
     """A row in which halves of characters were replaced."""
 
     @classmethod
-    def replace_halves(cls, value: Any) -> Any:
+    def replace_halves(cls, value: object) -> object:
         """Return the value with halves replaced; a row is marked, rows of an array each."""
         if isinstance(value, list):
             return [cls.replace_halves(v) if _has_half_character(v) else v for v in value]
@@ -267,7 +267,7 @@ class _RepairedRow(dict):  # type: ignore[type-arg]
         return cls(clean) if isinstance(clean, dict) else clean
 
 
-def _has_half_character(value: Any) -> bool:
+def _has_half_character(value: object) -> bool:
     return has_lone_surrogate(json.dumps(value, ensure_ascii=False))
 
 

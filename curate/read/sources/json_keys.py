@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 from curate.errors import CurateError
 
 
-def may_repeat_keys(data: bytes, value: Any) -> bool:
+def may_repeat_keys(data: bytes, value: object) -> bool:
     """Return whether the text of a value may hold a key twice; False is certain.
 
     It holds as many keys as there are quote marks before a colon, but for those within texts, which
@@ -25,9 +24,9 @@ def may_repeat_keys(data: bytes, value: Any) -> bool:
     return key_ends != keys and key_ends - data.count(b'\\":') != keys
 
 
-def _count_keys(value: Any) -> int:
+def _count_keys(value: object) -> int:
     """Count the keys of all objects in a value."""
-    values: Iterable[Any]
+    values: Iterable[object]
     if isinstance(value, dict):
         count, values = len(value), value.values()
     elif isinstance(value, list):
@@ -57,7 +56,7 @@ def check_keys(text: str, where: str, start: int | None = None) -> int:
         ValueError: it is no JSON.
     """
 
-    def once(items: list[tuple[str, Any]]) -> None:
+    def once(items: list[tuple[str, object]]) -> None:
         names = [name for name, _ in items]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)

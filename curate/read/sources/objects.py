@@ -123,7 +123,7 @@ def _dict_blocks(rows: Iterable[Any]) -> Iterator[RowBlock]:
         first_number += len(batch)
 
 
-def _as_json_value(value: Any) -> Any:  # noqa: PLR0911 (one answer a type)
+def _as_json_value(value: object) -> object:  # noqa: PLR0911 (one answer a type)
     """Return a value as JSON would give it, at any depth: numpy, pandas, Pillow, tuples.
 
     Raises:
@@ -151,13 +151,13 @@ def _as_json_value(value: Any) -> Any:  # noqa: PLR0911 (one answer a type)
     return {"bytes": _encode_png(value), "path": None} if _is_image(value) else value
 
 
-def _is_missing(value: Any) -> bool:
+def _is_missing(value: object) -> bool:
     """Return whether it is what pandas, if it is imported, has in the place of a missing value."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and (value is pandas.NA or value is pandas.NaT)
 
 
-def _is_image(value: Any) -> bool:
+def _is_image(value: object) -> bool:
     """Return whether it is an image of Pillow, which is imported already if there is one."""
     pillow = sys.modules.get("PIL.Image")
     return pillow is not None and isinstance(value, pillow.Image)

@@ -48,7 +48,7 @@ class PythonBlock(RowBlock):
     def __len__(self) -> int:
         return len(self.rows) + len(self.broken)
 
-    def add(self, number: int, row: dict[str, Any]) -> None:
+    def add(self, number: int, row: dict[str, object]) -> None:
         """Add a parsed object by its row number."""
         self.rows.append(flatten_deep_values(row))
         self.numbers.append(number)
@@ -133,7 +133,7 @@ class PythonBlock(RowBlock):
             check_rejected_tools([row.get(REJECTED_TOOLS) for row in self.rows], attachments)
         return attachments
 
-    def _with_messages(self, fmt: Format) -> list[dict[str, Any]]:
+    def _with_messages(self, fmt: Format) -> list[dict[str, object]]:
         """Return the rows with conversations that are JSON texts parsed to lists."""
         rows = self.rows
         for name in fmt.text_columns:
@@ -179,11 +179,13 @@ def _text_series(name: str, values: list[Any], fmt: Format, errors: dict[int, st
     return messages_series(name, out)
 
 
-def _is_text_or_messages(value: Any) -> bool:
+def _is_text_or_messages(value: object) -> bool:
     return type(value) in (str, list, dict)
 
 
-def _convert_text(value: Any, common_kind: str, is_pair_message: bool) -> tuple[Any, str | None]:
+def _convert_text(
+    value: object, common_kind: str, is_pair_message: bool
+) -> tuple[object, str | None]:
     if value is None:
         return None, None
     if not _is_text_or_messages(value):
@@ -196,7 +198,7 @@ def _convert_text(value: Any, common_kind: str, is_pair_message: bool) -> tuple[
     return as_messages(value, is_pair_message)
 
 
-def _describe_value(value: Any) -> str:
+def _describe_value(value: object) -> str:
     text = repr(value)
     return f"{text[:40]}... ({type(value).__name__})" if len(text) > 40 else text
 
@@ -210,14 +212,14 @@ _EXPECTED = {
 _SCALARS: Mapping[type, str] = {bool: "bool", int: "number", float: "number", str: "text"}
 
 
-def _value_series(name: str, values: list[Any], errors: dict[int, str]) -> pl.Series:
+def _value_series(name: str, values: list[object], errors: dict[int, str]) -> pl.Series:
     """Return a scalar column in the type of most of its values."""
     kinds = Counter(_SCALARS.get(type(v), "object") for v in values if v is not None)
     if not kinds:
         return pl.Series(name, values, dtype=pl.Null)
     # One odd value must not make numbers texts for all rows.
     common_kind = kinds.most_common(1)[0][0]
-    converted: list[Any] = []
+    converted: list[object] = []
     for i, value in enumerate(values):
         kind = None if value is None else _SCALARS.get(type(value), "object")
         right = kind in (None, common_kind) and kind != "object"
