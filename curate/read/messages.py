@@ -76,10 +76,8 @@ def as_messages(
             continue
         message_object = parse_json_object(item)
         if not isinstance(message_object, dict):
-            return (
-                None,
-                f"holds {type(item).__name__} as message {number}; expected {{role, content}}",
-            )
+            kind = type(item).__name__
+            return None, f"holds {kind} as message {number}; expected {{role, content}}"
         if is_pair_message and message_object.keys() == PAIR_MESSAGE_FIELDS:
             converted.append(message_object)
             continue
