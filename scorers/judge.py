@@ -159,7 +159,7 @@ class Judge(Scorer[JudgeParams]):
         )
         # From the first order only: there the chosen answer is A, as the column promises.
         rationale = strip_verdict(as_labelled.text)
-        counts = context.facts.setdefault("verdicts", {})
+        counts = context.report.counts("verdicts")
         if labelled_values is None or swapped_values is None:
             _increment_count(counts, "unreadable")
             return {"status": UNREADABLE, "rationale": rationale}
@@ -183,5 +183,5 @@ class Judge(Scorer[JudgeParams]):
         }
 
 
-def _increment_count(counts: dict[str, int], name: str) -> None:
+def _increment_count(counts: dict[str, float], name: str) -> None:
     counts[name] = counts.get(name, 0) + 1

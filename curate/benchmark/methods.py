@@ -11,6 +11,7 @@ import numpy as np
 from curate.benchmark.data import BenchData
 from curate.optional_packages import install_command, is_installed
 from curate.steps.context import Context
+from curate.steps.findings import read_fact
 from curate.steps.registry import build_step, scorer_class
 
 if TYPE_CHECKING:
@@ -95,13 +96,9 @@ def rank_pairs(
         scores = scorer.score(data.pairs, step_context)
         seconds = time.perf_counter() - started
         values = scores[method.column].cast(float).fill_null(float("nan")).to_numpy()
-        rates = [
-            step_context.facts[name]
-            for name in _NOISE_RATE_FACTS
-            if step_context.facts.get(name) is not None
-        ]
-        rate = rates[0] if rates and method.estimates else None
-        estimate = float("nan") if rate is None else float(rate)
+        recorded = (read_fact(float, step_context.facts, name) for name in _NOISE_RATE_FACTS)
+        rates = [rate for rate in recorded if rate is not None]
+        estimate = rates[0] if rates and method.estimates else float("nan")
         # A method that abstains on a pair does not suspect it.
         suspicion = np.nan_to_num(method.sign * values, nan=-np.inf)
         rankings[method.name] = Ranking(suspicion, estimate, seconds)

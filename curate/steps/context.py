@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import polars as pl
 
+from curate.data.json_types import JsonObject
 from curate.data.renamed import warn_renamed
 from curate.steps.evidence import LabelEvidence
 from curate.steps.models import Inference
@@ -143,7 +144,7 @@ class Context:
             return self.view(pairs).cached(key, make)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> JsonObject:
         """Facts about the whole dataset that the step adds to the manifest."""
         return self.report.facts
 

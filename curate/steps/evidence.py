@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class LabelEvidence:
 
     def digest(self) -> str:
         """Return a hex hash of names, trust and all values."""
-        columns: list[tuple[str, NDArray[Any]]] = [
+        columns: list[tuple[str, NDArray[np.float64 | np.int8]]] = [
             # Apart by NUL, so that name and trust do not run together.
             (f"{s.name}\0{s.trust}", s.margin)
             for s in self.sources

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from copy import copy
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
@@ -29,7 +29,7 @@ class EvidenceColumn(YamlSection):
     )
 
 
-def _from_column(value: Any) -> Any:
+def _from_column(value: object) -> object:
     return {"column": value} if isinstance(value, str) else value
 
 

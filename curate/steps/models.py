@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
@@ -23,7 +23,7 @@ class ModelSpec(StrictModel):
     trust_remote_code: bool = Field(False, description="Run code shipped with the model.")
 
 
-def _from_name(value: Any) -> Any:
+def _from_name(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 

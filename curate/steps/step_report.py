@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
+
+from curate.data.json_types import JsonObject
 
 
 @dataclass
@@ -15,5 +17,20 @@ class StepReport:
         warnings: warnings for the user.
     """
 
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: JsonObject = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+    def counts(self, *names: str) -> dict[str, float]:
+        """Return the numbers under nested keys of the facts, none at first, for a step to add to.
+
+        Examples:
+            >>> report = StepReport()
+            >>> counts = report.counts("models", "smollm2")
+            >>> counts["tokens"] = counts.get("tokens", 0) + 5
+            >>> report.facts
+            {'models': {'smollm2': {'tokens': 5}}}
+        """
+        level = self.facts
+        for name in names:
+            level = cast("JsonObject", level.setdefault(name, {}))
+        return cast("dict[str, float]", level)

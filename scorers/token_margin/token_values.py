@@ -54,7 +54,7 @@ def answer_token_logprobs(texts: Conversations, context: Context, spec: ModelSpe
         ids[row, : len(one.answer)] = one.answer
     rows = [row for row, _ in encoded]
     tokens = [one for _, one in encoded]
-    record_truncation(context.facts, spec.name, tokens)
+    record_truncation(context.report, spec.name, tokens)
 
     def of(network: CausalNetwork, batch: TreeBatch) -> Tensor:
         return _pad_left(batch, network.token_logprobs(batch, network.hidden(batch)), width)

@@ -63,7 +63,7 @@ def test_one_group_is_not_split() -> None:
     scores = PAL().score(pairs, context)
     assert context.facts["groups"] == 1
     assert scores["controversy"].max() == 0.0
-    assert set(context.facts["held_out_log_likelihood"]) == {1, 2}
+    assert set(context.facts["held_out_log_likelihood"]) == {"1", "2"}
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def ask_endpoint(
     unpacked = {key: _decode_reply(value) for key, value in stored_replies.items()}
     replies = {key: reply for key, reply in unpacked.items() if reply is not None}
     missing = {k: q for k, q in zip(keys, questions, strict=True) if k not in replies}
-    facts = context.facts.setdefault(FACTS, {})
+    facts = context.report.counts(FACTS)
     facts["replies_from_store"] = facts.get("replies_from_store", 0) + len(replies)
     if missing:
         queue = _QuestionQueue(Endpoint(params, enough), facts, rows)

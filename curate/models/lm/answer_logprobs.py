@@ -247,4 +247,4 @@ def record_usage(
         "tokens_of_padding": now.padding - before.padding,
         "tokens_shared": now.shared - before.shared,
     }
-    add_model_counts(context.facts, spec.name, counts | used)
+    add_model_counts(context.report, spec.name, counts | used)

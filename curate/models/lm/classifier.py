@@ -245,7 +245,7 @@ def classify_answers(
     # Two columns more than labels: whether prompt and answer were cut.
     values = lookup_or_compute(context.store, kind, texts.keys, labels + 2, compute)
     counts = truncation_counts(values[:, labels], values[:, labels + 1])
-    add_model_counts(context.facts, spec.name, counts)
+    add_model_counts(context.report, spec.name, counts)
     why = np.array([refused.get(row, OK) for row in range(len(texts))], dtype=object)
     # The chosen answer's reason first; the rejected one's where that is sound.
     problem = np.where(why[texts.chosen] == OK, why[texts.rejected], why[texts.chosen])

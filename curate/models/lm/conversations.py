@@ -18,6 +18,7 @@ from curate.store.rows import row_key
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from curate.steps.step_report import StepReport
     from curate.store.store import Store
 
 Computed = Iterable[tuple[Sequence[int], "NDArray[np.float64]"]]
@@ -141,15 +142,15 @@ def truncation_counts(
 
 
 def record_truncation(
-    facts: dict[str, Any], name: str, encoded: Sequence[EncodedConversation]
+    report: StepReport, name: str, encoded: Sequence[EncodedConversation]
 ) -> None:
     """Add to a step's facts how many conversations a model saw in part."""
     cut = np.array([(e.prompt_cut, e.answer_cut) for e in encoded], dtype=np.float64).reshape(-1, 2)
-    add_model_counts(facts, name, truncation_counts(cut[:, 0], cut[:, 1]))
+    add_model_counts(report, name, truncation_counts(cut[:, 0], cut[:, 1]))
 
 
-def add_model_counts(context_facts: dict[str, Any], name: str, counts: dict[str, int]) -> None:
+def add_model_counts(report: StepReport, name: str, counts: dict[str, int]) -> None:
     """Add counts to a step's facts about a model."""
-    facts = context_facts.setdefault("models", {}).setdefault(name, {})
+    total = report.counts("models", name)
     for key, value in counts.items():
-        facts[key] = facts.get(key, 0) + value
+        total[key] = total.get(key, 0) + value

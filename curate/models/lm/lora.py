@@ -150,7 +150,7 @@ def lora_inputs(
     network = model.networks[0]
     network.model.requires_grad_(False)
     encoded = encode_conversations(texts, model)
-    record_truncation(context.facts, spec.name, encoded)
+    record_truncation(context.report, spec.name, encoded)
     rows = [[*e.prompt, *e.answer] for e in encoded]
     longest = max((len(row) for row in rows), default=1)
     ids = torch.full((len(rows), max(longest, 1)), _EMPTY, dtype=torch.long)

@@ -82,11 +82,11 @@ def _search_group_count(
     votes: AnnotatorVotes, train: Train, max_groups: int, context: Context, seed: int
 ) -> PreferenceGroups:
     best: PreferenceGroups | None = None
-    tried = {}
+    likelihood = dict[str, float]()
     with context.progress.task("groups of annotators", max_groups) as task:
         for groups in range(1, max_groups + 1):
             candidate = fit_groups(votes, groups, train, seed)
-            tried[groups] = round(float(np.nanmean(candidate.log_likelihood)), 4)
+            likelihood[str(groups)] = round(float(np.nanmean(candidate.log_likelihood)), 4)
             task.advance()
             # The first number of groups that is no better ends the search: further groups are
             # smaller and even harder to confirm.
@@ -94,7 +94,7 @@ def _search_group_count(
                 break
             best = candidate
     assert best is not None
-    context.facts["held_out_log_likelihood"] = tried
+    context.facts["held_out_log_likelihood"] = likelihood
     return best
 
 

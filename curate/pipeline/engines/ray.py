@@ -40,6 +40,8 @@ from curate.pipeline.scorer_step import ScorerStep
 from curate.steps.declarations import Input, Scope
 
 if TYPE_CHECKING:
+    from ray import ObjectRef
+
     from curate.models.embed.pair_embeddings import TextEmbedder, Texts, Vectors
     from curate.steps.context import Context
 
@@ -69,7 +71,7 @@ class RayEngine:
         self.workers = RayWorkers(lambda: self._count)
         self._started = False
         self._expected: list[ScorerStep] = []
-        self._running: dict[str, Any] = {}
+        self._running: dict[str, ObjectRef] = {}
         self._inputs: TableInputs | None = None
 
     @cached_property
@@ -217,7 +219,7 @@ class RayEngine:
             yield from self._mapped_window(references, worker, args)
 
     def _mapped_window(
-        self, references: list[Any], worker: type[Any], args: tuple[Any, ...]
+        self, references: list[ObjectRef], worker: type[Any], args: tuple[Any, ...]
     ) -> Iterator[Any]:
         from ray.data import ActorPoolStrategy, DataContext, from_arrow_refs
 
@@ -247,7 +249,7 @@ class RayEngine:
                 return
             yield table
 
-    def _result(self, reference: Any) -> Any:
+    def _result(self, reference: ObjectRef) -> Any:
         try:
             return self._ray.get(reference)
         except Exception as error:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
 
 WINDOW_BYTES = 2 << 30
 """Bytes of blocks in the object store at a time. Actors are started anew for each such window,
@@ -14,8 +17,8 @@ which takes seconds where its texts take minutes."""
 
 
 def put_in_windows(
-    blocks: Iterator[pa.Table], put: Callable[[pa.Table], Any]
-) -> Iterator[list[Any]]:
+    blocks: Iterator[pa.Table], put: Callable[[pa.Table], ObjectRef]
+) -> Iterator[list[ObjectRef]]:
     """Yield references of a few blocks at a time, which together fit into any object store.
 
     Args:

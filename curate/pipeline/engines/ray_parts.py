@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from curate.pipeline.engines.ray_errors import unwrap_user_error
 from curate.steps.workers import RemoteValue
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
 
 T = TypeVar("T")
 # After so many lost workers the task itself must be at fault.
@@ -39,19 +42,21 @@ class RayWorkers:
         """Return the number of tasks that run at a time."""
         return self._connect()
 
-    def place(self, values: Iterable[Any]) -> list[RemoteValue]:
+    def place(self, values: Iterable[object]) -> list[RemoteValue]:
         """Put each value into the object store of this machine; others fetch it from here."""
         import ray
 
         self._connect()
         return list(_call_rows(ray.put, values))
 
-    def keep(self, function: Callable[..., Any], *columns: Iterable[Any]) -> list[RemoteValue]:
+    def keep(
+        self, function: Callable[..., object], *columns: Iterable[object]
+    ) -> list[RemoteValue]:
         """Start one task per row of arguments; return references of the results."""
         return list(_call_rows(self._submitting(function), *columns))
 
     def spread(
-        self, function: Callable[..., Sequence[Any]], count: int, *columns: Iterable[Any]
+        self, function: Callable[..., Sequence[object]], count: int, *columns: Iterable[object]
     ) -> list[list[RemoteValue]]:
         """Start one task per row; return, for each of its results, the references of all tasks."""
         if count == 1:  # Ray would give the sequence itself
@@ -59,9 +64,9 @@ class RayWorkers:
         rows = _call_rows(self._submitting(function, count), *columns)
         return [list(column) for column in zip(*rows, strict=True)]
 
-    def map(self, function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T]:
+    def map(self, function: Callable[..., T], *columns: Iterable[object]) -> Iterator[T]:
         """Yield the result of one task per row of arguments; a few tasks run ahead."""
-        waiting = deque[Any]()
+        waiting: deque[ObjectRef] = deque()
         for reference in _call_rows(self._submitting(function), *columns):
             waiting.append(reference)
             if len(waiting) > _AHEAD * self.count:
@@ -69,7 +74,9 @@ class RayWorkers:
         while waiting:
             yield _get_result(waiting.popleft())
 
-    def _submitting(self, function: Callable[..., Any], returns: int = 1) -> Callable[..., Any]:
+    def _submitting(
+        self, function: Callable[..., object], returns: int = 1
+    ) -> Callable[..., ObjectRef]:
         """Return a callable that starts a task of the function on its arguments."""
         import ray
 
@@ -82,7 +89,7 @@ class RayWorkers:
         return partial(task.remote, ray.put(function))
 
 
-def _call_rows(function: Callable[..., Any], *columns: Iterable[Any]) -> Iterator[Any]:
+def _call_rows(function: Callable[..., T], *columns: Iterable[object]) -> Iterator[T]:
     """Yield the function's result for each row of arguments; a row is freed before the next is
     made.
 
@@ -101,11 +108,11 @@ def _call_rows(function: Callable[..., Any], *columns: Iterable[Any]) -> Iterato
         yield done
 
 
-def _call_function(function: Callable[..., Any], *arguments: Any) -> Any:
+def _call_function(function: Callable[..., T], *arguments: object) -> T:
     return function(*arguments)
 
 
-def _get_result(reference: Any) -> Any:
+def _get_result(reference: ObjectRef) -> Any:
     import ray
 
     try:

@@ -22,7 +22,9 @@ from curate.store.scratch import ScratchSpace
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
+    from ray import ObjectRef
 
 _TEXTS = ("prompt", "chosen", "rejected")
 # Some 100 MB of texts: a block travels and is held as a whole.
@@ -43,10 +45,10 @@ class TableInputs:
     """
 
     token: str
-    pairs: list[Any]
-    texts: list[Any]
-    arrays: dict[str, list[Any]]
-    shared: Any
+    pairs: list[ObjectRef]
+    texts: list[ObjectRef]
+    arrays: dict[str, list[ObjectRef]]
+    shared: ObjectRef
     embed: Callable[[list[str]], NDArray[np.float32]] | None
 
     @classmethod
@@ -54,7 +56,7 @@ class TableInputs:
         """Put all of a run into the object store, which spills to disk what memory cannot hold."""
         import ray
 
-        arrays: dict[str, NDArray[Any]] = {}
+        arrays: dict[str, NDArray[np.floating | np.int64]] = {}
         if embedded:
             features = context.features
             arrays = {"vectors": features.vectors, "style": features.style}
@@ -141,7 +143,9 @@ def _load_inputs(
     return table, context
 
 
-def _load_array_blocks(name: str, references: list[Any], scratch: ScratchSpace) -> NDArray[Any]:
+def _load_array_blocks(
+    name: str, references: list[ObjectRef], scratch: ScratchSpace
+) -> NDArray[Any]:
     """Return the blocks of an array, one below the other."""
     import ray
 
@@ -156,7 +160,7 @@ def _load_array_blocks(name: str, references: list[Any], scratch: ScratchSpace) 
     return out
 
 
-def _put_frames(frame: pl.DataFrame) -> list[Any]:
+def _put_frames(frame: pl.DataFrame) -> list[ObjectRef]:
     import ray
 
     return [
@@ -165,5 +169,5 @@ def _put_frames(frame: pl.DataFrame) -> list[Any]:
     ]
 
 
-def _frame_from_arrow(table: Any) -> pl.DataFrame:
+def _frame_from_arrow(table: pa.Table) -> pl.DataFrame:
     return pl.DataFrame(pl.from_arrow(table))

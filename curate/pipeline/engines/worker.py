@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from curate.data.json_types import JsonObject
 from curate.steps.context import Context
 from curate.steps.contracts import Scorer
 from curate.steps.evidence import LabelEvidence
@@ -71,7 +72,7 @@ class Scored:
     """Scores of a batch of pairs, with the scorer's facts and warnings."""
 
     frame: pl.DataFrame
-    facts: dict[str, Any]
+    facts: JsonObject
     warnings: list[str]
 
 
