@@ -40,7 +40,7 @@ def _takes_bool(annotation: Any) -> bool:
     return not set(parts) <= {int, float, str, type(None)}
 
 
-def _check_numbers(value: Any, name: str) -> None:
+def _check_numbers(value: object, name: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"'{name}' is {value}; expected a finite number")
     if isinstance(value, int) and not -_LARGEST - 1 <= value <= _LARGEST:

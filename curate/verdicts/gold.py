@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import polars as pl
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
@@ -58,7 +58,7 @@ class GoldConfig(YamlSection):
         return self
 
 
-def _parse_paths(value: Any) -> Any:
+def _parse_paths(value: object) -> object:
     """Return a path, a column `extra.x`, or a list of paths, as the fields of a `GoldConfig`."""
     if isinstance(value, (str, Path)):
         value = [value]

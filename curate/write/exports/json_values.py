@@ -58,7 +58,7 @@ def iter_json_lines(frame: pl.DataFrame) -> bytes:
     return b"\n".join((*lines, b"")) if lines else b""
 
 
-def _splice_json(value: Any) -> Any:
+def _splice_json(value: object) -> object:
     if isinstance(value, dict):
         if value.keys() == {_FIELD}:
             return None if value[_FIELD] is None else orjson.Fragment(value[_FIELD])

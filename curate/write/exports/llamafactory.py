@@ -9,6 +9,7 @@ import polars as pl
 
 from curate.data.attachments import MEDIA, TOOLS
 from curate.data.content_kinds import FILE_BYTES, TURNS
+from curate.data.json_types import Json, JsonObject
 from curate.data.messages import PLACEHOLDERS, RESULTS_BREAK, TOOL_CALLS
 from curate.write.exports.base import Export, ShardSchema, TrainerHints, extra_output_columns
 from curate.write.exports.fields import media_fields
@@ -55,10 +56,10 @@ class LLaMAFactoryExport(Export):
             pairs.select("pair_id", *extra_output_columns(pairs, schema))
         )
 
-    def files(self, advice: TrainerHints) -> dict[str, Any]:
+    def files(self, advice: TrainerHints) -> JsonObject:
         """Return dataset_info.json, which names the shards `curated`, and llamafactory.yaml."""
         columns = {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"}
-        settings: dict[str, Any] = {"stage": "dpo", "pref_loss": "sigmoid"}
+        settings: JsonObject = {"stage": "dpo", "pref_loss": "sigmoid"}
         if advice.epsilon is not None:
             settings["dpo_label_smoothing"] = advice.epsilon
         return _dataset_files(advice, {"ranking": True, "columns": columns}, settings)
@@ -74,7 +75,7 @@ class LLaMAFactoryKTOExport(TRLUnpairedExport):
     holds = LLaMAFactoryExport.holds
     rewrites: ClassVar[Mapping[str, str]] = REWRITES
 
-    def files(self, advice: TrainerHints) -> dict[str, Any]:
+    def files(self, advice: TrainerHints) -> JsonObject:
         """Return dataset_info.json, which names the shards `curated`, and llamafactory.yaml."""
         columns = {"messages": "conversations", "kto_tag": "kto_tag"}
         return _dataset_files(advice, {"columns": columns}, {"stage": "kto"})
@@ -116,8 +117,8 @@ def _sharegpt_columns(
 
 
 def _dataset_files(
-    advice: TrainerHints, kind: Mapping[str, Any], settings: Mapping[str, Any]
-) -> dict[str, Any]:
+    advice: TrainerHints, kind: Mapping[str, Any], settings: Mapping[str, Json]
+) -> JsonObject:
     """Return the description of the data, and settings that read it."""
     media = {c: c for c in media_columns(advice.content)}
     tools = {TOOLS: TOOLS} if TOOLS in advice.content else {}
@@ -126,7 +127,7 @@ def _dataset_files(
     split_entries = {
         f"curated_{n}": entry | {"file_name": p} for n, p in advice.other_splits.items()
     }
-    reading: dict[str, Any] = {"dataset_dir": ".", "dataset": "curated"}
+    reading: JsonObject = {"dataset_dir": ".", "dataset": "curated"}
     if split_entries:
         reading["eval_dataset"] = next(iter(split_entries))
     return {
@@ -135,9 +136,7 @@ def _dataset_files(
     }
 
 
-def _sharegpt_row(
-    row: Mapping[str, Any], turns: Sequence[str], media: Sequence[str]
-) -> dict[str, Any]:
+def _sharegpt_row(row: Mapping[str, Any], turns: Sequence[str], media: Sequence[str]) -> JsonObject:
     """Return messages and media of one row."""
     turn_media = TurnMedia({c: row[c] or () for c in media})
     row_turns = {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import polars as pl
 
 from curate.data.attachments import TOOLS
 from curate.data.json_text import to_json
+from curate.data.json_types import Json
 from curate.data.messages import CALL_IDS, NAMES, TEXT_BESIDE_CALLS, TEXTS, TOOL_CALLS
 from curate.errors import CurateError
 from curate.write.exports.base import Export, ShardSchema, extra_output_columns
@@ -98,7 +99,7 @@ def _documented_message(message: Message) -> Message:
     return documented
 
 
-def _documented_call(call: Any) -> Any:
+def _documented_call(call: Json) -> Json:
     """Return a call as the services document it: {id, type, function: {name, arguments}}."""
     if not isinstance(call, dict):
         return call
@@ -107,7 +108,7 @@ def _documented_call(call: Any) -> Any:
     return {**identity, "type": "function", "function": _documented_function(function)}
 
 
-def _documented_function(function: Any) -> Any:
+def _documented_function(function: Json) -> Json:
     if not isinstance(function, dict):
         return function
     arguments = function.get("arguments", function.get("parameters", {}))

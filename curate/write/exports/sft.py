@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
+from curate.data.json_types import JsonObject
 from curate.write.exports.base import (
     Export,
     PairCounts,
@@ -44,7 +43,7 @@ class SFTExport(Export):
         further = ("pair_id", *weight_columns(pairs), *extra_output_columns(pairs, schema))
         return pairs.select(conversation, *attachment_fields(pairs, schema), *further)
 
-    def files(self, hints: TrainerHints) -> dict[str, Any]:
+    def files(self, hints: TrainerHints) -> JsonObject:
         """Return the settings by which axolotl and LLaMA-Factory read the shards."""
         axolotl = {
             "path": hints.train_path,
@@ -66,9 +65,9 @@ class SFTExport(Export):
         return notes
 
 
-def _llamafactory_files(hints: TrainerHints) -> dict[str, Any]:
+def _llamafactory_files(hints: TrainerHints) -> JsonObject:
     """Return the files by which LLaMA-Factory reads plain texts."""
-    entry = {
+    entry: JsonObject = {
         "file_name": hints.train_path,
         "formatting": "sharegpt",
         "columns": {_MESSAGES: _MESSAGES},

@@ -9,6 +9,7 @@ import polars as pl
 
 from curate.data.attachments import MEDIA, REJECTED_MEDIA, TOOLS
 from curate.data.content_kinds import FILE_BYTES, TURNS
+from curate.data.json_types import JsonObject
 from curate.data.messages import TEXT_BESIDE_CALLS, TOOL_CALLS
 from curate.errors import CurateError
 from curate.write.exports.base import (
@@ -64,7 +65,7 @@ class SwiftExport(Export):
         )
         return _swift_columns(pairs, talks, schema).hstack(remaining_columns)
 
-    def files(self, advice: TrainerHints) -> dict[str, Any]:
+    def files(self, advice: TrainerHints) -> JsonObject:
         """Return the arguments of `swift rlhf` that read the shards."""
         arguments = {"rlhf_type": "dpo"} | _dataset_settings(advice)
         if advice.epsilon is not None:
@@ -108,7 +109,7 @@ class SwiftKTOExport(TRLUnpairedExport):
                 fix="drop such pairs, or use another output.format",
             )
 
-    def files(self, advice: TrainerHints) -> dict[str, Any]:
+    def files(self, advice: TrainerHints) -> JsonObject:
         """Return the arguments of `swift rlhf` that read the shards."""
         return {"swift.yaml": {"rlhf_type": "kto"} | _dataset_settings(advice)}
 
@@ -117,7 +118,7 @@ class SwiftKTOExport(TRLUnpairedExport):
         return columns.hstack(rows.select("label", *self.further_columns(rows)))
 
 
-def _dataset_settings(advice: TrainerHints) -> dict[str, Any]:
+def _dataset_settings(advice: TrainerHints) -> JsonObject:
     """Return the arguments that name the data."""
     held_out = {} if advice.held_out is None else {"val_dataset": [advice.held_out]}
     return {"dataset": [advice.train_path], **held_out}
@@ -155,9 +156,9 @@ def _column_prefix(talk: str) -> str:
 
 def _swift_row(
     row: Mapping[str, Any], talks: Mapping[str, str], media: Sequence[str]
-) -> dict[str, Any]:
+) -> JsonObject:
     """Return messages and media of one row."""
-    converted: dict[str, Any] = {}
+    converted: JsonObject = {}
     for talk, side in talks.items():
         turn_media = TurnMedia(
             {c: row.get(_column_prefix(talk) + c) or row[c] or () for c in media}
