@@ -32,7 +32,8 @@ def forms() -> list[str]:
 
 def text_forms() -> list[str]:
     """The forms for pairs of texts."""
-    return [name for name in forms() if get_export(name).general]
+    exports = {name: get_export(name) for name in forms()}
+    return [name for name, export in exports.items() if export.general and export.pairs]
 
 
 def outcome(source: Path, form: str, file_type: str, folder: Path) -> tuple[Outcome, str]:

@@ -25,7 +25,7 @@ from tests.helpers import write_jsonl
 
 UNFIT = (
     "several messages", "other data", "one image each", "JSON cannot store", "one class",
-    "other roles", "end with a tool call", "these answers",
+    "other roles", "end with a tool call", "these answers", "has no form for",
 )  # fmt: skip
 """What a form says that is for other data."""
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
