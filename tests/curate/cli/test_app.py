@@ -180,7 +180,7 @@ def test_help_loads_no_heavy_library() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "count"), [(["run", "p.yaml"], 1), (["list"], 1), ([], 22), (["--help"], 22)]
+    ("words", "count"), [(["run", "p.yaml"], 1), (["list"], 1), ([], 23), (["--help"], 23)]
 )
 def test_only_the_command_that_is_asked_for_is_looked_into(words: list[str], count: int) -> None:
     with only_requested_command(words):
