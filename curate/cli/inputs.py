@@ -130,8 +130,8 @@ class DatasetOptions:
 
     def stream(self, progress: Progress, scratch: Path) -> Iterator[Pairs]:
         """Yield the pairs in batches; those of a run are kept in files of `scratch` meanwhile."""
+        from curate.read.pair_dataset import StreamNotes
         from curate.read.pairs import stream_pairs
-        from curate.read.stream_notes import StreamNotes
         from curate.write.run_files import is_run
 
         if self.is_pipeline or is_run(self.data):

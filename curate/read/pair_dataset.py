@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from curate.data.renamed import warn_renamed
 from curate.data.table import has_single_answers, to_arrow
 from curate.errors import CurateError
-from curate.read.notes import rejected_rows_note
+from curate.read.notes import MAX_NAMED_ROWS, rejected_rows_note
 
 REJECTED_COLUMNS: dict[str, pl.DataType] = {
     "file": pl.String(),
@@ -120,3 +121,32 @@ class Pairs:
             fingerprint=None,
             published_mask=None,
         )
+
+
+class StreamNotes:
+    """Collects the notes of a stream's batches.
+
+    Attributes:
+        rejected: rows that held no pair so far.
+    """
+
+    def __init__(self) -> None:
+        self._notes: tuple[str, ...] = ()
+        self._first: list[pl.DataFrame] = []
+        self.rejected = 0
+
+    def watch(self, batches: Iterator[Pairs]) -> Iterator[Pairs]:
+        """Yield the same batches, and collect the notes of each."""
+        for batch in batches:
+            # Notes grow with the stream: the last batch holds all of them.
+            self._notes = batch.notes
+            # A damaged file may have millions of such rows; the note names only the first ones.
+            if self.rejected < MAX_NAMED_ROWS:
+                self._first.append(batch.rejected.head(MAX_NAMED_ROWS))
+            self.rejected += len(batch.rejected)
+            yield batch
+
+    def notes(self) -> list[str]:
+        """Return the notes, and one on rows without a pair."""
+        first_rows = pl.concat(self._first) if self._first else pl.DataFrame()
+        return [*self._notes, *rejected_rows_note(self.rejected, first_rows)]

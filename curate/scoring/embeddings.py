@@ -1,4 +1,4 @@
-"""Vectors of texts: sparse autoencoders, coverage of a target, embedders of the user's own."""
+"""Vectors of texts: exact and approximate neighbours, sparse autoencoders, batches by tokens."""
 
 from __future__ import annotations
 

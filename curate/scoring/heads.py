@@ -1,4 +1,4 @@
-"""Parts of held-out heads: what they are made of, and what else is computed from labels."""
+"""Parts of held-out heads, noise rates and regressions; progress and scratch space of long fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Language models and classifiers: log-probabilities, gradients, labels of texts."""
+"""Language models and classifiers: loading, conversations as tokens, measures, stored values."""
 
 from __future__ import annotations
 

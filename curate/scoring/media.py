@@ -1,4 +1,4 @@
-"""Images, video and audio of pairs: decoding, features, duplicates."""
+"""Images, video and audio of pairs: decoding, features, status."""
 
 from __future__ import annotations
 

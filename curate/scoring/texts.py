@@ -1,4 +1,4 @@
-"""Texts of pairs: parts of messages, sentences, sources, patterns, duplicates, tool calls."""
+"""Texts of pairs: parts and keys of messages, sentences, sources, patterns, duplicates, schemas."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from curate.data.row_selection import RowSelection
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import mask
 from curate.read.input import InputConfig
+from curate.read.pair_dataset import StreamNotes
 from curate.read.pairs import stream_pairs
-from curate.read.stream_notes import StreamNotes
 from curate.steps.context import Progress, SilentProgress, Task
 from curate.versions import versions
 from curate.write.card import CardDetails, make_card

@@ -9,6 +9,7 @@ import faiss
 import numpy as np
 
 from curate.data.json_types import JsonObject
+from curate.data.renamed import warn_renamed
 from curate.data.table import batch_slices
 from curate.models.embed.inverted_file import InvertedFile, NeighbourTable, move_to_gpus
 from curate.models.embed.nearest import drop_self_matches
@@ -169,3 +170,13 @@ def take_rows(table: NDArray[np.floating], rows: NDArray[np.int64]) -> NDArray[n
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
         return table[rows[0] : rows[-1] + 1]
     return table[rows]
+
+
+def __getattr__(name: str) -> object:
+    # Plug-ins of version 0.3 import the old name; it stays for one release.
+    if name == "nearest_others":
+        warn_renamed(
+            "curate.models.embed.neighbours.nearest_others", "curate.scoring.nearest_neighbours"
+        )
+        return nearest_neighbours
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

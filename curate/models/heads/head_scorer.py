@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import polars as pl
 
+from curate.data.renamed import warn_renamed
 from curate.models.heads.noise.learnability import (
     LearnabilityTest,
     assess_learnability,
@@ -118,3 +119,11 @@ def record_learnability(
     learnt = assess_learnability(select_rows(margin, voting), groups)
     learnt.record(context)
     return learnt
+
+
+def __getattr__(name: str) -> object:
+    # Plug-ins of version 0.3 import the old name; it stays for one release.
+    if name == "HeadScorer":
+        warn_renamed("curate.models.heads.head_scorer.HeadScorer", "curate.scoring.HeldOutScorer")
+        return HeldOutScorer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

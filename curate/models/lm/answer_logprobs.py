@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import numpy as np
 import polars as pl
 
+from curate.data.renamed import warn_renamed
 from curate.models.lm.conversations import (
     Computed,
     Conversations,
@@ -248,3 +249,11 @@ def record_usage(
         "tokens_shared": now.shared - before.shared,
     }
     add_model_counts(context.report, spec.name, counts | used)
+
+
+def __getattr__(name: str) -> object:
+    # Plug-ins of version 0.3 import the old name; it stays for one release.
+    if name == "STATUS":
+        warn_renamed("curate.models.lm.answer_logprobs.STATUS", "curate.scoring.MODEL_STATUS")
+        return MODEL_STATUS
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -44,3 +44,17 @@ def test_texts_do_not_load_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "old_name", "new_name"),
+    [
+        ("curate.models.heads.head_scorer", "HeadScorer", "HeldOutScorer"),
+        ("curate.models.embed.neighbours", "nearest_others", "nearest_neighbours"),
+        ("curate.models.lm.answer_logprobs", "STATUS", "MODEL_STATUS"),
+    ],
+)
+def test_old_names_still_work_with_a_warning(module: str, old_name: str, new_name: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"is now called curate.scoring.{new_name}"):
+        old_value = getattr(importlib.import_module(module), old_name)
+    assert old_value is getattr(scoring, new_name)
