@@ -27,7 +27,8 @@ FILE_TYPES = ("jsonl", "parquet")
 
 
 def forms() -> list[str]:
-    return list(export_names())
+    """The forms for pairs; `test_sft` holds that of single answers."""
+    return [name for name in export_names() if get_export(name).pairs]
 
 
 def text_forms() -> list[str]:
