@@ -73,7 +73,9 @@ class TagCoverage(Filter[TagCoverageParams]):
         rows = pl.Series(range(len(pairs)), dtype=pl.Int64)
         kept_rows = pl.Series(sorted(selected), dtype=pl.Int64)
         decisions = pl.select(
-            keep=pl.when(missing).then(p.missing == "keep").otherwise(rows.is_in(kept_rows)),
+            keep=pl.when(missing)
+            .then(p.missing == "keep")
+            .otherwise(rows.is_in(kept_rows.implode())),
             reason=pl.when(missing)
             .then(pl.lit(f"{p.column} is missing"))
             .otherwise(pl.lit(f"adds too few tags ({p.order})")),

@@ -185,4 +185,4 @@ def test_help_loads_no_heavy_library() -> None:
 def test_only_the_command_that_is_asked_for_is_looked_into(words: list[str], count: int) -> None:
     with only_requested_command(words):
         assert len(app.registered_commands) == count
-    assert len(app.registered_commands) == 22
+    assert len(app.registered_commands) == 23
