@@ -14,8 +14,8 @@ from curate import CurateError, Pipeline, audit, bench, read_pairs, score
 from curate.cli.app import app
 from curate.data.table import messages_text
 from curate.sample import SAMPLE_DATA
-from curate.steps.entries import filter_names, scorer_names
-from curate.steps.registry import filter_class, scorer_class
+from curate.steps.entries import scorer_names
+from curate.steps.registry import scorer_class
 
 ROWS = 60
 # By the texts of one row, or by prompts: what they say of the chosen answer needs no other one.
@@ -91,15 +91,20 @@ def test_a_run_accounts_for_every_row(tmp_path: Path, answers: list[dict[str, st
     assert "no labels whose noise could be estimated" in page
 
 
-@pytest.mark.parametrize("name", [n for n in filter_names() if not filter_class(n).single_answers])
-def test_filters_of_pairs_are_refused(name: str, answers: list[dict[str, str]]) -> None:
-    try:
-        pipeline = Pipeline({"filters": [{"type": name}], "store": None})
-    except CurateError:
-        pytest.skip("needs parameters or a scorer")
+@pytest.mark.parametrize(
+    "step",
+    [
+        *({"type": name} for name in ("artefacts", "consensus", "identical_answers", "ties")),
+        {"type": "flip_where", "condition": "is_tie"},
+        {"type": "bees", "margins": ["lengths.chosen", "lengths.turns"]},
+    ],
+    ids=lambda step: step["type"],
+)
+def test_filters_of_pairs_are_refused(step: dict[str, Any], answers: list[dict[str, str]]) -> None:
+    pipeline = Pipeline({"scorers": [{"type": "lengths"}], "filters": [step], "store": None})
     with pytest.raises(CurateError, match="need a rejected answer") as caught:
         pipeline.run(answers)
-    assert name in str(caught.value)
+    assert step["type"] in str(caught.value)
 
 
 def test_a_scorer_of_pairs_is_refused_before_anything_is_computed(
