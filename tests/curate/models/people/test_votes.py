@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from curate.audit.agreement import _krippendorff_alpha
 
+from curate.auditing.agreement import _krippendorff_alpha
 from curate.models.people.votes import dawid_skene_consensus
 
 
