@@ -179,5 +179,5 @@ def test_the_default_pipeline_on_the_sample_twice(tmp_path: Path) -> None:
     scorers = tuple(f"{step['type']}." for step in config["scorers"])
     schema = first.scores.schema
     floats = [c for c, t in schema.items() if t == pl.Float64 and c.startswith(scorers)]
-    ok = first.scores.filter(pl.col("crm.status") == "ok").select(floats)
+    ok = first.scores.filter(pl.col("reward_margin.status") == "ok").select(floats)
     assert ok.null_count().sum_horizontal().item() == 0
