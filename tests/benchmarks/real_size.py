@@ -101,8 +101,8 @@ def read_data(path: Path, embedder: str, prompts: int | None) -> tuple[BenchData
     pairs = read_pairs(rows).frame
     settings = EmbedderConfig(name=embedder)
     features, _ = embed_frame(pairs, settings, open_store("auto"), SilentProgress())
-    topics = pairs["extra"].str.json_path_match("$.dataset")
-    return BenchData("alpaca-eval", pairs, features), topics
+    # The column `dataset` has few values, so that it is the source of the pairs.
+    return BenchData("alpaca-eval", pairs, features), pairs["source"]
 
 
 def length_difference(data: BenchData) -> NDArray[np.float64]:
