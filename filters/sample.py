@@ -18,6 +18,7 @@ from curate import (
     same_reason,
 )
 from curate.scoring import messages_text, select_in_batches
+from curate.scoring.filtering import has_single_answers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,14 +89,21 @@ class Sample(Filter[SampleParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep the sampled pairs."""
         p = self.params
-        if p.balance is not None:
-            return self._balance_lengths(pairs, context)
-        rows = round(p.share * len(pairs)) if p.share is not None else min(p.rows or 0, len(pairs))
+        rows = round(p.share * len(pairs)) if p.share is not None else len(pairs)
+        rows = rows if p.rows is None else min(p.rows, len(pairs))
         # A seed of the step allows several samples within one run.
         rng = context.rng("sample") if p.seed is None else np.random.default_rng(p.seed)
         keep, order = np.zeros(len(pairs), dtype=bool), context.row_order(pairs)
-        if p.weights is None:
-            # By the order of ids: the sample must not depend on the order of the file.
+        # By the order of ids: the sample must not depend on the order of the file.
+        if p.balance is not None:
+            ratios = _length_ratios(pairs)
+            matches = rng.permutation(order[_match_lengths(ratios[order], rng)])
+            keep[matches[: rows // 2].ravel()] = True
+            context.facts["chosen_longer"] = {
+                "before": int((ratios > 0).sum()),
+                "after": int((ratios[keep] > 0).sum()),
+            }
+        elif p.weights is None:
             keep[order[rng.permutation(len(pairs))[:rows]]] = True
         else:
             odds = as_numeric_column(pairs[p.weights], self.name).fill_null(0.0).to_numpy()
@@ -104,32 +112,13 @@ class Sample(Filter[SampleParams]):
         reason = f"not among the {int(keep.sum())} drawn of {len(pairs)}"
         return same_reason(pl.Series(keep), reason)
 
-    def _balance_lengths(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep as many pairs with the longer answer chosen as with the shorter one."""
-        p, order = self.params, context.row_order(pairs)
-        rng = context.rng("sample") if p.seed is None else np.random.default_rng(p.seed)
-        if pairs["rejected"].null_count():
-            raise CurateError(
-                "single answers have no lengths to balance", where="sample, balance: length"
-            )
-        ratios = _length_ratios(pairs)
-        # By the order of ids, as without balance.
-        matches = rng.permutation(order[_match_lengths(ratios[order], rng)])
-        limit = len(pairs) if p.share is None and p.rows is None else p.rows
-        rows = round((p.share or 0.0) * len(pairs)) if limit is None else limit
-        keep = np.zeros(len(pairs), dtype=bool)
-        keep[matches[: rows // 2].ravel()] = True
-        context.facts["chosen_longer"] = {
-            "before": int((ratios > 0).sum()),
-            "after": int((ratios[keep] > 0).sum()),
-        }
-        return same_reason(
-            pl.Series(keep), f"not among the {int(keep.sum())} drawn of {len(pairs)}"
-        )
-
 
 def _length_ratios(pairs: pl.DataFrame) -> NDArray[np.float64]:
     """Return log((characters of chosen + 1) / (characters of rejected + 1)), (pairs,)."""
+    if has_single_answers(pairs):
+        raise CurateError(
+            "single answers have no lengths to balance", where="sample, balance: length"
+        )
     chosen, rejected = (messages_text(c).str.len_chars() + 1 for c in ("chosen", "rejected"))
     ratios = select_in_batches(pairs, r=chosen.log() - rejected.log())["r"].to_numpy()
     return np.asarray(ratios, dtype=np.float64)

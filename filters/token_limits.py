@@ -10,6 +10,7 @@ from pydantic import Field
 
 from curate import Column, Context, Filter, FilterResult, Parameters
 from curate.scoring import Model
+from curate.scoring.filtering import has_single_answers
 from curate.scoring.lm import (
     TRAINERS,
     PairTokens,
@@ -117,7 +118,7 @@ class TokenLimits(Filter[TokenLimitsParams]):
             for name, fates in counts.items()
         }
         table = pl.concat(lengths)
-        if pairs["rejected"].null_count() == len(pairs):
+        if has_single_answers(pairs):
             table = table.with_columns(rejected=pl.lit(None, dtype=pl.Int64))
         return self._decide(table)
 

@@ -29,7 +29,7 @@ def init(
     ] = False,
 ) -> None:
     """Write a commented pipeline.yaml for your data."""
-    from curate.cli.init_input import adapt_to_media, input_lines
+    from curate.cli.init_input import adapt_to_media, input_lines, names_single_answers
     from curate.recipes import recipe_pipeline
     from curate.sample import default_pipeline
     from curate.write.file_output import check_output_file
@@ -41,10 +41,8 @@ def init(
     check_output_file(path, overwrite, [data])
     dataset = DatasetOptions(data or "data.jsonl", format, columns, split, config)
     lines = input_lines(dataset, look=data is not None)
-    if recipe is None:
-        text = default_pipeline(dataset.data, lines)
-    else:
-        text = recipe_pipeline(recipe, dataset.data, lines)
+    source = (dataset.data, lines, names_single_answers(lines))
+    text = default_pipeline(*source) if recipe is None else recipe_pipeline(recipe, *source)
     if data is not None:
         text = adapt_to_media(text, dataset)
     try:

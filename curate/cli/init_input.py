@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from curate.cli.console import show_warnings
@@ -47,6 +48,11 @@ def input_lines(dataset: DatasetOptions, look: bool) -> str:
         about = "" if dataset.format != "auto" else "   # or a format from: curate list"
         return "\n".join([*lines, f"  format: {dataset.format}{about}"])
     return "\n".join([*lines, *_detected_lines(dataset)])
+
+
+def names_single_answers(lines: str) -> bool:
+    """Return whether the format in the lines of `input:` is the one of single answers."""
+    return re.search(r"^  format: answers\b", lines, re.MULTILINE) is not None
 
 
 def adapt_to_media(text: str, dataset: DatasetOptions) -> str:

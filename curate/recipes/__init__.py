@@ -7,7 +7,6 @@ are selections from 2025: RIP, BeeS, the small implicit gap and DONOD. One has R
 
 from __future__ import annotations
 
-import re
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,12 +83,15 @@ def recipe_text(name: str) -> str:
     return (_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def recipe_pipeline(name: str, data: str, lines: str | None = None) -> str:
-    """Return a complete pipeline.yaml for a recipe; `lines` are the keys of `input`."""
+def recipe_pipeline(
+    name: str, data: str, lines: str | None = None, single_answers: bool = False
+) -> str:
+    """Return a complete pipeline.yaml for a recipe; the arguments are those of
+    `default_pipeline`.
+    """
     lines = lines or f"  path: {data}"
     summary, _, sections = recipe_text(name).partition("\n")
-    single = re.search(r"^  format: answers\b", lines, re.MULTILINE)
-    tail = _TAIL.replace("format: trl", "format: sft") if single else _TAIL
+    tail = _TAIL.replace("format: trl", "format: sft") if single_answers else _TAIL
     return f"{summary}\n{_HEAD.format(lines=lines)}{sections}{tail}"
 
 

@@ -6,30 +6,28 @@ five was flipped on purpose. `tests/make_sample.py` makes it.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
 SAMPLE_DATA = _FOLDER / "preferences.jsonl.gz"
 FLIPPED_IDS = _FOLDER / "flipped.json"
 
-_SINGLE_ANSWERS = re.compile(r"^  format: answers\b", re.MULTILINE)
 _INPUT = "  path: DATA\n"
 # What the sample has beside its labels: 50 judged pairs, and the verdicts of a language model.
 _GOLD = "gold: {column: extra.judged}\n"
 _EVIDENCE = ", evidence: [extra.gpt_3_5]"
 
 
-def default_pipeline(data: str, lines: str | None = None) -> str:
+def default_pipeline(data: str, lines: str | None = None, single_answers: bool = False) -> str:
     """Return the commented default pipeline.yaml for a dataset.
 
     Args:
         data: path of the dataset.
         lines: the keys of `input`, where they are more than the path.
+        single_answers: whether rows hold one answer each, for which other steps work.
     """
     lines = lines or f"  path: {data}"
-    # The format says whether rows hold pairs or single answers: their steps differ.
-    name = "answers.yaml" if _SINGLE_ANSWERS.search(lines) else "pipeline.yaml"
+    name = "answers.yaml" if single_answers else "pipeline.yaml"
     text = (_FOLDER / name).read_text(encoding="utf-8")
     return text.replace(_INPUT, f"{lines}\n", 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from curate.data.table import has_single_answers
 from curate.models.people.votes import HIGH, LOW, TIE, dawid_skene_consensus, vote_table
 from curate.steps.conditions import condition_columns, evaluate_condition, parse_condition
 from curate.steps.posterior import (
@@ -28,6 +29,7 @@ __all__ = [
     "evaluate_condition",
     "flip_labels",
     "flip_only",
+    "has_single_answers",
     "keep_best",
     "label_probabilities",
     "missing_codes",

@@ -88,9 +88,8 @@ class OpenWebUI(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Return whether rows are feedback with snapshots, or chats with a history."""
-        if has_columns(rows, *_RECORD_COLUMNS):
-            return any(_chat_of(row) is not None for row in rows)
-        return has_columns(rows, "chat") and any(_chat_of(row) is not None for row in rows)
+        has_chats = has_columns(rows, *_RECORD_COLUMNS) or has_columns(rows, "chat")
+        return has_chats and any(_chat_of(row) is not None for row in rows)
 
     def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs of answers to one message with different ratings."""

@@ -7,7 +7,7 @@ from curate.read.closest_formats import closest_formats
 from curate.read.column_guess import guess_columns
 from curate.read.embedded_json import parse_embedded_json, parse_embedded_json_in_rows
 from curate.read.formats.base import BoundFormat, Format, ReadOptions, RowSample
-from curate.read.formats.single_answers import SingleAnswers, holds_single_answers
+from curate.read.formats.single_answers import SingleAnswers, may_hold_pairs
 from curate.steps.discovery import Catalogue
 from curate.steps.entries import FORMATS
 
@@ -86,17 +86,13 @@ def detect_format(rows: RowSample, where: str) -> BoundFormat:
     json_as_text = False
     if detected is None:
         detected, json_as_text = _detect_inexact_format(rows)
-    if detected is None and _holds_single_answers(rows):
-        detected, json_as_text = SingleAnswers(), False
+    single = SingleAnswers()
+    if detected is None and matches_sample(single, rows) and not may_hold_pairs(rows):
+        detected, json_as_text = single, False
     if detected is None:
         raise _unknown_format_error(rows, where)
     get_format(detected.name)
     return bind_format(detected, rows, json_as_text)
-
-
-def _holds_single_answers(rows: RowSample) -> bool:
-    """Return whether a sample is surely one of single answers."""
-    return matches_sample(SingleAnswers(), rows) and holds_single_answers(rows)
 
 
 def _detect_inexact_format(rows: RowSample) -> tuple[Format | None, bool]:

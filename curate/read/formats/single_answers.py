@@ -16,10 +16,10 @@ from curate.read.formats.base import (
     RowSample,
     as_messages_column,
     has_columns,
-    prepend_system_turn,
     share_of_rows,
 )
-from curate.read.formats.llamafactory import ALPACA, HISTORY, add_alpaca_prompt
+from curate.read.formats.llamafactory import ALPACA, HISTORY
+from curate.read.formats.unpaired import split_prompt_and_answer
 from curate.read.messages import as_messages
 
 _PROMPTS = ("prompt", "question", "query", "problem")
@@ -84,23 +84,18 @@ class SingleAnswers(Format):
         )
 
 
-def holds_single_answers(rows: RowSample) -> bool:
-    """Return whether a sample is surely one of single answers.
+def may_hold_pairs(rows: RowSample) -> bool:
+    """Return whether a sample of this format may hold a second answer or a judgement of one.
 
-    No column is named like a second answer or a judgement, and none that the format does not read
-    holds long texts.
+    A column is named like one, or one that the format does not read holds long texts.
     """
     names = list(dict.fromkeys(key for row in rows for key in row))
-    form = SingleAnswers()
-    other = [name for name in names if name not in form.columns()]
-    return (
-        not _may_hold_pairs(names)
-        and not any(_has_long_text(row.get(name)) for row in rows for name in other)
-        and form.matches(rows)
-    )
+    unread = [name for name in names if name not in SingleAnswers().columns()]
+    has_long_texts = any(_has_long_text(row.get(name)) for row in rows for name in unread)
+    return has_long_texts or _names_pairs(names)
 
 
-def _may_hold_pairs(names: list[str]) -> bool:
+def _names_pairs(names: list[str]) -> bool:
     """Return whether a column is named like a judgement, or several like an answer."""
     words = {name: split_name_words(name) for name in names}
     sides = (("a", "b"), ("1", "2"), ("first", "second"))
@@ -123,21 +118,9 @@ def _ends_with_answer(row: Any) -> bool:
 
 def _split_prompt_and_answer(rows: pl.DataFrame) -> pl.DataFrame:
     """Return `prompt` and `chosen` as messages, from any of the forms."""
-
-    def is_filled(name: str) -> bool:
-        return rows[name].null_count() < len(rows)
-
-    for name in _CONVERSATIONS:
-        if is_filled(name):
-            turns = as_messages_column(rows, name, "user")
-            prompt, answer = turns.list.head(turns.list.len() - 1), turns.list.tail(1)
-            return rows.with_columns(prompt=prepend_system_turn(rows, prompt), chosen=answer)
-    answer = pl.coalesce(as_messages_column(rows, name, "assistant") for name in _ANSWERS)
-    if not any(map(is_filled, _ANSWERS)):
-        return rows.with_columns(
-            prompt=pl.lit([], dtype=MESSAGES), chosen=as_messages_column(rows, _TEXT, "assistant")
-        )
-    if any(map(is_filled, _PROMPTS)):
-        prompt = pl.coalesce(as_messages_column(rows, name, "user") for name in _PROMPTS)
-        return rows.with_columns(prompt=prepend_system_turn(rows, prompt), chosen=answer)
-    return add_alpaca_prompt(rows).with_columns(chosen=answer)
+    columns = (*_CONVERSATIONS, *_ANSWERS)
+    if all(rows[name].null_count() == len(rows) for name in columns):
+        text = as_messages_column(rows, _TEXT, "assistant")
+        return rows.with_columns(prompt=pl.lit([], dtype=MESSAGES), chosen=text)
+    split = split_prompt_and_answer(rows, _PROMPTS, _ANSWERS, _CONVERSATIONS)
+    return split.rename({"_answer": "chosen"})

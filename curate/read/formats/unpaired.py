@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import polars as pl
@@ -34,6 +35,7 @@ _VERDICTS = {
 _UNKNOWN_LABEL = (
     "the label is '{}'; expected true or false, 1 or 0, good or bad, thumbs up or down, ..."
 )
+_PROMPTS, _ANSWERS = ("prompt", "question"), ("completion", "response", "output")
 _CONVERSATIONS, _LABELS = ("messages", "conversations"), ("label", "kto_tag")
 _FORMS = (
     *(
@@ -92,7 +94,8 @@ class Unpaired(Format):
     def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs of a good and a bad answer to one prompt."""
         label = pl.coalesce(label_text(name) for name in _LABELS)
-        rows = _split_prompt_and_answer(rows.with_columns(label)).with_columns(
+        rows = rows.with_columns(label)
+        rows = split_prompt_and_answer(rows, _PROMPTS, _ANSWERS, _CONVERSATIONS).with_columns(
             _key=prompt_key(rows),
             _good=_verdict_score("label"),
         )
@@ -134,16 +137,29 @@ def _verdict_score(label: str) -> pl.Expr:
     return text.replace_strict(_VERDICTS, default=None, return_dtype=pl.Float64)
 
 
-def _split_prompt_and_answer(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return `prompt` and `_answer` as messages, from any of the forms."""
-    conversation_column = next(
-        (c for c in _CONVERSATIONS if rows[c].null_count() < len(rows)), None
-    )
+def split_prompt_and_answer(
+    rows: pl.DataFrame,
+    prompts: Sequence[str],
+    answers: Sequence[str],
+    conversations: Sequence[str],
+) -> pl.DataFrame:
+    """Return `prompt` and `_answer` as messages, from any of the forms.
+
+    Args:
+        rows: with the columns below and Alpaca's.
+        prompts: columns of prompts; where all are null, Alpaca's columns give the prompt.
+        answers: columns of answers.
+        conversations: columns of conversations whose last turn is the answer; they go first.
+    """
+
+    def is_filled(name: str) -> bool:
+        return rows[name].null_count() < len(rows)
+
+    conversation_column = next(filter(is_filled, conversations), None)
     if conversation_column is None:
-        answers = ("completion", "response", "output")
         answer = pl.coalesce(as_messages_column(rows, c, "assistant") for c in answers)
-        prompt = pl.coalesce(as_messages_column(rows, c, "user") for c in ("prompt", "question"))
-        if all(rows[c].null_count() == len(rows) for c in ("prompt", "question")):
+        prompt = pl.coalesce(as_messages_column(rows, c, "user") for c in prompts)
+        if not any(map(is_filled, prompts)):
             return add_alpaca_prompt(rows).with_columns(_answer=answer)
     else:
         conversation = as_messages_column(rows, conversation_column, "user")
