@@ -23,7 +23,7 @@ format:          ## format and fix with ruff
 	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 
 docs:            ## build the documentation; warnings are errors
-	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true .venv/bin/mkdocs build --strict
+	.venv/bin/python docs/generate.py && .venv/bin/zensical build --clean --strict
 
 release-check:   ## build sdist and wheel, and use the wheel in a clean environment
 	.ci/release-check

@@ -1,13 +1,15 @@
-"""Pages that are made from what the steps declare, when the site is built; none is committed."""
+"""Write the sources of the site to `.site-source`: the pages of this folder, and generated ones.
+
+Run it before `zensical build`. What steps and exports declare becomes pages; none is committed.
+"""
 
 from __future__ import annotations
 
 import inspect
+import shutil
 import textwrap
 from pathlib import Path
 from typing import Any
-
-import mkdocs_gen_files
 
 from curate.cli.list_steps import StepDescription, list_of_steps
 from curate.data.content_kinds import ALL_CONTENT_KINDS
@@ -17,10 +19,11 @@ from curate.steps.registry import filter_class, scorer_class
 from curate.write.exports import export_names, get_export
 
 HERE = Path(__file__).parent
+TARGET = HERE.parent / ".site-source"
 STANDINGS = {
     Standing.RECOMMENDED: "it helped on all sets tried, or finds what is wrong in any set",
     Standing.SITUATIONAL: "it is for data of its kind",
-    Standing.RESEARCH: "it gained nothing, or harmed, [where it was measured](../proof.md)",
+    Standing.RESEARCH: "it gained nothing, or harmed, [where measured](../../explanation/proof.md)",
 }
 
 
@@ -99,24 +102,31 @@ def parts() -> str:
     return "\n".join(lines) + "\n"
 
 
-def write() -> None:
-    """Write the generated pages into the site."""
-    with mkdocs_gen_files.open("trainers/parts.md", "w") as file:
-        file.write(parts())
+def write(place: str, text: str) -> None:
+    """Write a page of the site."""
+    path = TARGET / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def write_site_source() -> None:
+    """Write all pages, in the place of those of an earlier call."""
+    shutil.rmtree(TARGET, ignore_errors=True)
+    shutil.copytree(HERE, TARGET, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    write("reference/trainers/parts.md", parts())
     steps = list_of_steps()
     sections = (
         ("scorers", steps.scorers, scorer_class),
         ("filters", steps.filters, filter_class),
     )
     for section, entries, load in sections:
-        intro = (HERE / f"{section}.md").read_text(encoding="utf-8")
-        with mkdocs_gen_files.open(f"{section}.md", "w") as file:
-            file.write(intro.rstrip() + "\n" + index(entries, section))
+        intro = (HERE / f"reference/{section}.md").read_text(encoding="utf-8")
+        write(f"reference/{section}.md", intro.rstrip() + "\n" + index(entries, section))
         for name, entry in entries.items():
-            with mkdocs_gen_files.open(f"{section}/{name}.md", "w") as file:
-                file.write(page(name, entry, load(name)))
-    with mkdocs_gen_files.open("changelog.md", "w") as file:
-        file.write((HERE.parent / "CHANGELOG.md").read_text(encoding="utf-8"))
+            write(f"reference/{section}/{name}.md", page(name, entry, load(name)))
+    changelog = (HERE.parent / "CHANGELOG.md").read_text(encoding="utf-8")
+    write("changelog.md", changelog.replace("](docs/", "]("))
 
 
-write()
+if __name__ == "__main__":
+    write_site_source()

@@ -67,7 +67,7 @@ class TokenLimits(Filter[TokenLimitsParams]):
     purpose = "texts"
     when = "Before training, with the limit of your trainer. Reads the tokenizer, not the weights."
     summary = "drop pairs with more tokens than the trainer takes; nothing is cut"
-    reference = "the trainers' own code (docs/trainers/loaders.md)"
+    reference = "the trainers' own code (docs/reference/trainers/loaders.md)"
     single_answers = True
     Params = TokenLimitsParams
     drop_codes = (

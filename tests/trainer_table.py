@@ -1,4 +1,4 @@
-"""What each trainer reads of what we write, by its own loader: docs/trainers/loaders.md.
+"""What each trainer reads of what we write, by its own loader: docs/reference/trainers/loaders.md.
 
 python -m tests.trainer_table        # writes the page anew
 """
@@ -31,7 +31,7 @@ from tests.helpers import pairs_of, published, write_jsonl
 from tests.models import tiny_tokenizer
 from tests.pictures import picture
 
-PAGE = Path(__file__).parents[1] / "docs" / "trainers" / "loaders.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "trainers" / "loaders.md"
 LOADERS: dict[str, Callable[[Path, Any], list[trainers.TrainedRow]]] = {
     "trl": trainers.trl_folder,
     "trl, implicit": trainers.trl_folder,

@@ -38,7 +38,7 @@ filters: [{type: quantile, column: noise_score.score, keep: 0.8, prefer: min}]
 ACTIONS = tuple(Recipe(name, yaml.safe_load(text)) for name, text in _STEPS.items())
 DEFAULT = "signed_weights"
 """What is advised where nothing is proven: where the posterior knows nothing, all pairs weigh the
-same (docs/proof.md)."""
+same (docs/explanation/proof.md)."""
 
 
 def pipeline_lines(recipe: Recipe, sections: Mapping[str, Json] | None = None) -> str:

@@ -125,7 +125,7 @@ def _fallback(method: str | None, rows: pl.DataFrame) -> str:
     return (
         f"Default, not proven here: '{method}' (estimate {points(default.gain)}, 95 %: {interval})."
         " On small public sets it cost nothing on clean labels; on 8,000 pairs with 40 % flips it "
-        "regained most of their cost (docs/proof.md)."
+        "regained most of their cost (docs/explanation/proof.md)."
     )
 
 

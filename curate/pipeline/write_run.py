@@ -86,7 +86,7 @@ class RunWriter:
     workers: Workers | None = None
 
     def write(self, result: Result, pairs: Pairs) -> Result:
-        """Write the run, the manifest last; see docs/trainers/index.md for its files.
+        """Write the run, the manifest last; see docs/guides/trainers/index.md for its files.
 
         Returns:
             The result with the step "write" and the folder.

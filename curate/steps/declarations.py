@@ -52,7 +52,7 @@ class Cache(StrEnum):
 
 
 class Standing(StrEnum):
-    """What measurements say of a step (docs/proof.md); `curate list` is in this order.
+    """What measurements say of a step (docs/explanation/proof.md); `curate list` is in this order.
 
     RECOMMENDED ones helped on all sets tried, or find what is wrong in any set; SITUATIONAL ones
     are for data of their kind, which `when` names; RESEARCH ones gained nothing, or harmed.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PAIRS_TO_JUDGE = 50
-"""Pairs that a first draw takes: an interval of 14 to 24 points (docs/people.md)."""
+"""Pairs that a first draw takes: an interval of 14 to 24 points (docs/guides/people.md)."""
 PIPELINE = "pipeline.yaml"
 """File that a dataset is curated by, where the dataset is named itself."""
 _NO_NAME = re.compile(r"[^\w.-]+")

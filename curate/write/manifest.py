@@ -299,7 +299,7 @@ class RunManifest:
         return tuple(dict.fromkeys(path if path.is_dir() else path.parent for path in paths))
 
     def to_json(self) -> JsonObject:
-        """Return the manifest as plain data; see docs/trainers/index.md for its place."""
+        """Return the manifest as plain data; see docs/guides/trainers/index.md for its place."""
         return {
             "manifest_version": FORMAT_VERSION,
             "created": self.created,

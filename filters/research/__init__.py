@@ -1,1 +1,4 @@
-"""Filters of papers that gained nothing, or harmed, where we measured them (docs/proof.md)."""
+"""Filters of papers that gained nothing, or harmed, where measured.
+
+The measurements: docs/explanation/proof.md.
+"""

@@ -142,7 +142,7 @@ def test_configurations_are_valid(
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_other_commands_are_known(page: Path) -> None:
-    allowed = {".venv/bin/mkdocs", "make", "python3", "python", "pip"}
+    allowed = {".venv/bin/python", ".venv/bin/zensical", "make", "python3", "python", "pip"}
     assert set(other_programs(page)) <= allowed
 
 

@@ -1,4 +1,4 @@
-"""The worked examples of docs/extending.md, each registered as an installed package would be."""
+"""The worked examples of the page on extending, each registered as an installed package is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from curate.write.exports import Export
 from curate.write.exports import registry as exports
 from tests.models import tiny_causal
 
-PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guides" / "extending.md"
 GROUPS = {"Scorer": "curate.scorers", "Filter": "curate.filters"} | {
     "Format": "curate.formats", "Export": "curate.exports",
 }  # fmt: skip

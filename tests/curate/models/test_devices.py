@@ -1,4 +1,4 @@
-"""What a GPU would wait for, shown without one; see docs/models.md for what never ran on one."""
+"""What a GPU would wait for, shown without one; what never ran on one: docs/guides/models.md."""
 
 from __future__ import annotations
 

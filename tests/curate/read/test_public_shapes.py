@@ -1,4 +1,4 @@
-"""The table of public shapes in docs/reading.md says what happens to each of them."""
+"""The table of public shapes in docs/guides/reading.md says what happens to each of them."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ SHAPES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], str]] = {
     ),
     "a prompt and one answer": ({"prompt": "why?", "completion": "good"}, "read: `answers`"),
 }
-DOCS = Path(__file__).parents[3] / "docs" / "reading.md"
+DOCS = Path(__file__).parents[3] / "docs" / "guides" / "reading.md"
 
 
 @pytest.mark.parametrize("shape", SHAPES)

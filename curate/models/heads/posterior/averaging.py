@@ -11,7 +11,7 @@ less those against it and c votes in all,
     log P(label right | votes) / P(wrong | votes) = x + log P(votes | 1) / P(votes | -1),
 
 averaged over the posterior of (e, a, b). The maximum is unsafe: where heads see nothing it fits
-noise and keeps a third of what clean labels say, the average .94 (docs/proof.md).
+noise and keeps a third of what clean labels say, the average .94 (docs/explanation/proof.md).
 """
 
 from __future__ import annotations

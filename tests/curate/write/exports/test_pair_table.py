@@ -1,4 +1,4 @@
-"""The table of docs/trainers/loaders.md is what the trainers' own loaders read."""
+"""The table of docs/reference/trainers/loaders.md is what the trainers' own loaders read."""
 
 from __future__ import annotations
 
