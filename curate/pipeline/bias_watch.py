@@ -214,7 +214,8 @@ def bias_remedies(
         if "within" in names and not step.scorer.params.within:
             effect = (
                 "last: compares labels only among pairs of similar length; on AlpacaEval "
-                "between models it turned a gain of 2.7 points into a loss of 0.6 (docs/reference/filters.md)"
+                "between models it turned a gain of 2.7 points into a loss of 0.6 "
+                "(docs/reference/filters.md)"
             )
             changes.append(BiasRemedy(step_line(step, within=["length"]), effect))
     return changes

@@ -10,7 +10,7 @@ _NAMED = re.compile(r"`((?:tests/)?[\w/]*test_\w+\.py)(?:::(test_\w+))?`")
 
 
 def test_every_test_that_the_page_names_is_there() -> None:
-    page = (ROOT / "docs" / "security.md").read_text()
+    page = (ROOT / "docs" / "explanation" / "security.md").read_text()
     named = _NAMED.findall(page)
     assert len(named) > 20
     for file, test in named:
@@ -20,7 +20,7 @@ def test_every_test_that_the_page_names_is_there() -> None:
 
 
 def test_every_line_of_the_threat_model_names_a_test() -> None:
-    page = (ROOT / "docs" / "security.md").read_text()
+    page = (ROOT / "docs" / "explanation" / "security.md").read_text()
     model = page.partition("## Groups tried")[0]
     lines = [line for line in model.splitlines() if line.startswith("| ")][1:]
     assert len(lines) > 15

@@ -14,7 +14,7 @@ from curate.steps.entries import filter_names
 from curate.steps.registry import build_step, filter_class
 from tests.helpers import numbered_pairs, pairs_of
 
-DOCS = Path(__file__).parents[2] / "docs" / "filters.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "filters.md"
 SCORES = numbered_pairs(4).with_columns(
     pl.Series("s.x", [3.0, 1.0, None, 2.0]),
     pl.Series("s.y", [1.0, 1.0, 1.0, 5.0]),

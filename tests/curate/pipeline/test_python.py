@@ -20,7 +20,7 @@ from curate.cli.app import app
 from curate.read.pairs import read_pairs
 from tests.helpers import PANDALM_SAMPLE, trl_rows
 
-PAGE = Path(__file__).parents[3] / "docs" / "python.md"
+PAGE = Path(__file__).parents[3] / "docs" / "guides" / "python.md"
 
 
 def test_the_kept_pairs_are_a_data_set_as_the_shards_are(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from curate.models.heads.head_scorer import HeldOutScorer
 from curate.pipeline.score_cache import MIN_CACHED_PAIRS
 from curate.steps.registry import scorer_class
 
-DESIGN = Path(__file__).parents[3] / "docs" / "design.md"
+DESIGN = Path(__file__).parents[3] / "docs" / "explanation" / "design.md"
 ROW = re.compile(
     r"^\| `(Input|Scope|Cache)\.(\w+)`( \(default\))? \|.*\| ([^|]+) \|$", re.MULTILINE
 )
