@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+from importlib.metadata import distribution
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from curate.errors import CurateError
+from curate.versions import DISTRIBUTION
 
 
 def is_installed(package: str) -> bool:
@@ -13,8 +19,22 @@ def is_installed(package: str) -> bool:
 
 
 def install_command(extra: str) -> str:
-    """Return the command that installs an extra of this project."""
-    return f'pip install "curate-preferences[{extra}]"'
+    """Return the command that installs an extra of this project, from where it was installed.
+
+    No package index has this project yet: the command names the folder, archive or repository that
+    pip recorded (PEP 610). Without a record it is for a clone, as in README.
+    """
+    recorded = distribution(DISTRIBUTION).read_text("direct_url.json")
+    origin: dict[str, Any] = json.loads(recorded) if recorded else {}
+    url = origin.get("url", "")
+    if "vcs_info" in origin:
+        source = f"{DISTRIBUTION}[{extra}] @ {origin['vcs_info']['vcs']}+{url}"
+    elif url.startswith("file:"):
+        source = f"{url2pathname(urlsplit(url).path)}[{extra}]"
+    else:
+        source = f"{DISTRIBUTION}[{extra}] @ {url}" if url else f".[{extra}]"
+    editable = "-e " if origin.get("dir_info", {}).get("editable") else ""
+    return f'pip install {editable}"{source}"'
 
 
 def need(package: str, extra: str, where: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from curate.cli.options import Limit, OverwriteFolder
+from curate.errors import CurateError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -77,6 +78,9 @@ def run(
     from curate.pipeline.run import Pipeline
     from curate.steps.permissions import Permissions
 
+    if labels_only and not sample:
+        fix = "add --sample; reviewed pairs and evidence of your own stand in pipeline.yaml"
+        raise CurateError("only the sample can leave them out", where="--labels-only", fix=fix)
     permissions = Permissions.for_hosts(allow_host or (), trust_remote_code)
     parsed, locations = _load_sample(labels_only) if sample else _load_file(config)
     parsed = _with_options(parsed, limit, accept_bias, gold)
@@ -142,7 +146,6 @@ def _show_truth(scores: pl.DataFrame) -> None:
 
 def _show_dry_run(pipeline: Pipeline, folder: Path) -> None:
     from curate.cli.console import show_plan, show_warnings
-    from curate.errors import CurateError
     from curate.pipeline.extra_columns import check_extra_columns
     from curate.pipeline.run_evidence import check_gold, file_evidence
     from curate.pipeline.single_answers import check_answers

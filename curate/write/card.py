@@ -73,8 +73,7 @@ def make_card(
     sections = [
         _card_metadata(written, advice, license, shards, about),
         f"# Curated preference pairs\n\n{rows.rows_kept:,} of {rows.rows_in:,} pairs, curated by "
-        f"[curate](https://pypi.org/project/curate-preferences/) "
-        f"{manifest.versions['curate']}. Each row has the id of its pair.",
+        f"curate {manifest.versions['curate']}. Each row has the id of its pair.",
         _describe_source(manifest, license),
         "\n".join(["## Not as published", "", *(f"- {text}" for text in lost)]) if lost else "",
         _source_table(manifest),

@@ -8,6 +8,7 @@ from curate.data.hashes import content_keys
 from curate.data.media_answers import media_answer_columns
 from curate.errors import CurateError
 from curate.models.embed.settings import AUTO, SHIPPED, STATIC, EmbedderConfig
+from curate.optional_packages import install_command
 
 _MEDIA_MODELS = {
     "images": "a sentence-transformers model of texts and images (CLIP, SigLIP)",
@@ -65,7 +66,7 @@ def _choose_for_many_texts(texts: int) -> tuple[str, str]:
     if static_folder() is None:
         return SHIPPED, (
             f"MiniLM takes about {slow} for {texts:,} texts on a CPU; static vectors take about "
-            f'{fast}: pip install "curate-preferences[static]"'
+            f"{fast}: {install_command('static')}"
         )
     return STATIC, (
         f"{texts:,} texts are embedded by static vectors (about {fast}); MiniLM takes about {slow} "

@@ -11,6 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from curate.cli.app import app
+from curate.errors import CurateError
 from curate.pipeline.config import parse_config
 from curate.read.pairs import read_pairs
 from curate.sample import FLIPPED_IDS, SAMPLE_DATA, sample_pipeline
@@ -81,6 +82,12 @@ def test_labels_only_leaves_out_judge_and_judgements() -> None:
     assert labels.gold is None
     assert "gpt_3_5" in sample_pipeline()
     assert "gpt_3_5" not in sample_pipeline(labels_only=True)
+
+
+def test_labels_only_needs_the_sample(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["run", str(tmp_path / "pipeline.yaml"), "--labels-only"])
+    assert isinstance(result.exception, CurateError)
+    assert result.exception.where == "--labels-only"
 
 
 def test_truth_counts_what_is_suspected_and_ranks_it(flipped: list[str]) -> None:

@@ -45,7 +45,7 @@ def test_a_gpu_a_name_and_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> 
     settings, note = choose_embedder(EmbedderConfig(), PAIRS)
     assert settings.name == "minilm"
     assert note is not None
-    assert "curate-preferences[static]" in note
+    assert "[static]" in note
     monkeypatch.setattr(choice, "_runs_on_gpu", lambda _: True)
     assert choose_embedder(EmbedderConfig(), PAIRS)[0].name == "minilm"
     with pytest.raises(CurateError, match="hidden states need a model"):

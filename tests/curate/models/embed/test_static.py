@@ -61,5 +61,5 @@ def test_a_run_with_static_embeddings() -> None:
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(CurateError, match=r"curate-preferences\[static\]"):
+    with pytest.raises(CurateError, match=r"pip install .*\[static\]"):
         StaticEmbedder()
