@@ -1,4 +1,4 @@
-"""Weights against feedback that is missing more often for some users and positions."""
+"""Weights against feedback that is missing more often for some items, users and positions."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ class Propensity(Scorer[PropensityParams]):
     """Compute the clipped inverse propensity of the vote behind each pair.
 
     `weight` is 1 / max(p, clip) of the chosen answer, divided by its mean over the data; `chosen`
-    and `rejected` are the propensities P(feedback), 0 to 1. Users who vote on everything, and
-    answers in the first position, dominate implicit feedback; the weight gives the others their
-    share (arXiv 1909.03601). Pass it to a trainer by {type: reweight, column: propensity.weight,
-    ceiling: 20}. It was tested on simulated data only.
+    and `rejected` are the propensities P(feedback), 0 to 1. Popular items, users who
+    vote on everything and answers in the first position dominate implicit feedback; the weight
+    gives the others their share (arXiv 1909.03601; the reader estimates an item's p by its
+    popularity as there, (n / n_max)^0.5). Pass it to a trainer by {type: reweight, column:
+    propensity.weight, ceiling: 20}. It was tested on simulated data only.
 
     Examples:
         >>> {column.name: column.unit for column in Propensity(clip=0.05).columns()}
@@ -39,7 +40,7 @@ class Propensity(Scorer[PropensityParams]):
     name = "propensity"
     purpose = "taste, annotators, context"
     when = (
-        "For implicit feedback: users and positions with few votes count more. Tested on "
+        "For implicit feedback: items, users and positions with few votes count more. Tested on "
         "simulated data only."
     )
     summary = "clipped inverse-propensity weight of implicit feedback"

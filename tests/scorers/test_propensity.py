@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from curate import CurateError, read_pairs
 from curate.filters.reweight import Reweight
+from curate.models.people.propensities import feedback_propensity
 from curate.scorers.label_em import LabelEM
 from curate.scorers.propensity import Propensity
 from curate.steps.context import Context
@@ -90,6 +91,45 @@ def test_propensities_are_those_of_users_and_places(tmp_path: Path) -> None:
         estimated = scores[side].to_numpy()
         assert np.corrcoef(estimated, expected)[0, 1] > 0.95
         assert np.abs(estimated - expected).mean() < 0.06
+
+
+def test_items_have_the_propensity_of_their_popularity() -> None:
+    """Arithmetic of arXiv 1909.03601 and of its code, on 300 users and 60 items."""
+    rng = np.random.default_rng(0)
+    exposure = np.linspace(1.0, 0.2, 60) ** 2
+    liked = (rng.random((300, 60)) < exposure) & (rng.random((300, 60)) < 0.5)
+    user, item = np.divmod(np.arange(300 * 60), 60)
+    showings = pl.DataFrame({"user": user, "item": item, "for": liked.ravel()})
+    showings = showings.with_columns(position=pl.lit(None, pl.String))
+    estimate = showings.select(feedback_propensity("user", "position", "item", "for", "for"))
+    votes = [sum(bool(row[n]) for row in liked) for n in range(60)]
+    expected = [(count / max(votes)) ** 0.5 for count in votes]
+    np.testing.assert_allclose(estimate.to_series().to_numpy(), np.tile(expected, 300))
+    # A vote counts by how seldom its item was shown.
+    weights = 1.0 / estimate.to_series().to_numpy()
+    for part in (item >= 40, item < 20):
+        rows = part & liked.ravel()
+        truth = 1.0 / np.sqrt(exposure[item[rows]])
+        assert weights[rows].mean() == pytest.approx(truth.mean(), rel=0.07)
+    mean = {rare: weights[liked.ravel() & ((item >= 40) == rare)].mean() for rare in (True, False)}
+    assert mean[True] > 2.0 * mean[False]
+
+
+def test_the_reader_estimates_by_item_and_place(tmp_path: Path) -> None:
+    rows = [
+        {"user": user, "item": item, "vote": vote}
+        for user, item, vote in (
+            ("u", "hit", 1), ("u", "rare", 1), ("u", "none", 0), ("v", "hit", 1), ("v", "none", 0),
+            ("w", "hit", 1), ("w", "none", -1), ("x", "hit", 1), ("x", "none", 0),
+        )
+    ]  # fmt: skip
+    path = str(write_jsonl(tmp_path / "f.jsonl", rows))
+    pairs = read_pairs(path, on_error="skip", ranking={"pairs": "all"}).frame
+    scores = Propensity().score(pairs, Context())
+    items = pairs["chosen"].list.first().struct.field("content")
+    chosen = dict(zip(items, scores["chosen"], strict=True))
+    assert chosen == {"hit": 1.0, "rare": 0.5}
+    assert scores["rejected"].unique().to_list() == [0.001]
 
 
 def test_weights_are_clipped_and_of_mean_one() -> None:

@@ -32,7 +32,8 @@ class ImplicitFeedback(Format):
     same user on the same prompt; `input.ranking` says which pairs are made (best_worst: one a
     prompt and user; all: each). `extra.negative` says whether the other answer was voted down or
     not voted on, which may hide a liking, and `extra.attributes` holds the propensity of each
-    answer: the column `propensity`, or an estimate from users' and places' rates of voting.
+    answer: the column `propensity`, or an estimate from the votes for each item, or else from
+    users' rates of voting; both also from places' rates.
     """
 
     name = "implicit_feedback"
@@ -79,20 +80,22 @@ class ImplicitFeedback(Format):
 def _add_vote_columns(rows: pl.DataFrame) -> pl.DataFrame:
     """Add vote (-1, 0, 1), text and propensity of each answer, and its prompt's key."""
     number = pl.col("vote").cast(pl.Float64, strict=False)
+    answer, item = (
+        as_messages_column(rows, name, "assistant").list.last().struct.field("content")
+        for name in ("response", "item")
+    )
     rows = rows.with_columns(
         prompt=as_messages_column(rows, "prompt", "user"),
         user=pl.col("user").cast(pl.String),
         position=pl.col("position").cast(pl.String),
         # Only the direction counts: nobody knows how much two thumbs are.
         _score=number.fill_null(0.0).sign(),
-        _text=pl.coalesce(
-            as_messages_column(rows, name, "assistant").list.last().struct.field("content")
-            for name in ("response", "item")
-        ),
+        _text=pl.coalesce(answer, item),
+        _item=item,
     ).with_columns(
         _key=messages_key("prompt"), _voted=pl.col("_score") != 0, _for=pl.col("_score") > 0
     )
     published = pl.col("propensity").cast(pl.Float64, strict=False)
-    estimate = feedback_propensity("user", "position", "_voted")
+    estimate = feedback_propensity("user", "position", "_item", "_voted", "_for")
     # What the platform published goes before an estimate from the votes.
     return rows.with_columns(propensity=pl.coalesce(published, estimate).round(6))
