@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
 from pydantic import Field
@@ -12,9 +12,13 @@ from curate import HIGHER, Column, Context, Input, Scope, Scorer, Standing
 from curate.scoring import messages_text
 from curate.scoring.judge import (
     CHOICE,
+    CHOSEN,
     OK,
+    RATING,
+    REJECTED,
     SCALE,
     SCORE,
+    TIE,
     UNREADABLE,
     EndpointParams,
     Messages,
@@ -23,16 +27,19 @@ from curate.scoring.judge import (
     ask_endpoint,
     begins_with_verdict,
     compile_question,
+    parse_rating,
     parse_verdict_values,
     settle_verdict,
     strip_verdict,
+    with_scale,
 )
 
 if TYPE_CHECKING:
     from curate.scoring.judge import QuestionTemplate
 
-_DEFAULT_TEMPLATES: dict[Mode, str] = {"choice": CHOICE, "score": SCORE}
-_TEMPLATE_VARIABLES = ("prompt", "answer_a", "answer_b", "rubric")
+_DEFAULT_TEMPLATES: dict[Mode, str] = {"choice": CHOICE, "score": SCORE, "rating": RATING}
+_PAIR_VARIABLES = ("prompt", "answer_a", "answer_b", "rubric")
+_RATING_VARIABLES = ("prompt", "answer", "rubric")
 
 
 class JudgeParams(EndpointParams):
@@ -40,16 +47,18 @@ class JudgeParams(EndpointParams):
 
     mode: Mode = Field(
         "choice",
-        description="choice: which answer is better, by [[A]], [[B]] or [[C]]; score: ratings.",
+        description="choice: which answer is better, by [[A]], [[B]] or [[C]]; score: ratings of "
+        "both answers in one reply; rating: each answer by itself, also of single answers.",
     )
     template: str | None = Field(
         None,
-        description="The question, as jinja2 text or file, over prompt, answer_a, answer_b, "
-        "rubric and tag (new for each question: put it into the tags around texts, so that no "
-        "answer can close them); the reply must end with the verdict in its mode's format.",
+        description="The question, as jinja2 text or file, over prompt, answer_a, answer_b (mode "
+        "rating: answer), rubric and tag (new for each question: put it into the tags around "
+        "texts, so that no answer can close them); the reply must end with the verdict in its "
+        "mode's format.",
     )
     scale: tuple[float, float] = Field(
-        SCALE, description="Lowest and highest rating that the template of mode score asks for."
+        SCALE, description="Lowest and highest rating that modes score and rating ask for."
     )
     rubric: str | None = Field(None, description="Criteria to judge by, instead of the default.")
     system: str | None = Field(None, description="System message.")
@@ -62,8 +71,9 @@ class Judge(Scorer[JudgeParams]):
     winners, the pair is a tie with margin 0. `chosen` and `rejected` are mean values over both
     orders, `margin` their difference, `consistent` whether the orders agree. `rationale` is the
     reply to the order in which the chosen answer is A. In mode `score` both ratings come from one
-    reply; the paper also asks for each answer separately. Use it within a budget, on the pairs that
-    matter.
+    reply. In mode `rating` each answer is rated by itself, in one question an answer: there is no
+    order, `consistent` is null, and single answers have `chosen` alone. Use it within a budget, on
+    the pairs that matter.
 
     Examples:
         >>> step = Judge(model="local", base_url="http://localhost:8000/v1")
@@ -80,15 +90,20 @@ class Judge(Scorer[JudgeParams]):
     )
     summary = "LLM as judge by an OpenAI-compatible endpoint, in both orders, with rationale"
     reference = (
-        "Zheng et al. 2023, arXiv 2306.05685, sec. 3.4 (position bias); rationales: "
+        "Zheng et al. 2023, arXiv 2306.05685, sec. 3.1 (kinds of judge), 3.4 (position bias); "
+        "rationales: "
         "arXiv 2407.14477"
     )
     inputs = frozenset({Input.TEXTS, Input.MODEL})
     scope = Scope.ROW
+    single_answer_columns: ClassVar[tuple[str, ...]] = ("chosen", "rationale", "status")
+    single_answer_settings = "mode: rating"
     Params = JudgeParams
 
     def __init__(self, /, **parameters: Any) -> None:
         super().__init__(**parameters)
+        if self.params.mode != "rating":
+            self.single_answer_columns = ()  # type: ignore[misc]
         self._template: QuestionTemplate | None = None
         if self.params.template:
             self._compiled()  # the user's template is checked before any data is read
@@ -109,44 +124,79 @@ class Judge(Scorer[JudgeParams]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Return verdicts of a batch."""
-        text_columns = ("prompt", "chosen", "rejected")
-        texts = pairs.select(
-            messages_text(text_column).alias(text_column) for text_column in text_columns
-        ).rows()
+        columns = self.columns()
+        is_rated = self.params.mode == "rating"
+        rows = self._rate(pairs, context) if is_rated else self._compare(pairs, context)
+        return pl.DataFrame(
+            [{c.name: row.get(c.name) for c in columns} for row in rows],
+            schema={c.name: c.dtype for c in columns},
+        )
+
+    def _compare(self, pairs: pl.DataFrame, context: Context) -> list[dict[str, Any]]:
+        """Return verdicts of replies that saw both answers."""
         questions = []
-        for prompt, chosen, rejected in texts:
+        for prompt, chosen, rejected in _texts(pairs, "prompt", "chosen", "rejected"):
             # Both orders: a judge that favours a position contradicts itself, and gives a tie.
             questions += [
-                self._question(prompt, chosen, rejected),
-                self._question(prompt, rejected, chosen),
+                self._question(prompt=prompt, answer_a=chosen, answer_b=rejected),
+                self._question(prompt=prompt, answer_a=rejected, answer_b=chosen),
             ]
-        mode = self.params.mode
-        # A reply that was cut off counts if the verdict stands at its beginning.
-        complete = partial(begins_with_verdict, mode=mode, scale=self.params.scale)
-        replies = ask_endpoint(questions, context, self.params, complete)
-        names = [c.name for c in self.columns()]
-        rows = [
+        replies = self._ask(questions, context)
+        return [
             self._row(replies_as_labelled, swapped, context)
             for replies_as_labelled, swapped in zip(replies[::2], replies[1::2], strict=True)
         ]
-        schema = {c.name: c.dtype for c in self.columns()}
-        return pl.DataFrame([{n: row.get(n) for n in names} for row in rows], schema=schema)
 
-    def _question(self, prompt: str, answer_a: str, answer_b: str) -> Messages:
+    def _rate(self, pairs: pl.DataFrame, context: Context) -> list[dict[str, Any]]:
+        """Return ratings of replies that saw one answer; those of single answers have no margin."""
+        sides = [s for s in (CHOSEN, REJECTED) if pairs[s].null_count() < len(pairs)]
+        texts = _texts(pairs, "prompt", *sides)
+        questions = [self._question(prompt=p, answer=a) for p, *answers in texts for a in answers]
+        replies, width = self._ask(questions, context), len(sides)
+        return [
+            self._rating_row(dict(zip(sides, replies[start : start + width], strict=True)), context)
+            for start in range(0, len(replies), max(width, 1))
+        ]
+
+    def _ask(self, questions: list[Messages], context: Context) -> list[Reply]:
+        # A reply that was cut off counts if the verdict stands at its beginning.
         p = self.params
-        text = self._compiled().render(
-            prompt=prompt, answer_a=answer_a, answer_b=answer_b, rubric=p.rubric
-        )
+        complete = partial(begins_with_verdict, mode=p.mode, scale=p.scale)
+        return ask_endpoint(questions, context, p, complete)
+
+    def _rating_row(self, replies: dict[str, Reply], context: Context) -> dict[str, Any]:
+        """Return the ratings of one row; null where any reply is missing or cannot be read."""
+        texts = {side: reply.text for side, reply in replies.items() if reply.text is not None}
+        if len(texts) < len(replies):
+            return {"status": next(r.status for r in replies.values() if r.text is None)}
+        ratings = {side: parse_rating(text, self.params.scale) for side, text in texts.items()}
+        rationale = strip_verdict(texts[CHOSEN])
+        counts = context.report.counts("verdicts")
+        read = {side: rating for side, rating in ratings.items() if rating is not None}
+        if len(read) < len(ratings):
+            _increment_count(counts, "unreadable")
+            return {"status": UNREADABLE, "rationale": rationale}
+        row: dict[str, Any] = {**read, "rationale": rationale, "status": OK}
+        if REJECTED not in read:
+            _increment_count(counts, "rated")
+            return row
+        margin = read[CHOSEN] - read[REJECTED]
+        winner = CHOSEN if margin > 0 else REJECTED if margin < 0 else TIE
+        _increment_count(counts, winner)
+        return row | {"margin": margin, "verdict": winner}
+
+    def _question(self, **texts: str) -> Messages:
+        p = self.params
+        text = self._compiled().render(texts, rubric=p.rubric)
         system = [{"role": "system", "content": p.system}] if p.system else []
         return [*system, {"role": "user", "content": text}]
 
     def _compiled(self) -> QuestionTemplate:
         if self._template is None:
             p = self.params
-            template = p.template or _DEFAULT_TEMPLATES[p.mode]
-            self._template = compile_question(
-                template, _TEMPLATE_VARIABLES, "scorer 'judge', template"
-            )
+            template = p.template or with_scale(_DEFAULT_TEMPLATES[p.mode], *p.scale)
+            variables = _RATING_VARIABLES if p.mode == "rating" else _PAIR_VARIABLES
+            self._template = compile_question(template, variables, "scorer 'judge', template")
         return self._template
 
     def _row(self, as_labelled: Reply, swapped: Reply, context: Context) -> dict[str, Any]:
@@ -181,6 +231,11 @@ class Judge(Scorer[JudgeParams]):
             "rationale": rationale,
             "status": OK,
         }
+
+
+def _texts(pairs: pl.DataFrame, *columns: str) -> list[tuple[str, ...]]:
+    """Return the texts of columns of messages, row by row."""
+    return pairs.select(messages_text(column).alias(column) for column in columns).rows()
 
 
 def _increment_count(counts: dict[str, float], name: str) -> None:

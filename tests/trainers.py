@@ -157,8 +157,8 @@ def axolotl_rows(folder: Path, tokenizer: Any, **config: Any) -> list[TrainedRow
     return trl_rows(rows, tokenizer)
 
 
-def axolotl_sft_rows(folder: Path, tokenizer: Any) -> list[str]:
-    """The texts that axolotl trains on by axolotl.yaml of a folder, its labels unmasked."""
+def axolotl_sft_rows(folder: Path, tokenizer: Any) -> list[tuple[str, str]]:
+    """The text of each row by axolotl.yaml of a folder, and what axolotl trains on of it."""
     import datasets
 
     home_of("axolotl")
@@ -170,7 +170,10 @@ def axolotl_sft_rows(folder: Path, tokenizer: Any) -> list[str]:
     )
     cfg = loose({"chat_template": "tokenizer_default", "sequence_len": 4096})
     strategy = chat_template.load(tokenizer, cfg, loose(entry))
-    return [tokenizer.decode(strategy.tokenize_prompt(row)["input_ids"]) for row in rows]
+    tokenized = [strategy.tokenize_prompt(row) for row in rows]
+    trained = [[t for t in row["labels"] if t >= 0] for row in tokenized]
+    texts = [tokenizer.decode(row["input_ids"]) for row in tokenized]
+    return list(zip(texts, map(tokenizer.decode, trained), strict=True))
 
 
 def trl_sft_rows(folder: Path, tokenizer: Any) -> list[str]:

@@ -148,12 +148,16 @@ def _show_dry_run(pipeline: Pipeline, folder: Path) -> None:
     from curate.cli.console import show_plan, show_warnings
     from curate.pipeline.extra_columns import check_extra_columns
     from curate.pipeline.run_evidence import check_gold, file_evidence
-    from curate.pipeline.single_answers import check_answers
+    from curate.pipeline.single_answers import check_answers, with_single_answer_export
+    from curate.write.exports.content_support import single_answers_note
 
     pairs = pipeline.read(limit=_DRY_RUN_PAIRS)
     gold = pipeline.config.gold
     check_gold(gold)
-    check_answers(pipeline.plan, pairs.frame, is_written=True)
+    config, plan = with_single_answer_export(pipeline.config, pipeline.plan, pairs.frame)
+    check_answers(plan, pairs.frame, is_written=True)
+    if config.output.format != pipeline.config.output.format:
+        show_warnings([single_answers_note(pipeline.config.output.format, config.output.format)])
     try:
         check_extra_columns(pipeline.plan.columns_of_filters, pairs.frame)
     except CurateError as error:
@@ -162,4 +166,4 @@ def _show_dry_run(pipeline: Pipeline, folder: Path) -> None:
             raise
         show_warnings([f"of the first {len(pairs):,} pairs: {error.problem}; {error.fix}"])
     scores = file_evidence(pipeline.plan.scorers, pairs.frame).scores
-    show_plan(pipeline.plan, pairs, gold, str(folder), scores)
+    show_plan(plan, pairs, gold, str(folder), scores)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from curate.data.table import PAIR_COLUMNS
@@ -202,6 +202,17 @@ def make_plan(config: PipelineConfig, locations: YamlLocations | None = None) ->
     )
     _check_carried(plan, locations.describe(("output", "columns")))
     return plan
+
+
+def with_output(plan: PipelinePlan, config: PipelineConfig) -> PipelinePlan:
+    """Return the plan with the export and the weighing of another configuration.
+
+    Raises:
+        CurateError: the export cannot write prompts, media or weights as that configuration says.
+    """
+    locations = YamlLocations("pipeline", {})
+    export = _plan_export(config, locations)
+    return replace(plan, export=export, weighing=_plan_weighing(config, export, locations))
 
 
 def _plan_filters(

@@ -108,8 +108,10 @@ class Pipeline:
             for path in self.input_paths() if pairs is None else [None]:
                 check_free(folder, overwrite, reads=path)
         target = (folder, overwrite, progress or SilentProgress())
-        with RunSession.open(self.config, self.plan, *target) as session:
-            embedded = session.embed(session.load(pairs))
+        with RunSession.open(self.config, self.plan, *target) as configured:
+            loaded = configured.load(pairs)
+            session = configured.for_answers(loaded.pairs.frame)
+            embedded = session.embed(loaded)
             scored = session.score(embedded)
             filtered = session.filter(embedded, scored)
             result = session.assemble(embedded, filtered)

@@ -30,7 +30,7 @@ from curate.pipeline.result import Result
 from curate.pipeline.run_evidence import RunEvidence, check_gold, run_evidence
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scoring import PairScorer
-from curate.pipeline.single_answers import check_answers
+from curate.pipeline.single_answers import check_answers, with_single_answer_export
 from curate.pipeline.source_summary import summarise_by_source
 from curate.pipeline.write_run import RunWriter
 from curate.read.pairs import Pairs, read_pairs
@@ -39,7 +39,11 @@ from curate.steps.step_record import CACHED, SINGLE_ANSWERS, StepRecord
 from curate.store.scratch import ScratchSpace
 from curate.store.store import Store, open_store
 from curate.write.exports import LABEL_PROBABILITY, WEIGHT, exports_supporting
-from curate.write.exports.content_support import check_file_type, require_supported_content
+from curate.write.exports.content_support import (
+    check_file_type,
+    require_supported_content,
+    single_answers_note,
+)
 from curate.write.run_folder import scratch_space
 
 if TYPE_CHECKING:
@@ -133,12 +137,26 @@ class RunSession:
         facts |= {"made": pairs.derivation} if pairs.derivation else {}
         facts |= {SINGLE_ANSWERS: True} if has_single_answers(pairs.frame) else {}
         counts, seconds = (pairs.rows_read, len(pairs)), time.perf_counter() - started
-        check_answers(self.plan, pairs.frame, is_written=self.folder is not None)
-        self._check_content(pairs.frame)
+        writing = self.for_answers(pairs.frame)
+        check_answers(writing.plan, pairs.frame, is_written=self.folder is not None)
+        writing._check_content(pairs.frame)
         evidence = run_evidence(self.plan, self.config.gold, self.gold_files, pairs.frame)
-        record = StepRecord("read", "read", *counts, seconds, facts, warnings=pairs.notes)
+        notes = (*pairs.notes, *self._export_notes(writing))
+        record = StepRecord("read", "read", *counts, seconds, facts, warnings=notes)
         self.records.append(evidence.in_record(record))
         return LoadedPairs(pairs, evidence)
+
+    def for_answers(self, frame: pl.DataFrame) -> RunSession:
+        """Return the session with the export for these pairs: another one for single answers."""
+        config, plan = with_single_answer_export(self.config, self.plan, frame)
+        return replace(self, config=config, plan=plan)
+
+    def _export_notes(self, writing: RunSession) -> tuple[str, ...]:
+        """Return the note that another format is written than the configured one."""
+        configured, written = (session.config.output.format for session in (self, writing))
+        if self.folder is None or configured == written:
+            return ()
+        return (single_answers_note(configured, written),)
 
     def _read(self) -> tuple[Pairs, JsonObject]:
         """Return the pairs of the input, and what the manifest says of the reading."""
@@ -168,7 +186,8 @@ class RunSession:
         check_file_type(export, output.file_type)
         if output.allow_loss:
             return
-        alternatives = exports_supporting(content, output.file_type)
+        is_single = has_single_answers(frame)
+        alternatives = exports_supporting(content, output.file_type, is_single)
         require_supported_content(
             export, content, output.file_type, len(frame), alternatives, "output.format"
         )

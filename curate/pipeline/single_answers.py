@@ -6,7 +6,8 @@ import polars as pl
 
 from curate.data.table import has_single_answers
 from curate.errors import CurateError
-from curate.pipeline.plan import PipelinePlan
+from curate.pipeline.config import PipelineConfig
+from curate.pipeline.plan import PipelinePlan, with_output
 from curate.pipeline.scorer_step import ScorerStep
 from curate.steps.entries import filter_names, scorer_names
 from curate.steps.registry import filter_class, scorer_class
@@ -36,6 +37,22 @@ def check_answers(plan: PipelinePlan, pairs: pl.DataFrame, is_written: bool) -> 
         _refuse_pair_columns(plan)
     if is_written:
         plan.export.check_answers(pairs, "output.format")
+
+
+def with_single_answer_export(
+    config: PipelineConfig, plan: PipelinePlan, pairs: pl.DataFrame
+) -> tuple[PipelineConfig, PipelinePlan]:
+    """Return configuration and plan with the export that writes single answers.
+
+    They change only if the pairs are single answers and the configured export, which writes pairs,
+    names another one for the same trainer.
+    """
+    name = plan.export.single_answer_export
+    if name is None or not has_single_answers(pairs):
+        return config, plan
+    output = config.output.model_copy(update={"format": name})
+    config = config.model_copy(update={"output": output})
+    return config, with_output(plan, config)
 
 
 def _refuse_pair_steps(plan: PipelinePlan) -> None:
@@ -69,7 +86,12 @@ def _refuse_pair_columns(plan: PipelinePlan) -> None:
 
 def _single_answer_steps() -> list[str]:
     """Return the names of all steps that work on single answers."""
-    scorers = [n for n in scorer_names() if scorer_class(n).single_answer_columns]
+    scorers = []
+    for name in scorer_names():
+        cls = scorer_class(name)
+        if cls.single_answer_columns:
+            settings = cls.single_answer_settings
+            scorers.append(f"{name} ({settings})" if settings else name)
     return [*scorers, *(n for n in filter_names() if filter_class(n).single_answers)]
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from curate.models.judge.asking import ask_endpoint
 from curate.models.judge.both_orders import ask_following
 from curate.models.judge.endpoint import OK, EndpointParams, Messages, Reply
-from curate.models.judge.templates import CHOICE, SCORE, TAGS, QuestionTemplate, compile_question
+from curate.models.judge.templates import (
+    CHOICE,
+    RATING,
+    SCORE,
+    TAGS,
+    QuestionTemplate,
+    compile_question,
+    with_scale,
+)
 from curate.models.judge.verdicts import (
     CHOSEN,
     REJECTED,
@@ -14,6 +22,7 @@ from curate.models.judge.verdicts import (
     UNREADABLE,
     Mode,
     begins_with_verdict,
+    parse_rating,
     parse_verdict_values,
     settle_verdict,
     strip_verdict,
@@ -23,6 +32,7 @@ __all__ = [
     "CHOICE",
     "CHOSEN",
     "OK",
+    "RATING",
     "REJECTED",
     "SCALE",
     "SCORE",
@@ -38,7 +48,9 @@ __all__ = [
     "ask_following",
     "begins_with_verdict",
     "compile_question",
+    "parse_rating",
     "parse_verdict_values",
     "settle_verdict",
     "strip_verdict",
+    "with_scale",
 ]

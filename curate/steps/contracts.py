@@ -131,6 +131,8 @@ class Scorer(OldFlags, Step[P], ABC):
     single_answer_columns: ClassVar[tuple[str, ...]] = ()
     """Columns that hold for sets of single answers, whose `rejected` is null; the others are null
     there. Without any the scorer needs two answers, and such a set is refused."""
+    single_answer_settings: ClassVar[str] = ""
+    """Parameters without which it needs two answers, for messages: `mode: rating`."""
     inputs: frozenset[Input] = frozenset({Input.TEXTS})
     scope: Scope = Scope.TABLE
     cache: Cache = Cache.NONE

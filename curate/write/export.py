@@ -13,7 +13,7 @@ from curate.data.content_kinds import count_content_kinds
 from curate.data.json_types import JsonObject
 from curate.data.prefetch import read_ahead
 from curate.data.row_selection import RowSelection
-from curate.data.table import PAIR_COLUMNS
+from curate.data.table import PAIR_COLUMNS, has_single_answers
 from curate.errors import mask
 from curate.read.input import InputConfig
 from curate.read.pair_dataset import StreamNotes
@@ -29,6 +29,7 @@ from curate.write.exports.content_support import (
     check_file_type,
     content_loss_warnings,
     require_supported_content,
+    single_answers_note,
 )
 from curate.write.exports.media_files import MediaCarrier, MediaFileWriter
 from curate.write.manifest import (
@@ -130,14 +131,18 @@ def export_pairs(
     input_config = source if isinstance(source, InputConfig) else InputConfig(path=str(source))
     run = RunFiles(source) if isinstance(source, (str, Path)) and is_run(source) else None
     content: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
     while True:
         # The columns of all shards depend on what any pair holds: what turns up late starts anew.
         try:
-            return _ExportAttempt(input_config, run, folder, target, progress, content).write(
-                overwrite
-            )
+            attempt = _ExportAttempt(input_config, run, folder, target, progress, content)
+            result = attempt.write(overwrite)
+            return replace(result, warnings=(*notes, *result.warnings))
         except _NewContentError as late_content:
             content = content | late_content.parts
+        except _OtherFormatError as other:
+            notes = (single_answers_note(target.format, other.format),)
+            target = replace(target, format=other.format)
 
 
 class _NewContentError(Exception):
@@ -146,6 +151,14 @@ class _NewContentError(Exception):
     def __init__(self, parts: frozenset[str]) -> None:
         super().__init__()
         self.parts = parts
+
+
+class _OtherFormatError(Exception):
+    """The pairs are single answers, for which the trainer has another format."""
+
+    def __init__(self, format: str) -> None:
+        super().__init__()
+        self.format = format
 
 
 class _ExportAttempt:
@@ -285,6 +298,8 @@ class _ExportAttempt:
             parts = count_content_kinds(batch)
             if not parts.keys() <= self._content:
                 raise _NewContentError(frozenset(parts))
+            if self._form.single_answer_export and has_single_answers(batch):
+                raise _OtherFormatError(self._form.single_answer_export)
             self._form.check_answers(batch, "--to")
             self._parts.update(parts)
             self._pair_counts.add(batch)
@@ -308,7 +323,8 @@ class _ExportAttempt:
     def _check(self) -> None:
         target = self._target
         if not target.allow_loss:
-            able_exports = exports_supporting(self._parts, target.file_type)
+            is_single = not self._form.pairs
+            able_exports = exports_supporting(self._parts, target.file_type, is_single)
             require_supported_content(
                 self._form,
                 self._parts,

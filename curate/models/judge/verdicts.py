@@ -1,4 +1,4 @@
-"""What a judge's reply says of two answers, and what two replies in both orders say together."""
+"""What a judge's reply says of one answer or two, and what both orders say together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Mode = Literal["choice", "score"]
+Mode = Literal["choice", "score", "rating"]
 CHOSEN, REJECTED, TIE = "chosen", "rejected", "tie"
 UNREADABLE = "unreadable reply"
 
@@ -15,9 +15,11 @@ SCALE = (1.0, 10.0)
 # Longer lines hold more than a verdict; a bound keeps patterns from long blanks.
 _LONGEST_LINE = 200
 
+_NUMBER = r"\[\[\s*(\d{1,3}(?:\.\d{1,6})?)\s*\]\]"
 _MARK: dict[Mode, str] = {
     "choice": r"\[\[\s*([ABC])\s*\]\]",
-    "score": r"\[\[\s*(\d{1,3}(?:\.\d{1,6})?)\s*\]\]",
+    "score": _NUMBER,
+    "rating": _NUMBER,
 }
 _MARKS = {mode: re.compile(mark) for mode, mark in _MARK.items()}
 # What may stand beside a verdict on its line: emphasis, punctuation, a short label before it.
@@ -26,7 +28,9 @@ _LABEL = r"(?:[\w ]{0,40}[:=])?"
 _BETWEEN = r"(?:\s|[*_`,;:/&()-]|and|or|vs|answer|assistant|[AB]\b){0,30}?"
 _VERDICT: dict[Mode, str] = {
     "choice": _MARK["choice"],
-    "score": _MARK["score"] + _BETWEEN + _MARK["score"],
+    "score": _NUMBER + _BETWEEN + _NUMBER,
+    # A scale may be repeated: [[7]]/10, [[7]] out of 10.
+    "rating": _NUMBER + r"(?:\s{0,3}(?:/|of|out of)\s{0,3}\d{1,3})?",
 }
 _BARE_LINE = {m: re.compile(f"{_EDGE}{_LABEL}{_EDGE}{v}{_EDGE}") for m, v in _VERDICT.items()}
 _LINE_END = {m: re.compile(f"{v}[\\s*_`.!)]*$") for m, v in _VERDICT.items()}
@@ -54,9 +58,7 @@ def parse_verdict_values(
         >>> parse_verdict_values("[[99]] [[3]]", "score") is None
         True
     """
-    visible = _visible_text(reply)
-    match = _verdict_match(visible, mode)
-    groups = match.groups() if match else _only_verdict(visible, mode)
+    groups = _verdict_marks(reply, mode)
     if groups is None:
         return None
     if mode == "choice":
@@ -64,6 +66,29 @@ def parse_verdict_values(
     first, second = float(groups[0]), float(groups[1])
     low, high = scale
     return (first, second) if low <= min(first, second) <= max(first, second) <= high else None
+
+
+def parse_rating(reply: str, scale: tuple[float, float] = SCALE) -> float | None:
+    """Return the rating of one answer in a reply, None where none is readable.
+
+    What counts is as in `parse_verdict_values`; a rating outside the scale is none.
+
+    Examples:
+        >>> parse_rating("It cites [[2]] sources.\\n[[7]]/10")
+        7.0
+        >>> parse_rating("[[7]]", scale=(1.0, 5.0)) is None
+        True
+    """
+    marks = _verdict_marks(reply, "rating")
+    rating = None if marks is None else float(marks[0])
+    return rating if rating is not None and scale[0] <= rating <= scale[1] else None
+
+
+def _verdict_marks(reply: str, mode: Mode) -> tuple[str, ...] | None:
+    """Return the marks of the verdict in a reply: one letter, two numbers or one number."""
+    visible = _visible_text(reply)
+    match = _verdict_match(visible, mode)
+    return match.groups() if match else _only_verdict(visible, mode)
 
 
 def _verdict_match(visible: str, mode: Mode) -> re.Match[str] | None:
@@ -79,9 +104,9 @@ def _verdict_match(visible: str, mode: Mode) -> re.Match[str] | None:
 def _only_verdict(visible: str, mode: Mode) -> tuple[str, ...] | None:
     """Return the marks of a reply that names one verdict only, wherever its marks stand."""
     marks = _MARKS[mode].findall(visible)
-    if mode == "choice":
-        return (marks[0],) if len(set(marks)) == 1 else None
-    return tuple(marks) if len(marks) == 2 else None
+    if mode == "score":
+        return tuple(marks) if len(marks) == 2 else None
+    return (marks[0],) if len(set(marks)) == 1 else None
 
 
 def _visible_text(reply: str) -> str:
@@ -92,6 +117,8 @@ def _visible_text(reply: str) -> str:
 def begins_with_verdict(reply: str, mode: Mode, scale: tuple[float, float] = SCALE) -> bool:
     """Return whether the verdict comes before its reason, so that a cut takes none of it."""
     starts = _REPLY_START[mode].match(reply.lstrip()) is not None
+    if mode == "rating":
+        return starts and parse_rating(reply, scale) is not None
     return starts and parse_verdict_values(reply, mode, scale) is not None
 
 

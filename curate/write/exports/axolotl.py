@@ -32,6 +32,7 @@ class AxolotlExport(Export):
     """
 
     name = "axolotl"
+    single_answer_export = "sft"
     smooths = True
     summary = "axolotl DPO: chat_template.default, or TRL's rows where tools are, with axolotl.yaml"
     reserved = ("messages",)

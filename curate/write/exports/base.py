@@ -171,6 +171,14 @@ def missing_smoothing_warning(form: Export, advice: TrainerHints) -> list[str]:
     ]
 
 
+def bare_answers_note(counts: PairCounts) -> str:
+    """Return the note that some single answers have no prompt."""
+    return (
+        f"{counts.bare} of {counts.pairs} kept rows have no prompt: for plain texts use "
+        "curate export --to source, which writes the rows as they were read"
+    )
+
+
 def missing_strength_warning(counts: PairCounts) -> list[str]:
     """Return the warning that some pairs have no strength among others with one."""
     lacking = counts.without_strength
@@ -219,6 +227,8 @@ class Export(ABC):
     carriers: ClassVar[tuple[Carrier, ...]] = ("rows", "none")
     single_answers: ClassVar[bool] = False
     """Whether rows without a rejected answer have a form."""
+    single_answer_export: ClassVar[str | None] = None
+    """The export that writes such rows for the same trainer, where this one writes pairs."""
     pairs: ClassVar[bool] = True
     """Whether pairs have a form."""
     single: ClassVar[bool] = False
@@ -268,7 +278,7 @@ class Export(ABC):
                 f"the rows are {kind}, which this format has no form for",
                 where=where,
                 found=self.name,
-                expected="sft (messages for TRL, axolotl and LLaMA-Factory), pairs or source"
+                expected="sft (messages for TRL and axolotl), llamafactory_sft, pairs or source"
                 if is_single
                 else "a format for pairs, such as trl",
             )

@@ -93,6 +93,11 @@ def check_export_settings(
         )
 
 
+def single_answers_note(form: str, written: str) -> str:
+    """Return the note that single answers are written in another form than was asked for."""
+    return f"the rows are single answers: written in the format '{written}' instead of '{form}'"
+
+
 def check_file_type(form: Export, file_type: str) -> None:
     """Refuse a kind of file that cannot hold the form's columns.
 

@@ -1,4 +1,4 @@
-"""LLaMA-Factory's ranking data and its KTO data, in its ShareGPT form."""
+"""LLaMA-Factory's ranking data, its KTO data and single answers, in its ShareGPT form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from curate.data.attachments import MEDIA, TOOLS
 from curate.data.content_kinds import FILE_BYTES, TURNS
 from curate.data.json_types import Json, JsonObject
 from curate.data.messages import PLACEHOLDERS, RESULTS_BREAK, TOOL_CALLS
-from curate.write.exports.base import Export, ShardSchema, TrainerHints, extra_output_columns
+from curate.write.exports.base import (
+    Export,
+    PairCounts,
+    ShardSchema,
+    TrainerHints,
+    bare_answers_note,
+    extra_output_columns,
+)
 from curate.write.exports.fields import media_fields
 from curate.write.exports.placeholder_text import (
     MEDIA_COLUMNS,
@@ -36,6 +43,7 @@ class LLaMAFactoryExport(Export):
     """
 
     name = "llamafactory"
+    single_answer_export = "llamafactory_sft"
     reserved = ("conversations",)
     smooths = True
     summary = "LLaMA-Factory ranking (ShareGPT) with dataset_info.json"
@@ -65,6 +73,36 @@ class LLaMAFactoryExport(Export):
         return _dataset_files(advice, {"ranking": True, "columns": columns}, settings)
 
 
+class LLaMAFactorySFTExport(Export):
+    """Single answers: `conversations` that end with the answer, and dataset_info.json.
+
+    It trains on every turn of the assistant. Its own reader of OpenAI's messages is not used: that
+    adds a system text to rows without tools.
+    """
+
+    name = "llamafactory_sft"
+    summary = "LLaMA-Factory SFT of single answers (ShareGPT) with dataset_info.json"
+    tasks = ("text-generation",)
+    reserved = ("conversations",)
+    holds = LLaMAFactoryExport.holds
+    rewrites: ClassVar[Mapping[str, str]] = REWRITES
+    single_answers, pairs = True, False
+
+    def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
+        """Return prompt and answer as one conversation, tools and media."""
+        columns = _join_turns(_sharegpt_columns(pairs, TURNS[:2], schema), TURNS[:2])
+        return columns.hstack(pairs.select("pair_id", *extra_output_columns(pairs, schema)))
+
+    def files(self, hints: TrainerHints) -> JsonObject:
+        """Return dataset_info.json, which names the shards `curated`, and llamafactory.yaml."""
+        return _dataset_files(hints, {"columns": {"messages": "conversations"}}, {"stage": "sft"})
+
+    def warnings(self, counts: PairCounts, schema: ShardSchema) -> list[str]:
+        """Warn of answers without a prompt, which LLaMA-Factory skips."""
+        notes = [bare_answers_note(counts)] if counts.bare else []
+        return [*schema.media.notes(), *notes]
+
+
 class LLaMAFactoryKTOExport(TRLUnpairedExport):
     """Each answer a row: `conversations` that end with it, `kto_tag` (true: the chosen one)."""
 
@@ -82,14 +120,15 @@ class LLaMAFactoryKTOExport(TRLUnpairedExport):
 
     def _written(self, rows: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         turns = ("prompt", "completion")
-        columns = _sharegpt_columns(rows, turns, schema)
-        talk = pl.concat_list(turns).alias("conversations")
-        return columns.select(
-            talk,
-            *(name for name in columns.columns if name not in turns),
-            rows["label"].alias("kto_tag"),
-            *(rows[name] for name in self.further_columns(rows)),
-        )
+        columns = _join_turns(_sharegpt_columns(rows, turns, schema), turns)
+        further = (rows[name] for name in self.further_columns(rows))
+        return columns.with_columns(rows["label"].alias("kto_tag"), *further)
+
+
+def _join_turns(columns: pl.DataFrame, turns: Sequence[str]) -> pl.DataFrame:
+    """Return `conversations`, each the turns of a row, in place of their columns."""
+    conversations = pl.concat_list(turns).alias("conversations")
+    return columns.select(conversations, *(n for n in columns.columns if n not in turns))
 
 
 def _sharegpt_columns(

@@ -21,13 +21,17 @@ def export_names() -> dict[str, str]:
     return {name: cls.summary for name, cls in CATALOGUE.usable.items()}
 
 
-def exports_supporting(parts: Iterable[str], file_type: str) -> list[str]:
-    """Return the exports that support all of this content."""
+def exports_supporting(
+    parts: Iterable[str], file_type: str, single_answers: bool = False
+) -> list[str]:
+    """Return the exports that support all of this content, of pairs or of single answers."""
     content = set(parts)
     return [
         name
         for name, cls in sorted(CATALOGUE.usable.items())
-        if content <= cls().supported_content(file_type) and (cls.general or cls.needs & content)
+        if content <= cls().supported_content(file_type)
+        and (cls.general or cls.needs & content)
+        and (cls.single_answers if single_answers else cls.pairs)
     ]
 
 

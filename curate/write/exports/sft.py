@@ -1,15 +1,17 @@
-"""Single answers as whole conversations, for supervised fine-tuning."""
+"""Single answers as whole conversations, for supervised fine-tuning by TRL and axolotl."""
 
 from __future__ import annotations
 
 import polars as pl
 
+from curate.data.attachments import MEDIA_COLUMNS
 from curate.data.json_types import JsonObject
 from curate.write.exports.base import (
     Export,
     PairCounts,
     ShardSchema,
     TrainerHints,
+    bare_answers_note,
     extra_output_columns,
     weight_columns,
 )
@@ -17,20 +19,23 @@ from curate.write.exports.fields import attachment_fields, messages_column
 from curate.write.exports.trl import TRLConversationalExport
 
 _MESSAGES = "messages"
+_MESSAGE_PROPERTIES = (
+    "role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name",
+)  # fmt: skip
 
 
 class SFTExport(Export):
     """`messages`: prompt and answer as one conversation; tools and images beside it.
 
-    TRL's SFTTrainer reads it as its conversational type. Plain texts are also read by axolotl as
-    `type: chat_template` (axolotl.yaml) and by LLaMA-Factory as ShareGPT with the tags of OpenAI
-    (dataset_info.json, llamafactory.yaml). For rows with tool calls or media these files are not
-    written: axolotl passes on what it finds in the template alone, and LLaMA-Factory's reader of
-    such messages adds a system text. TRL trains on all turns, the others on those of the assistant.
+    TRL's SFTTrainer reads it as its conversational type, and axolotl as `type: chat_template`
+    (axolotl.yaml); the mapping of message properties makes it pass on calls and traces, of which
+    it otherwise takes those that it finds in the chat template. For media axolotl needs a
+    processor, so no such file is written. TRL trains on all turns, axolotl on those of the
+    assistant.
     """
 
     name = "sft"
-    summary = "single answers: messages for TRL's SFTTrainer, axolotl and LLaMA-Factory"
+    summary = "single answers: messages for TRL's SFTTrainer and axolotl"
     tasks = ("text-generation",)
     reserved = (_MESSAGES,)
     holds = TRLConversationalExport.holds
@@ -44,40 +49,25 @@ class SFTExport(Export):
         return pairs.select(conversation, *attachment_fields(pairs, schema), *further)
 
     def files(self, hints: TrainerHints) -> JsonObject:
-        """Return the settings by which axolotl and LLaMA-Factory read the shards."""
-        axolotl = {
+        """Return the settings by which axolotl reads the shards."""
+        if not hints.content.isdisjoint(MEDIA_COLUMNS):
+            return {}
+        entry: JsonObject = {
             "path": hints.train_path,
             "ds_type": hints.loader,
             "type": "chat_template",
             "field_messages": _MESSAGES,
         }
-        files = {"axolotl.yaml": {"datasets": [axolotl]}, **_llamafactory_files(hints)}
-        return {} if hints.content else files
+        if hints.content:
+            entry["message_property_mappings"] = {name: name for name in _MESSAGE_PROPERTIES}
+        config: JsonObject = {"datasets": [entry]}
+        if hints.held_out is not None:
+            config["test_datasets"] = [{**entry, "path": hints.held_out}]
+        return {"axolotl.yaml": config}
 
     def warnings(self, counts: PairCounts, schema: ShardSchema) -> list[str]:
         """Warn of answers without a prompt, which a chat template writes as such."""
         notes = schema.media.notes()
         if counts.bare:
-            notes.append(
-                f"{counts.bare} of {counts.pairs} kept rows have no prompt: for plain texts use "
-                "curate export --to source, which writes the rows as they were read"
-            )
+            notes.append(bare_answers_note(counts))
         return notes
-
-
-def _llamafactory_files(hints: TrainerHints) -> JsonObject:
-    """Return the files by which LLaMA-Factory reads plain texts."""
-    entry: JsonObject = {
-        "file_name": hints.train_path,
-        "formatting": "sharegpt",
-        "columns": {_MESSAGES: _MESSAGES},
-        "tags": {
-            "role_tag": "role",
-            "content_tag": "content",
-            "user_tag": "user",
-            "assistant_tag": "assistant",
-            "system_tag": "system",
-        },
-    }
-    settings = {"stage": "sft", "dataset_dir": ".", "dataset": "curated"}
-    return {"dataset_info.json": {"curated": entry}, "llamafactory.yaml": settings}

@@ -67,6 +67,7 @@ class TRLConversationalExport(Export):
 
     name = "trl"
     prompts = ("explicit", "implicit")
+    single_answer_export = "sft"
     smooths = True
     summary = "TRL preference, conversational with explicit prompt (DPOTrainer, RewardTrainer)"
     holds = _SEES

@@ -66,7 +66,7 @@ def test_each_declared_column_is_one_of_the_scorers() -> None:
                 parameters["label"] = "toxic"
             if name == "reward_model":
                 parameters = {"models": ["org/model"]}
-            if name == "ins_tag":
+            if name in ("ins_tag", "judge"):
                 parameters = {"model": "m"}
             columns = {column.name for column in cls(**parameters).columns()}
             assert set(cls.single_answer_columns) <= columns, name
