@@ -104,7 +104,7 @@ class Consensus(Filter[ConsensusParams]):
             .then(pl.lit("consensus_even"))
             .otherwise(pl.lit("consensus_merged")),
         )
-        self._record_groups(votes, decisions["keep"], context)
+        self._record_groups(votes, decisions, context)
         added = votes.select(
             votes=pl.col("people").cast(pl.Int64),
             agreement=pl.col("won") / pl.col("people"),
@@ -160,13 +160,16 @@ class Consensus(Filter[ConsensusParams]):
         )
         return votes.with_columns(won=pl.when(pl.col("people") > 0).then(won))
 
-    def _record_groups(self, votes: pl.DataFrame, keep: pl.Series, context: Context) -> None:
+    def _record_groups(
+        self, votes: pl.DataFrame, decisions: pl.DataFrame, context: Context
+    ) -> None:
+        merged = decisions.filter(~pl.col("keep"), pl.col("code") == "consensus_merged")
         groups = votes.filter(pl.col("people") > 1)
         context.facts.update(
             {
                 "answers_voted_on": groups["task"].n_unique(),
                 "votes": len(groups),
-                "merged": int((~keep).sum()),
+                "merged": len(merged),
                 "even": groups.filter("even")["task"].n_unique(),
             }
         )

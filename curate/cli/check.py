@@ -57,10 +57,10 @@ def check(
 ) -> None:
     """Check the data against the model's tokenizer and chat template before training."""
     from curate.check.command import drop_failing_pairs
-    from curate.cli.console import show_result
     from curate.cli.progress import console_progress
     from curate.cli.safe import json_text
     from curate.cli.show_check import show_check
+    from curate.cli.show_run import show_result
     from curate.steps.models import ModelSpec
     from curate.write.run_files import RunFiles, is_run
 

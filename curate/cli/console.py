@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -16,12 +15,10 @@ if TYPE_CHECKING:
     from curate.auditing.verdict import VerdictSentences
     from curate.errors import CurateError
     from curate.pipeline.plan import PipelinePlan
-    from curate.pipeline.result import Result
     from curate.read.inspection import DatasetSummary
     from curate.read.pairs import Pairs
     from curate.steps.contracts import Column
     from curate.verdicts.gold import GoldConfig
-    from curate.write.manifest import SourceSummary
 
 out = SafeConsole()
 err = SafeConsole(stderr=True)
@@ -49,75 +46,6 @@ def show_verdict(verdict: VerdictSentences) -> None:
     for title, text in verdict.lines:
         # Commands are not wrapped, so that they can be copied.
         out.print(Text.assemble((f"{title}: ", "bold"), text), soft_wrap="\n" in text)
-
-
-def show_result(result: Result) -> None:
-    """Print the summary of a run, its steps, the counts and the output paths."""
-    from curate.read.notes import rejected_rows_note
-    from curate.report.run_verdict import run_verdict
-
-    show_warnings(result.alerts)
-    folder = None if result.folder is None else str(result.folder)
-    show_verdict(run_verdict(result.row_counts, result.steps, folder))
-    table = Table(title="Steps", title_justify="left")
-    table.add_column("step")
-    for name in ("rows in", "kept", "dropped", "seconds"):
-        table.add_column(name, justify="right")
-    for step in result.steps:
-        is_filter = step.kind == "filter"
-        dropped = f"{step.rows_in - step.rows_out:,}" if is_filter else ""
-        name = f"{step.name} (cached)" if step.cached else step.name
-        cells = (f"{step.rows_in:,}", f"{step.rows_out:,}", dropped, f"{step.seconds:.2f}")
-        table.add_row(escape(name), *cells)
-    table.add_section()
-    rows_kept, rows_dropped = result.rows_kept, result.rows_dropped
-    seconds = sum(step.seconds for step in result.steps)
-    table.add_row(
-        "all", f"{result.rows_in:,}", f"{rows_kept:,}", f"{rows_dropped:,}", f"{seconds:.2f}"
-    )
-    out.print(table)
-    if len(result.rejected):
-        note = rejected_rows_note(len(result.rejected), result.rejected)[0]
-        show_warnings([f"{note}: see rejected_rows.parquet"])
-    if result.weights is not None:
-        out.print(Text(f"weights: {result.weights.text}"))
-    _show_sources(result.sources)
-    # Alerts stand at the top already.
-    show_warnings([text for text in result.warnings if text not in result.alerts])
-    if result.folder is not None:
-        _show_paths(result.folder)
-
-
-def _show_sources(sources: Sequence[SourceSummary]) -> None:
-    """Print the results by source of a mixture."""
-    if not sources:
-        return
-    table = Table(title="By source: chosen is longer before and after", title_justify="left")
-    table.add_column("source", overflow="fold")
-    for name in ("pairs", "kept", "before", "after"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("wrong labels", overflow="fold")
-    for source in sources:
-        shares = (source.longer_before, source.longer_after)
-        longer = ("" if v is None else f"{v:.0%}" for v in shares)
-        counts = (f"{source.pairs:,}", f"{source.pairs_kept:,}")
-        table.add_row(escape(source.source), *counts, *longer, escape(source.noise or ""))
-    out.print(table)
-
-
-def _show_paths(folder: Path) -> None:
-    for label, name in (
-        ("curated shards", "kept"),
-        ("dropped pairs", "dropped"),
-        ("scores", "scores.parquet"),
-        ("report", "report.html"),
-        ("dataset card", "README.md"),
-        ("summary", "manifest.json"),
-    ):
-        if not (folder / name).exists():
-            continue
-        # A path must not be wrapped, or coloured by markup that it contains.
-        out.print(Text(f"{label + ':':<16}{folder / name}"), soft_wrap=True)
 
 
 def show_plan(

@@ -107,9 +107,9 @@ def apply(
     overwrite: OverwriteFolder = False,
 ) -> None:
     """Write a new run with the reviewers' majority verdicts applied."""
-    from curate.cli.console import show_result
     from curate.cli.progress import console_progress
     from curate.cli.show_results import show_applied
+    from curate.cli.show_run import show_result
     from curate.errors import CurateError
     from curate.people.apply import apply_verdicts, verdict_files
 

@@ -76,8 +76,8 @@ def run_round_command(
     overwrite: OverwriteFolder = False,
 ) -> None:
     """Label a pool from gold pairs, keep confident pairs, and suggest pairs for review."""
-    from curate.cli.console import show_result
     from curate.cli.progress import console_progress
+    from curate.cli.show_run import show_result
     from curate.derive.round_command import RoundPlan, run_round
     from curate.models.embed.settings import EmbedderConfig
     from curate.write.run_folder import check_free

@@ -11,9 +11,8 @@ from curate.cli.options import Limit, OverwriteFolder
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from curate.pipeline.config import PipelineConfig
+    from curate.pipeline.result import Result
     from curate.pipeline.run import Pipeline
     from curate.pipeline.yaml_locations import YamlLocations
 
@@ -73,8 +72,9 @@ def run(
     trust_remote_code: _TrustRemoteCode = False,
 ) -> None:
     """Read, score, filter and write preference pairs as defined in pipeline.yaml."""
-    from curate.cli.console import show_result, show_warnings
+    from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
+    from curate.cli.show_run import show_result
     from curate.pipeline.run import Pipeline
     from curate.steps.permissions import Permissions
 
@@ -94,9 +94,9 @@ def run(
         return
     with console_progress() as progress:
         result = pipeline.run(output=folder, overwrite=overwrite, progress=progress)
-    show_result(result)
+    show_result(result, pipeline.plan.data)
     if sample:
-        _show_truth(result.scores)
+        _show_truth(result, labels_only)
 
 
 def _load_file(config: Path) -> tuple[PipelineConfig, YamlLocations]:
@@ -133,15 +133,24 @@ def _with_options(
     return parsed
 
 
-def _show_truth(scores: pl.DataFrame) -> None:
+def _show_truth(result: Result, labels_only: bool) -> None:
     """Compare what was estimated with the labels that were flipped on purpose."""
     from rich.text import Text
 
     from curate.cli.console import out
+    from curate.models.heads.noise.estimate import NoiseEstimate
     from curate.sample.truth import POSTERIOR, SampleTruth
 
-    if POSTERIOR in scores.columns and scores[POSTERIOR].is_not_null().any():
-        out.print(Text(f"true: {SampleTruth.from_scores(scores).text}"))
+    scores = result.scores
+    if POSTERIOR not in scores.columns or not scores[POSTERIOR].is_not_null().any():
+        return
+    estimates = (NoiseEstimate.from_facts(step.facts) for step in result.steps)
+    estimated = next((noise.short for noise in estimates if noise is not None), None)
+    out.print(Text(f"true: {SampleTruth.from_scores(scores, estimated).text}"))
+    other, effect = ("", "with") if labels_only else (" --labels-only", "without")
+    command = f"curate run --sample{other}"
+    out.print(Text(f"  {command}    # {effect} its verdicts and reviewed pairs"), soft_wrap=True)
+    out.print(Text("  curate inspect FILE    # your own data"), soft_wrap=True)
 
 
 def _show_dry_run(pipeline: Pipeline, folder: Path) -> None:

@@ -69,7 +69,7 @@ def report_html(view: RunView) -> str:
         title=f"Curation report: {view.folder.name}",
         manifest=manifest,
         warnings=[text for text in manifest.warnings if text not in manifest.alerts],
-        verdict=run_verdict(manifest.rows, manifest.steps, view.folder.name),
+        verdict=run_verdict(manifest.rows, manifest.steps, view.folder.name, manifest.data),
         shifts=share_shifts(manifest.steps),
         noise=data["noise"],
         lengths=data["lengths"],

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from curate.auditing.verdict import VerdictSentences
 from curate.models.heads.noise.estimate import NoiseEstimate
-from curate.steps.findings import CleanShare, LearnabilityVerdict, PosteriorBasis, SelectionBias
+from curate.steps.findings import (
+    MIN_SHIFT,
+    CleanShare,
+    LearnabilityVerdict,
+    PosteriorBasis,
+    SelectionBias,
+)
 from curate.steps.next_steps import next_step_by_judging
 from curate.steps.step_record import SINGLE_ANSWERS, StepRecord
 from curate.write.manifest import RowCounts
@@ -39,7 +46,10 @@ class ShareShift:
 
 
 def run_verdict(
-    rows: RowCounts, steps: Sequence[StepRecord], folder: str | None = None
+    rows: RowCounts,
+    steps: Sequence[StepRecord],
+    folder: str | None = None,
+    data: str | None = None,
 ) -> VerdictSentences:
     """Return what was counted, what is estimated, what is unknown and what to do next.
 
@@ -47,6 +57,7 @@ def run_verdict(
         rows: pairs in, kept and dropped.
         steps: the records of the run, in order.
         folder: the run's folder as commands name it.
+        data: the dataset as commands name it.
     """
     if any(step.facts.get(SINGLE_ANSWERS) for step in steps[:1]):
         return _single_answer_verdict(rows, steps)
@@ -56,7 +67,7 @@ def run_verdict(
         sure=_run_counts(rows, steps),
         estimated=_run_estimates(steps, estimate),
         unknown=_run_unknowns(steps, estimate),
-        next=_run_next_step(rows, estimate, folder),
+        next=_run_next_step(rows, estimate, folder, data),
     )
 
 
@@ -73,17 +84,28 @@ def _single_answer_verdict(rows: RowCounts, steps: Sequence[StepRecord]) -> Verd
 
 
 def _run_counts(rows: RowCounts, steps: Sequence[StepRecord]) -> str:
-    sentences = [f"{rows.rows_kept:,} of {rows.rows_in:,} pairs are kept"]
-    drops = [(step.rows_in - step.rows_out, step.name) for step in steps if step.kind == "filter"]
-    largest_drops = sorted((d for d in drops if d[0]), reverse=True)[:3]
-    if largest_drops:
-        sentences.append(
-            "mostly dropped by " + ", ".join(f"{name} ({n:,})" for n, name in largest_drops)
-        )
-    for shift in share_shifts(steps)[:1]:
+    filters = [step for step in steps if step.kind == "filter"]
+    sentences = [f"{rows.rows_kept:,} of {rows.rows_in:,} pairs are kept", *_changes(rows, filters)]
+    moved = (s for s in share_shifts(steps) if abs(s.after - s.before) >= MIN_SHIFT)
+    for shift in list(moved)[:1]:
         shares = f"{shift.before:.0%} before, {shift.after:.0%} after"
         sentences.append(f"{shift.filter}: {shift.trait} in {shares}")
     return "; ".join(sentences) + "."
+
+
+def _changes(rows: RowCounts, filters: Sequence[StepRecord]) -> Iterator[str]:
+    """Yield how many pairs were merged and dropped, and how many labels flipped."""
+    merged = sum(step.pairs_merged for step in filters)
+    if merged:
+        yield f"{merged:,} merged into others"
+    drops = sorted(((s.pairs_dropped, s.name) for s in filters if s.pairs_dropped), reverse=True)
+    if drops:
+        by_filter = ", ".join(f"{name} ({n:,})" for n, name in drops[:3])
+        mostly = "mostly " if len(drops) > 3 else ""
+        yield f"{rows.rows_dropped - merged:,} dropped, {mostly}by {by_filter}"
+    flipped = sum(step.labels_flipped for step in filters)
+    if flipped:
+        yield f"{flipped:,} labels flipped"
 
 
 def _run_estimates(steps: Sequence[StepRecord], estimate: NoiseEstimate | None) -> str:
@@ -116,24 +138,28 @@ def _run_unknowns(steps: Sequence[StepRecord], estimate: NoiseEstimate | None) -
 
 def _unlearned_step(steps: Sequence[StepRecord]) -> tuple[str, str] | None:
     """Return name and test of a scorer whose probe models learn nothing; None without one."""
-    # What probe models learn matters where neither evidence nor people say more.
+    # What probe models learn matters where neither evidence nor people nor other ones say more.
+    if any(step.knows_labels for step in steps):
+        return None
     tested = [
         (step, learnability)
         for step in steps
         if (learnability := LearnabilityVerdict.from_facts(step.facts)) is not None
-        and not PosteriorBasis.from_facts(step.facts).is_informed
     ]
     # The scores that filters doubt labels by come first.
     tested.sort(key=lambda item: NoiseEstimate.from_facts(item[0].facts) is None)
     return next(((step.name, verdict.text) for step, verdict in tested if not verdict.ok), None)
 
 
-def _run_next_step(rows: RowCounts, estimate: NoiseEstimate | None, folder: str | None) -> str:
+def _run_next_step(
+    rows: RowCounts, estimate: NoiseEstimate | None, folder: str | None, data: str | None
+) -> str:
     if not rows.rows_kept:
         return "No pair is left: relax the filter that drops the most pairs."
     if estimate is None or estimate.rate is None:
         return next_step_by_judging(folder)
-    return "Test the filters before you train: curate bench DATA --noise none."
+    dataset = "DATA" if data is None else shlex.quote(data)
+    return f"Test the filters before you train:\n  curate bench {dataset} --noise none"
 
 
 def share_shifts(steps: Sequence[StepRecord]) -> list[ShareShift]:

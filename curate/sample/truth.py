@@ -23,6 +23,8 @@ class SampleTruth:
         suspected: labels with a posterior below one half.
         correctly_suspected: suspected labels that were flipped on purpose.
         auroc: probability that a flipped label is ranked as more suspicious than another one.
+        estimated: the share of wrong labels that the run estimated, with its interval; None if it
+            made no estimate.
     """
 
     pairs: int
@@ -30,10 +32,16 @@ class SampleTruth:
     suspected: int
     correctly_suspected: int
     auroc: float
+    estimated: str | None = None
 
     @classmethod
-    def from_scores(cls, scores: pl.DataFrame) -> SampleTruth:
-        """Compare the scores of a run over the sample with the flipped ids."""
+    def from_scores(cls, scores: pl.DataFrame, estimated: str | None = None) -> SampleTruth:
+        """Compare the scores of a run over the sample with the flipped ids.
+
+        Args:
+            scores: `pair_id` and the posterior of each pair.
+            estimated: what the run estimated of the share of wrong labels.
+        """
         ids = json.loads(FLIPPED_IDS.read_text(encoding="utf-8"))
         labels = scores.filter(pl.col(POSTERIOR).is_not_null()).select(
             pl.col(POSTERIOR).alias("right"), pl.col("pair_id").is_in(ids).alias("flipped")
@@ -45,6 +53,7 @@ class SampleTruth:
             suspected=len(suspected),
             correctly_suspected=int(suspected["flipped"].sum()),
             auroc=float(roc_auc_score(labels["flipped"], -labels["right"])),
+            estimated=estimated,
         )
 
     @property
@@ -54,8 +63,9 @@ class SampleTruth:
         base_rate = self.flipped / max(self.pairs, 1)
         return (
             f"{self.flipped:,} of {self.pairs:,} labels of this sample ({base_rate:.0%}) were "
-            f"flipped on purpose. curate calls {self.suspected:,} labels more likely wrong than "
-            f"right, and {self.correctly_suspected:,} of them are flipped ones (precision "
-            f"{precision:.2f}; {base_rate:.2f} by chance). Its ranking has an AUROC of "
+            "flipped on purpose, beside the errors of the published ones. curate estimated "
+            f"{self.estimated or 'no rate'}. Its drop list, {self.suspected:,} labels that are "
+            f"more likely wrong than right, holds {self.correctly_suspected:,} of them (precision "
+            f"{precision:.2f}; {base_rate:.2f} by chance); its ranking has an AUROC of "
             f"{self.auroc:.2f}."
         )

@@ -19,6 +19,7 @@ MIN_LENGTH_AUROC = 0.9
 """AUROC from which on length is taken for the reason of a choice."""
 TRAITS = ("longer", "refuses", "lists")
 """Traits of the chosen answer that filters by a score may favour."""
+NOTHING_LEARNT = "heads learn nothing from these labels"
 _POSTERIOR, _BIAS = "posterior", "bias"
 
 
@@ -42,6 +43,14 @@ class LearnabilityVerdict:
 
     ok: bool
     text: str
+
+    @property
+    def warning(self) -> str:
+        """The warning that console, card, audit and report show if nothing is learned."""
+        return (
+            f"{self.text}, which may be chance: {NOTHING_LEARNT}, and no score by them tells right "
+            "labels from wrong ones"
+        )
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Json]) -> LearnabilityVerdict | None:

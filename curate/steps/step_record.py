@@ -10,12 +10,15 @@ import polars as pl
 
 from curate.data.json_types import Json, JsonObject
 from curate.steps.contracts import Column
+from curate.steps.findings import LearnabilityVerdict, PosteriorBasis, read_fact
 
 CHANGES_PAIRS, CACHED = "changes_pairs", "cached"
 """Facts of a filter that changes pairs, and does not only drop or weigh them; and of a step whose
 results came from an earlier run."""
 SINGLE_ANSWERS = "single_answers"
 """Fact of the reading: the rows hold one answer each."""
+MERGED, FLIPPED_LABELS = "merged", "flipped"
+"""Facts of a filter: pairs that became part of another pair, and labels that it flipped."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,29 @@ class StepRecord:
         return bool(self.facts.get(CHANGES_PAIRS))
 
     @property
+    def pairs_merged(self) -> int:
+        """Return how many pairs became part of another pair, and are not lost."""
+        return read_fact(int, self.facts, MERGED) or 0
+
+    @property
+    def pairs_dropped(self) -> int:
+        """Return how many pairs the step dropped, without the merged ones."""
+        return self.rows_in - self.rows_out - self.pairs_merged
+
+    @property
+    def labels_flipped(self) -> int:
+        """Return how many labels the step flipped."""
+        return read_fact(int, self.facts, FLIPPED_LABELS) or 0
+
+    @property
+    def knows_labels(self) -> bool:
+        """Return whether the step says by more than chance how likely each label is wrong."""
+        basis = PosteriorBasis.from_facts(self.facts)
+        learnability = LearnabilityVerdict.from_facts(self.facts)
+        has_posterior = basis.flip_rate is not None
+        return basis.is_informed or (has_posterior and learnability is not None and learnability.ok)
+
+    @property
     def model(self) -> str | None:
         """Return the name of the model that the step used, if it used one."""
         model = self.facts.get("model")
@@ -73,9 +99,32 @@ class StepRecord:
 
 def all_warnings(records: Iterable[StepRecord]) -> list[str]:
     """Return the alerts of all steps, then their other warnings, without duplicates."""
+    groups = warnings_by_step(records)
+    return [text for kind in range(2) for _, *texts in groups for text in texts[kind]]
+
+
+def warnings_by_step(
+    records: Iterable[StepRecord],
+) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Return name, alerts and other warnings of each step that has any; no text stands twice.
+
+    That the probe models of a scorer learn nothing is left out where another scorer says how
+    likely each label is wrong, by evidence, reviewed pairs, votes or probe models that do learn.
+    """
     steps = list(records)
-    alerts = [text for step in steps for text in step.alerts]
-    return list(dict.fromkeys([*alerts, *(text for step in steps for text in step.warnings)]))
+    is_known = any(step.knows_labels for step in steps)
+    groups, used = [], set[str]()
+    for step in steps:
+        learnability = LearnabilityVerdict.from_facts(step.facts)
+        moot = {learnability.warning} if is_known and learnability is not None else set()
+        kinds = []
+        for texts in (step.alerts, step.warnings):
+            new = dict.fromkeys(text for text in texts if text not in used | moot)
+            used.update(new)
+            kinds.append(tuple(new))
+        if any(kinds):
+            groups.append((step.name, kinds[0], kinds[1]))
+    return groups
 
 
 def check_columns(

@@ -286,6 +286,14 @@ class RunManifest:
         return inputs if isinstance(inputs, list) else [inputs]
 
     @property
+    def data(self) -> str | None:
+        """Return the dataset as commands name it; None for several or for pairs from memory."""
+        if len(self.inputs) != 1:
+            return None
+        config = self.inputs[0]
+        return f"hf:{config['hf']}" if config.get("hf") else config.get("path")
+
+    @property
     def output_settings(self) -> Mapping[str, Any]:
         """Return the section `output` of the configuration."""
         settings: Mapping[str, Any] = self.config.get("output", {})

@@ -61,7 +61,7 @@ def test_a_run_goes_on_and_says_first_that_length_decides(tmp_path: Path) -> Non
     assert page.index("length alone predicts") < page.index('id="bias"')
 
 
-def test_the_console_shows_it_before_the_summary(tmp_path: Path) -> None:
+def test_the_console_names_it_in_its_first_lines_and_warns(tmp_path: Path) -> None:
     frame = noisy_lengths().frame
     text = pl.element().struct.field("content")
     names = ("prompt", "chosen", "rejected")
@@ -73,7 +73,8 @@ def test_the_console_shows_it_before_the_summary(tmp_path: Path) -> None:
     )
     assert output.exit_code == 0
     lines = " ".join(output.output.split())
-    assert lines.index("length alone predicts") < lines.index("counted:")
+    assert lines.index("chosen is longer in 80% before") < lines.index("curated shards")
+    assert "length alone predicts" in lines
     assert lines.count("length alone predicts") == 1
 
 

@@ -116,8 +116,8 @@ def test_a_run() -> None:
     ]
     verdict = run_verdict(RowCounts(100, 60, 40), steps, "out")
     assert verdict.sure == (
-        "60 of 100 pairs are kept; mostly dropped by drop_wrong (30), ties (10); drop_wrong: "
-        "chosen is longer in 45% before, 61% after."
+        "60 of 100 pairs are kept; 40 dropped, by drop_wrong (30), ties (10); drop_wrong: chosen "
+        "is longer in 45% before, 61% after."
     )
     assert verdict.estimated == "Wrong labels before cleaning: at most 20 %."
     assert "below that bound" in verdict.unknown
@@ -150,7 +150,22 @@ def test_evidence_and_judged_pairs_of_a_run() -> None:
     )
     # People and a judge say which labels are wrong, though heads do not.
     assert "may be chance" not in verdict.unknown
-    assert "curate bench" in verdict.next
+    assert "curate bench DATA" in verdict.next
+    steps = [step("label_em", "score", **facts), step("reward_margin", "score", learnt=CHANCE)]
+    verdict = run_verdict(RowCounts(9, 8, 1), steps, data="my prefs.jsonl")
+    assert "may be chance" not in verdict.unknown
+    assert verdict.next.endswith("\n  curate bench 'my prefs.jsonl' --noise none")
+
+
+def test_what_merges_and_flips_is_counted_apart() -> None:
+    steps = [
+        step("consensus", "filter", (10, 7), merged=2),
+        step("signed_weights", "filter", (7, 7), flipped=3),
+    ]
+    assert run_verdict(RowCounts(10, 7, 3), steps).sure == (
+        "7 of 10 pairs are kept; 2 merged into others; 1 dropped, by consensus (1); 3 labels "
+        "flipped."
+    )
 
 
 def test_sections_hold_only_what_was_found() -> None:

@@ -98,12 +98,14 @@ def test_truth_counts_what_is_suspected_and_ranks_it(flipped: list[str]) -> None
             "label_em.posterior": [0.1, 0.7, 0.4, 0.8, 0.9, None],
         }
     )
-    truth = SampleTruth.from_scores(scores)
+    truth = SampleTruth.from_scores(scores, "18% to 23%")
     assert (truth.pairs, truth.flipped) == (5, 2)
     assert (truth.suspected, truth.correctly_suspected) == (2, 1)
     # Of six comparisons of a flipped label with another one, five are in the right order.
     assert truth.auroc == pytest.approx(5 / 6)
     assert "2 of 5 labels" in truth.text
+    assert "curate estimated 18% to 23%. Its drop list, 2 labels" in truth.text
+    assert "holds 1 of them (precision 0.50; 0.40 by chance)" in truth.text
 
 
 def test_a_run_over_the_sample_ends_with_the_truth(tmp_path: Path) -> None:

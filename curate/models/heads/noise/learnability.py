@@ -12,11 +12,11 @@ from curate.data.json_result import JsonResult
 from curate.data.json_types import JsonObject
 from curate.models.heads.noise.pair_agreement import PairAgreement, pair_agreement
 from curate.steps.context import Context
+from curate.steps.findings import NOTHING_LEARNT, LearnabilityVerdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NOTHING_LEARNT = "heads learn nothing from these labels"
 _P_VALUE = 0.05
 
 
@@ -55,10 +55,7 @@ class LearnabilityTest(JsonResult):
     @property
     def warning(self) -> str:
         """Return the warning that console, card, audit and report show if nothing is learned."""
-        return (
-            f"{self.text}, which may be chance: {NOTHING_LEARNT}, and no score by them tells right "
-            "labels from wrong ones"
-        )
+        return LearnabilityVerdict(self.ok, self.text).warning
 
     def to_json(self) -> JsonObject:
         """Return the test as plain data, with its sentence."""
