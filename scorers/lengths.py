@@ -6,6 +6,7 @@ import polars as pl
 
 from curate import Cache, Column, Context, Parameters, Scope, Scorer, Standing
 from curate.scoring import messages_text
+from curate.scoring.texts import count_words
 
 
 class Lengths(Scorer[Parameters]):
@@ -58,10 +59,7 @@ class Lengths(Scorer[Parameters]):
         )
         lengths = texts.select(
             *(pl.col(c).str.len_chars().cast(pl.Int64) for c in ("prompt", "chosen", "rejected")),
-            *(
-                pl.col(c).str.count_matches(r"\S+").cast(pl.Int64).alias(f"{c}_words")
-                for c in ("chosen", "rejected")
-            ),
+            *(count_words(texts[c]).alias(f"{c}_words") for c in ("chosen", "rejected")),
             pl.col("turns").cast(pl.Int64),
         )
         return lengths.with_columns(

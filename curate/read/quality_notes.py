@@ -70,6 +70,7 @@ _NOTES = {
 _THRESHOLDED_NOTES = ("template_tokens", "repeated_prompt", "missing_value", "list_text")
 """Notes given from `_MIN_SHARE` of the pairs on; the others are given for a single pair."""
 _MISSING_TEXTS = ["nan", "none", "null", "<na>", "n/a"]
+_MAX_MISSING_BYTES = 4
 _SPEAKERS = (
     *dict.fromkeys(("system", "developer", "user", *ROLES.values())),
     *("environment", "ipython"),
@@ -137,7 +138,7 @@ class QualityNotes:
         repeats = [side.first().struct.field("content").str.starts_with(prompt) for side in sides]
         ends_with_user = [side.last().struct.field("role") == "user" for side in sides]
         answer_texts = [side.last().struct.field("content").str.strip_chars() for side in sides]
-        missing = [text.str.to_lowercase().is_in(_MISSING_TEXTS) for text in answer_texts]
+        missing = [_is_missing_text(text) for text in answer_texts]
         quoted_lists = [text.str.contains(_QUOTED_LIST) for text in answer_texts]
         is_system = pl.element().struct.field("role") == "system"
         system_count = pl.col("prompt").list.eval(is_system).list.sum()
@@ -196,6 +197,13 @@ class QualityNotes:
                 f"{self._scored:,} pairs: these labels contradict their own scores"
             )
         return tuple(notes)
+
+
+def _is_missing_text(text: pl.Expr) -> pl.Expr:
+    """Return whether a text is a word for a missing value."""
+    # Only short texts can be; to make small letters of all others takes the longest of all counts.
+    short_text = pl.when(text.str.len_bytes() <= _MAX_MISSING_BYTES).then(text)
+    return short_text.str.to_lowercase().is_in(_MISSING_TEXTS)
 
 
 def _placeholder_mismatches(pairs: pl.DataFrame) -> list[pl.Expr]:

@@ -36,6 +36,7 @@ from curate.models.text.sentences import split_sentences, word_coverage
 from curate.models.text.sources import NO_SOURCES, source_status, source_table
 from curate.models.text.style import distinct_ngram_share
 from curate.models.text.supported import NO_SENTENCES, answer_support, best_source
+from curate.models.text.word_counts import count_words
 
 __all__ = [
     "BATCH_ROWS",
@@ -56,6 +57,7 @@ __all__ = [
     "best_source",
     "check_pattern",
     "content_keys",
+    "count_words",
     "decode_message",
     "dense_ranks",
     "distinct_ngram_share",

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy.special import entr, logsumexp
 
 from curate.data.hashes import content_keys
 
@@ -51,6 +50,9 @@ def dawid_skene_consensus(votes: pl.DataFrame) -> pl.DataFrame:
     Args:
         votes: task, worker and label, one row a vote.
     """
+    # A third of a second, which filters that only read conditions need not wait.
+    from scipy.special import entr, logsumexp
+
     tasks, labels = votes["task"].unique().sort(), votes["label"].unique().sort()
     codes = [votes[name].rank("dense").to_numpy().astype(np.int64) - 1 for name in _VOTE_COLUMNS]
     task, worker, label = codes

@@ -15,13 +15,17 @@ import orjson
 from curate.data.json_text import has_lone_surrogate, replace_lone_surrogates
 from curate.errors import CurateError
 from curate.read.messages import is_message
+from curate.read.sources.arrow_block import ArrowBlock
 from curate.read.sources.blocks import RowBlock
 from curate.read.sources.column_json import rows_of_columns, rows_of_index
 from curate.read.sources.data_file import BUFFER, DataFile, not_utf8
 from curate.read.sources.json_keys import check_keys, may_repeat_keys
 from curate.read.sources.python_block import PythonBlock
+from curate.read.sources.text_lines import text_columns, text_table
 
 BLOCK_ROWS = 4096
+# Of lines that wait to be a block.
+_BATCH_BYTES = 64 << 20
 # Lines that are checked for one object each.
 _CHECKED_LINES = 5
 # Bytes in which the first bracket must come, after white space.
@@ -147,20 +151,46 @@ def _array_blocks(values: list[object]) -> Iterator[RowBlock]:
 
 def _line_blocks(opened: io.BufferedReader, file: DataFile) -> Iterator[RowBlock]:
     _check_lines(opened.peek(), file)
-    block = PythonBlock()
-    for number, raw in enumerate(_bounded_lines(opened, file.bounds.row), 1):
-        line = raw
+    columns: tuple[str, ...] | None = None
+    number = 1
+    for lines in _line_batches(opened, file.bounds.row):
         if number == 1:
-            check_encoding(line, file)
-            line = line.removeprefix(_UTF8_BOM)
-        if not line.strip():
-            continue
-        _read_line(block, number, line, file.bounds.row)
-        if len(block) >= BLOCK_ROWS:
+            check_encoding(lines[0], file)
+            lines[0] = lines[0].removeprefix(_UTF8_BOM)
+        table = None if columns is None else text_table(lines, columns)
+        numbers = range(number, number + len(lines))
+        block: RowBlock
+        if table is None:
+            block = _parse_lines(lines, numbers, file.bounds.row)
+            if number == 1:
+                columns = text_columns(block.rows)
+        else:
+            block = ArrowBlock(table, numbers)
+        number += len(lines)
+        if len(block):
             yield block
-            block = PythonBlock()
-    if len(block):
-        yield block
+
+
+def _line_batches(opened: io.BufferedReader, max_length: int) -> Iterator[list[bytes]]:
+    """Yield the lines, as many at a time as make a block; long ones in smaller batches."""
+    lines, size = list[bytes](), 0
+    for line in _bounded_lines(opened, max_length):
+        lines.append(line)
+        size += len(line)
+        if len(lines) == BLOCK_ROWS or size > _BATCH_BYTES:
+            yield lines
+            lines, size = [], 0
+    if lines:
+        yield lines
+
+
+def _parse_lines(lines: list[bytes], numbers: range, max_length: int) -> PythonBlock:
+    """Return the rows of lines of any kind, and why some hold none."""
+    block = PythonBlock()
+    for number, line in zip(numbers, lines, strict=True):
+        if line.strip():
+            _read_line(block, number, line, max_length)
+    return block
 
 
 def _check_lines(head: bytes, file: DataFile) -> None:
