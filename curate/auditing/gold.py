@@ -17,6 +17,7 @@ from pydantic import Field
 from scipy.special import expit, logit
 from scipy.stats import beta, t
 
+from curate.auditing.confidence_sequence import ConfidenceSequence, DrawDesign
 from curate.data.json_types import JsonObject
 from curate.errors import CurateError
 from curate.models.heads.noise.estimate import NoiseEstimate
@@ -44,6 +45,9 @@ class GoldRate(NoiseEstimate):
         labelled_pairs: pairs that have a label.
         verdicts_without_a_vote: reviewed pairs that were skipped or are unusable.
         warnings: what the user should know of the verdicts.
+        anytime_low: lower limit that holds whenever the reviewer stops; None without a sample
+            that was reviewed in its order.
+        anytime_high: upper limit.
     """
 
     judged_pairs: Annotated[int, Field(validation_alias="judged")]
@@ -52,6 +56,8 @@ class GoldRate(NoiseEstimate):
     labelled_pairs: Annotated[int, Field(validation_alias="of")]
     verdicts_without_a_vote: int
     warnings: tuple[str, ...] = ()
+    anytime_low: float | None = None
+    anytime_high: float | None = None
 
     def to_json(self) -> JsonObject:
         """Return the rate as plain data, under the keys of audit.json."""
@@ -186,8 +192,7 @@ def audit_gold(
         predicted: (pairs,) probability that the label is wrong, NaN where unknown.
         verdicts: pair_id and verdict on labels as they stand in `pairs` (`match_verdicts`), perhaps
             `blind`; several on a pair count by their mean, a tie as half wrong.
-        sample: the draw (`curate.people.sampling`): pair_id and stratum of all pairs, whether each
-            was drawn, and its place in the order of the draw.
+        sample: the draw, with the columns of `curate.people.sampling.draw_sample`.
         resume: the command that continues the review.
 
     Raises:
@@ -198,10 +203,14 @@ def audit_gold(
     coverage = _measure_coverage(sampled, len(verdicts))
     problem = _selection_problem(sampled, coverage, verdicts, has_sample, resume)
     rate = NoiseEstimate(None, None, None, f"no rate: {problem}")
+    sequence = None
     if problem is None:
-        rate = _rate_with_notes(frame, coverage, verdicts, has_sample)
+        sequence = _sequence_of_sample(frame) if has_sample else None
+        rate = _rate_with_notes(frame, coverage, verdicts, has_sample, sequence)
     return GoldRate(
         **vars(rate),
+        anytime_low=None if sequence is None else sequence.low,
+        anytime_high=None if sequence is None else sequence.high,
         judged_pairs=coverage.votes,
         sample_size=coverage.size if has_sample else None,
         resume=resume if has_sample and coverage.reviewed < coverage.size else None,
@@ -211,11 +220,25 @@ def audit_gold(
 
 
 def _rate_with_notes(
-    frame: pl.DataFrame, coverage: ReviewCoverage, verdicts: pl.DataFrame, has_sample: bool
+    frame: pl.DataFrame,
+    coverage: ReviewCoverage,
+    verdicts: pl.DataFrame,
+    has_sample: bool,
+    sequence: ConfidenceSequence | None,
 ) -> NoiseEstimate:
     """Return the rate, with what limits it in its sentence."""
-    strata = [_stratum_of_rows(rows) for _, rows in frame.group_by("stratum", maintain_order=True)]
-    rate = _qualify_rate(estimate_gold_rate(strata), coverage, has_sample)
+    if has_sample and frame["weight"].n_unique() > 1:
+        # Pairs were drawn with different probabilities: their plain mean estimates nothing.
+        assert sequence is not None
+        rate = _weighted_rate(sequence, len(frame))
+    else:
+        groups = frame.group_by("stratum", maintain_order=True)
+        rate = estimate_gold_rate([_stratum_of_rows(rows) for _, rows in groups])
+    rate = _qualify_rate(rate, coverage, has_sample)
+    # An early stop may depend on what was found: the fixed-size interval is then too narrow.
+    if sequence is not None and coverage.reviewed < coverage.size:
+        limits = f"{sequence.low:.1%} to {sequence.high:.1%}"
+        rate = replace(rate, text=f"{rate.text}; valid whenever you stop: {limits}")
     undrawn = frame.filter(~pl.col("drawn"), pl.col("reviewed"))
     notes = {
         "verdicts were made with the label visible": _count_unblinded(verdicts),
@@ -223,6 +246,25 @@ def _rate_with_notes(
     }
     texts = (rate.text, *(f"{count:,} {note}" for note, count in notes.items() if count))
     return replace(rate, text="; ".join(texts))
+
+
+def _sequence_of_sample(frame: pl.DataFrame) -> ConfidenceSequence | None:
+    """Return the confidence sequence of the reviewed pairs; None for a sample in strata."""
+    design = DrawDesign.from_sample(frame)
+    if design is None:
+        return None
+    sequence = ConfidenceSequence(design)
+    rows = frame.with_row_index("at").filter("drawn", "reviewed").sort("order")
+    sequence.add_all(rows.select("at", "wrong").iter_rows())
+    return sequence
+
+
+def _weighted_rate(sequence: ConfidenceSequence, total: int) -> NoiseEstimate:
+    """Return the rate of an active draw."""
+    rate, low, high = sequence.rate, sequence.low, sequence.high
+    assert rate is not None
+    basis = f"from {sequence.votes:,} actively drawn pairs of {total:,}, weighted by their chance"
+    return NoiseEstimate(rate, low, high, f"{rate:.1%}, between {low:.1%} and {high:.1%} ({basis})")
 
 
 @dataclass(frozen=True)
@@ -263,7 +305,7 @@ def _join_judgements(
         order = pl.lit(None, dtype=pl.Int64)
         frame = frame.with_columns(stratum=pl.lit(0), drawn=pl.lit(True), order=order)
     else:
-        frame = frame.join(sample.select("pair_id", "stratum", "drawn", "order"), on="pair_id")
+        frame = frame.join(sample, on="pair_id")
     frame = frame.join(judgements, on="pair_id", how="left").sort("pair_id")
     return frame.with_columns(pl.col("reviewed").fill_null(False))
 

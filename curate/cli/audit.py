@@ -59,8 +59,7 @@ _Gold = Annotated[
 _Sample = Annotated[
     Path | None,
     typer.Option(
-        help="Sample folder of 'curate route --random' or '--stratified' (default: the folder "
-        "of the verdicts)."
+        help="Sample folder of 'curate route --random' (default: the folder of the verdicts)."
     ),
 ]
 _Output = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]

@@ -44,6 +44,10 @@ _Stratified = Annotated[
     int | None,
     typer.Option(min=1, help="Draw this many pairs of a run, with more doubtful labels."),
 ]
+_Active = Annotated[
+    int | None,
+    typer.Option(min=1, help="Draw this many pairs of a run one by one, doubtful ones more often."),
+]
 _To = Annotated[
     str,
     typer.Option("--to", help="Annotation tool: label_studio, argilla or pairs (JSON lines)."),
@@ -73,6 +77,7 @@ def route(
     budget: _Budget = None,
     random: _Random = None,
     stratified: _Stratified = None,
+    active: _Active = None,
     to: _To = "label_studio",
     by: _By = None,
     gains: _Gains = None,
@@ -94,7 +99,9 @@ def route(
     from curate.people.tasks import RoutingChoice, check_tool
     from curate.steps.next_steps import drawn_folder
 
-    method, count = _single_method(budget=budget, random=random, stratified=stratified)
+    method, count = _single_method(
+        budget=budget, random=random, stratified=stratified, active=active
+    )
     if method != "budget":
         _reject_ranking_options(by, gains, per_prompt, kept_only)
     _check_fit_options(fit, tag, gains, method)
@@ -109,7 +116,7 @@ def route(
     show_routed(routed)
 
 
-_Method = Literal["budget", "random", "stratified"]
+_Method = Literal["budget", "random", "stratified", "active"]
 
 
 def _single_method(**counts: int | None) -> tuple[_Method, int]:
@@ -117,7 +124,9 @@ def _single_method(**counts: int | None) -> tuple[_Method, int]:
     methods = [(name, count) for name, count in counts.items() if count is not None]
     if len(methods) != 1:
         names = ", ".join(name for name, _ in methods)
-        raise CurateError("give one of --budget, --random and --stratified", found=names or "none")
+        raise CurateError(
+            "give one of --budget, --random, --stratified and --active", found=names or "none"
+        )
     name, count = methods[0]
     return cast("_Method", name), count
 

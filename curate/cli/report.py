@@ -59,7 +59,7 @@ def compare(
 def review(
     folder: Annotated[
         Path,
-        typer.Argument(help="Folder of a run, or of 'curate route --random' or '--stratified'."),
+        typer.Argument(help="Folder of a run, or of 'curate route --random'."),
     ],
     reviewer: Annotated[str, typer.Option(help="Your name; several people can review.")] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port (0: any free port).")] = 0,
@@ -68,8 +68,17 @@ def review(
         Path | None,
         typer.Option(help="Review only the pairs of this sample of a run, with labels hidden."),
     ] = None,
+    until_width: Annotated[
+        float | None,
+        typer.Option(
+            min=0.5, max=100, help="Stop once the interval is this narrow, in percentage points."
+        ),
+    ] = None,
 ) -> None:
-    """Review pairs on a local page; labels of sampled pairs are hidden."""
+    """Review pairs on a local page; labels of sampled pairs are hidden.
+
+    Example: curate route prefs.jsonl --random 200; curate review prefs-drawn --until-width 15
+    """
     import getpass
     import webbrowser
 
@@ -80,7 +89,7 @@ def review(
     from curate.cli.show_review import open_session, show_end
     from curate.people.serve import serve_review
 
-    session = open_session(folder, sample, reviewer or getpass.getuser())
+    session = open_session(folder, sample, reviewer or getpass.getuser(), until_width)
 
     # Called once the port listens: a browser that is faster would show an error.
     def ready(address: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
 from rich.text import Text
 
 from curate.cli.console import out
@@ -33,12 +34,17 @@ class Session:
     resume: str = ""
 
 
-def open_session(folder: Path, sample: Path | None, reviewer: str) -> Session:
+def open_session(
+    folder: Path, sample: Path | None, reviewer: str, until_width: float | None = None
+) -> Session:
     """Open a blind review of a sample, or an open review of a run.
 
     Raises:
-        CurateError: neither a sample nor a run, or an invalid reviewer name.
+        CurateError: neither a sample nor a run, an invalid reviewer name, or a width to reach
+            where no interval is computed.
     """
+    from curate.auditing.confidence_sequence import DrawDesign
+    from curate.errors import CurateError
     from curate.people.blind_review import BlindReview
     from curate.people.drawn_tasks import is_draw, load_draw
     from curate.people.sampling import resume_command
@@ -47,15 +53,24 @@ def open_session(folder: Path, sample: Path | None, reviewer: str) -> Session:
     from curate.report.run_view import load_view
 
     # A run as a whole is reviewed openly; a drawn sample is blind, or it would estimate nothing.
-    if sample is None and not is_draw(folder):
+    is_open = sample is None and not is_draw(folder)
+    draw = None if is_open else load_draw(sample or folder, None if sample is None else folder)
+    if until_width is not None and (draw is None or DrawDesign.from_sample(draw.sample) is None):
+        raise CurateError(
+            "no interval is computed in this review",
+            where="--until-width",
+            found="a run" if draw is None else "a sample drawn in strata",
+            expected="a sample of 'curate route' with --random or --active",
+        )
+    if draw is None:
         run, new = (shlex.quote(str(path)) for path in (folder, f"{folder}-reviewed"))
         apply = (f"curate apply {run} --output {new}",)
         return Session(ReviewSession(load_view(folder), VerdictLog(folder, reviewer), apply), apply)
-    draw = load_draw(sample or folder, None if sample is None else folder)
     log = VerdictLog(folder, reviewer, blind=True)
     steps = draw.next_commands(None if sample is None else log.path)
     resume = resume_command([log.path], draw.folder)
-    return Session(BlindReview(draw, log, steps), steps, len(draw.pairs), resume)
+    review = BlindReview(draw, log, steps, until_width, lambda rate: typer.echo(rate.text))
+    return Session(review, steps, len(draw.pairs), resume)
 
 
 def show_end(session: Session) -> None:

@@ -7,7 +7,7 @@ reviewer and the answers' texts only. The label is shown after the verdicts are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from curate.data.table import messages_text
 from curate.errors import CurateError
 from curate.people.drawn_tasks import DrawnPairs
 from curate.people.review_request import ReviewRequest, Work
+from curate.people.running_rate import RateMonitor, RunningRate
 from curate.people.verdict_log import VerdictLog
 from curate.report.blocks import row_blocks, split_blocks
 from curate.report.thumbnails import make_thumbnail
@@ -39,14 +40,23 @@ class BlindReview:
         draw: the pairs, in the order of the draw.
         log: where verdicts go.
         next_commands: what to do once the pairs are reviewed.
+        until_width: no further pair is shown once the interval is at most this wide, in
+            percentage points; None: all pairs are shown.
+        on_rate: called with each new interval.
     """
 
     page = "blind.html"
 
     def __init__(
-        self, draw: DrawnPairs, log: VerdictLog, next_commands: Sequence[str] = ()
+        self,
+        draw: DrawnPairs,
+        log: VerdictLog,
+        next_commands: Sequence[str] = (),
+        until_width: float | None = None,
+        on_rate: Callable[[RunningRate], object] = lambda _: None,
     ) -> None:
         self.log = log
+        self._monitor, self._until_width, self._on_rate = RateMonitor(draw), until_width, on_rate
         self._next_commands = list(next_commands)
         self._frame, self._folders = draw.pairs, draw.source.folders
         self._ids: list[str] = self._frame["pair_id"].to_list()
@@ -65,6 +75,17 @@ class BlindReview:
         """Drawn pairs that have a verdict."""
         return sum(pair_id in self._place for pair_id in self.log.verdicts)
 
+    def rate(self) -> RunningRate | None:
+        """Return the share of wrong labels by the verdicts so far; None while they are few."""
+        return self._monitor.rate([self._wrong(at) for at in range(self._first_open())])
+
+    def _wrong(self, at: int) -> float | None:
+        """Return 1 where the verdict contradicts the label, a half for a tie, None for neither."""
+        choice = self._choice(at)
+        if choice in ("A", "B"):
+            return float((choice == "A") != self._is_first_chosen(at))
+        return 0.5 if choice == "tie" else None
+
     def state(self, at: int | None = None) -> JsonObject:
         """Return progress and the pair at a position, at most the first one without a verdict.
 
@@ -74,12 +95,18 @@ class BlindReview:
         first = self._first_open()
         # In the order of the draw only: the first n verdicts are then a random sample.
         position = first if at is None else max(min(at, first), 0)
+        rate = self.rate()
+        is_narrow = rate is not None and rate.is_within(self._until_width)
+        # Pairs that are judged already can still be looked at, and their verdicts changed.
+        has_pair = position < len(self._ids) and not (is_narrow and position == first)
         return {
             "reviewer": self.log.reviewer,
             "total": len(self._ids),
             "done": self.done,
             "final": sum(pair_id in self._place for pair_id in self.log.final),
-            "pair": self._pair(position) if position < len(self._ids) else None,
+            "pair": self._pair(position) if has_pair else None,
+            "rate": None if rate is None else rate.text,
+            "narrow": is_narrow,
             "next": self._next_commands,
         }
 
@@ -107,7 +134,11 @@ class BlindReview:
             expected = "A, B, tie, drop or skip"
             raise CurateError("unknown choice", found=repr(choice[:80]), expected=expected)
         self.log.check_before(before, self._choice(at))
+        before_rate = self.rate()
         self.log.add(pair_id, verdict, note, self._hashes[at])
+        rate = self.rate()
+        if rate is not None and rate != before_rate:
+            self._on_rate(rate)
         return self.state()
 
     def _judge(self, request: ReviewRequest) -> JsonObject:

@@ -55,11 +55,13 @@ class DrawnPairs:
         folder: of the draw.
         pairs: the pair table of the drawn pairs, in the order of the draw.
         source: where they were drawn from.
+        sample: all pairs of the draw's source; see `draw_sample`.
     """
 
     folder: Path
     pairs: pl.DataFrame
     source: DrawSource
+    sample: pl.DataFrame
 
     def next_commands(self, verdicts: Path | None = None) -> tuple[str, ...]:
         """Return the next steps after the review, with this sample's paths.
@@ -154,7 +156,7 @@ def _write_draw(
         # With their texts: the dataset may have changed, or be gone, when people judge.
         write_frame(chosen, stage / _PAIRS)
         write_tasks(stage, chosen, table, choice, facts)
-    result = DrawnPairs(folder, chosen, source)
+    result = DrawnPairs(folder, chosen, source, sample)
     review = f"curate review {shlex.quote(str(folder))}"
     return RoutingResult(folder, table, [], len(sample), commands=(review, *result.next_commands()))
 
@@ -183,7 +185,7 @@ def load_draw(folder: Path, run: Path | None = None) -> DrawnPairs:
         files = RunFiles(run)
         pairs = _in_draw_order(files.all_pairs().select(list(PAIR_COLUMNS)), sample)
         source = replace(source, folders=files.manifest.data_folders)
-        return _require_complete(DrawnPairs(folder, pairs, source), sample, run)
+        return _require_complete(DrawnPairs(folder, pairs, source, sample), run)
     try:
         pairs = as_pair_table(pl.read_parquet(folder / _PAIRS)).select(list(PAIR_COLUMNS))
     except (OSError, pl.exceptions.PolarsError, KeyError) as error:
@@ -194,13 +196,13 @@ def load_draw(folder: Path, run: Path | None = None) -> DrawnPairs:
             fix="for a sample of an older version, give its run: curate review RUN --sample DRAWN",
         ) from None
     return _require_complete(
-        DrawnPairs(folder, _in_draw_order(pairs, sample), source), sample, folder
+        DrawnPairs(folder, _in_draw_order(pairs, sample), source, sample), folder
     )
 
 
-def _require_complete(draw_result: DrawnPairs, sample: pl.DataFrame, place: Path) -> DrawnPairs:
+def _require_complete(draw_result: DrawnPairs, place: Path) -> DrawnPairs:
     """Return the sample; raise CurateError unless all its pairs are there."""
-    count = int(sample["drawn"].sum())
+    count = int(draw_result.sample["drawn"].sum())
     # A join drops silently what it does not find.
     if len(draw_result.pairs) != count:
         raise CurateError(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SAMPLE = "sample.parquet"
-Sampling = Literal["random", "stratified"]
+Sampling = Literal["random", "stratified", "active"]
 # By doubt: more would leave too few verdicts in each.
 _STRATA = 5
 _MIN_WRONG_RATE = 0.05
@@ -28,7 +28,11 @@ _COLUMNS = {
     "stratum": pl.Int64(),
     "drawn": pl.Boolean(),
     "order": pl.Int64(),
+    "weight": pl.Float64(),
+    "prediction": pl.Float64(),
 }
+_UNIFORM_SHARE = 0.5
+"""Least weight of a pair in an active draw, relative to the mean."""
 _MIN_PAIRS_PER_STRATUM = 5
 """Pairs drawn from a stratum."""
 
@@ -36,13 +40,18 @@ _MIN_PAIRS_PER_STRATUM = 5
 def draw_sample(
     pairs: pl.DataFrame, suspicion: pl.Series | None, budget: int, sampling: Sampling, seed: int
 ) -> pl.DataFrame:
-    """Draw pairs; return pair_id, stratum, drawn and order of all pairs but ties.
+    """Draw pairs; return the columns of a sample for all pairs but ties.
+
+    Columns: pair_id, stratum, drawn, order; weight, in proportion to which the next pair is drawn
+    (null in strata); and prediction, the probability that the label is wrong (null without scores).
 
     `order` numbers the drawn pairs from 0 in random order, null for the others: reviewed in this
     order, the first of them are a random sample too, however many there are.
 
     "stratified" cuts the pairs into five parts of equal size by suspicion, and draws from each in
     proportion to the spread that its labels are expected to have (Neyman 1934), at least five.
+    "active" draws one pair after another in proportion to this spread, mixed with a uniform draw
+    (Zrnic and Candes 2024, arXiv 2403.03208).
 
     Args:
         pairs: the pair table.
@@ -52,11 +61,17 @@ def draw_sample(
         seed: of the draw.
 
     Raises:
-        CurateError: no score to make strata of, or a budget too small for them.
+        CurateError: no score to make strata or weights of, or a budget too small for strata.
     """
     rng = np.random.default_rng(seed)
     votes = (~pairs["is_tie"]).to_numpy()
     frame = pairs.filter(pl.Series(votes)).select("pair_id")
+    prediction = pl.lit(None, pl.Float64)
+    if suspicion is not None:
+        prediction = pl.lit(suspicion.filter(pl.Series(votes)).fill_nan(None))
+    frame = frame.with_columns(prediction=prediction)
+    if sampling == "active":
+        return _draw_actively(frame, budget, rng)
     stratum = np.zeros(len(frame), dtype=np.int64)
     if sampling == "stratified":
         stratum = _suspicion_strata(suspicion, votes, budget)
@@ -69,7 +84,35 @@ def draw_sample(
         # Without replacement, each pair of a stratum with the same probability.
         is_drawn[rng.permutation(rows)[:count]] = True
     order = _random_order(is_drawn, rng)
-    return frame.with_columns(stratum=pl.Series(stratum), drawn=pl.Series(is_drawn), order=order)
+    weight = pl.lit(1.0 if sampling == "random" else None, pl.Float64)
+    return frame.with_columns(
+        stratum=pl.Series(stratum), drawn=pl.Series(is_drawn), order=order, weight=weight
+    ).select(list(_COLUMNS))
+
+
+def _draw_actively(frame: pl.DataFrame, budget: int, rng: np.random.Generator) -> pl.DataFrame:
+    """Return the sample of an active draw; the order of the draw is the order of review."""
+    values = frame["prediction"].to_numpy()
+    if np.isnan(values).all():
+        raise _no_score_error("--active", "an active draw needs")
+    spread = np.sqrt(np.nan_to_num(values, nan=0.5) * (1.0 - np.nan_to_num(values, nan=0.5)))
+    # The uniform part keeps every weight at half of the mean or more: a label that the predictions
+    # call certain, and that is wrong, would otherwise count without bound.
+    relative = spread / spread.mean() if spread.any() else np.ones(len(spread))
+    weight = (1.0 - _UNIFORM_SHARE) * relative + _UNIFORM_SHARE
+    # Exponential clocks ring in the order of a draw by weight, one after another (Efraimidis and
+    # Spirakis 2006).
+    rank = np.argsort(np.argsort(rng.exponential(size=len(frame)) / weight))
+    is_drawn = pl.Series(rank < budget)
+    order = pl.select(pl.when(is_drawn).then(pl.Series(rank))).to_series()
+    return frame.with_columns(
+        stratum=pl.lit(0), drawn=is_drawn, order=order, weight=pl.Series(weight)
+    ).select(pl.col(name).cast(dtype) for name, dtype in _COLUMNS.items())
+
+
+def _no_score_error(option: str, problem: str) -> CurateError:
+    fix = "add the scorer noise_score or label_em to the run, or use --random"
+    return CurateError(f"{problem} a score for wrong labels", where=option, fix=fix)
 
 
 def _random_order(is_drawn: NDArray[np.bool_], rng: np.random.Generator) -> pl.Series:
@@ -84,11 +127,7 @@ def _suspicion_strata(
     suspicion: pl.Series | None, votes: NDArray[np.bool_], budget: int
 ) -> NDArray[np.int64]:
     if suspicion is None:
-        raise CurateError(
-            "strata need a score for wrong labels",
-            where="--stratified",
-            fix="add the scorer noise_score or label_em to the run, or use --random",
-        )
+        raise _no_score_error("--stratified", "strata need")
     if budget < _STRATA * _MIN_PAIRS_PER_STRATUM:
         raise CurateError(
             "the budget is too small for strata",
@@ -173,11 +212,15 @@ def read_sample(folder: Path) -> pl.DataFrame:
         # Draws of older versions have no order. Any that ignores the pairs' content is as good.
         if "order" not in sample.columns:
             sample = sample.with_columns(_order_by_id())
+        if "weight" not in sample.columns:
+            is_plain = pl.col("stratum").max() == 0
+            weight = pl.when(is_plain).then(1.0)
+            sample = sample.with_columns(weight=weight, prediction=None)
         return sample.select(pl.col(name).cast(dtype) for name, dtype in _COLUMNS.items())
     except (OSError, pl.exceptions.PolarsError) as error:
         raise CurateError(
             "cannot read the sample",
             where=str(path),
             found=first_line(error),
-            expected="a folder written by 'curate route --random' or '--stratified'",
+            expected="a folder written by 'curate route' with --random, --stratified or --active",
         ) from None

@@ -6,6 +6,7 @@ function show() {
   const pair = state.pair;
   $("progress").textContent = `${state.reviewer}: ${state.done.toLocaleString()} of ${state.total.toLocaleString()} judged`;
   $("bar").max = Math.max(state.total, 1); $("bar").value = state.done;
+  $("rate").hidden = !state.rate; $("rate").textContent = state.rate ?? "";
   $("pair").hidden = !pair;
   $("comparison").hidden = !state.compared;
   $("end").hidden = !!(pair || state.compared);
@@ -38,7 +39,8 @@ function showPair(pair) {
   $("compare").disabled = !state.done;
 }
 function showEnd() {
-  $("end-heading").textContent = `All ${state.total.toLocaleString()} pairs are judged`;
+  $("end-heading").textContent = state.narrow && state.done < state.total
+    ? "The interval is as narrow as you asked for" : `All ${state.total.toLocaleString()} pairs are judged`;
   $("end-next").textContent = state.next.join("\n");
 }
 function showComparison() {
@@ -69,7 +71,7 @@ function comparedRow(row) {
 function shownVerdict() { return state.pair.choice; }
 function move(step) {
   if (!state) return;
-  const at = state.pair ? state.pair.at + step : state.total + Math.min(step, 0);
+  const at = state.pair ? state.pair.at + step : (state.narrow ? state.done : state.total) + Math.min(step, 0);
   if (at >= 0 && !(step > 0 && state.pair && !state.pair.choice)) ask(`/api/state?at=${at}`);
 }
 function compare() {

@@ -14,6 +14,7 @@ from curate import CurateError
 from curate.data.attachments import MEDIA
 from curate.people.blind_review import BlindReview
 from curate.people.drawn_tasks import DrawnPairs, DrawSource
+from curate.people.running_rate import RunningRate
 from curate.people.server import make_app
 from curate.people.verdict_log import VerdictLog
 from curate.steps.relabel import flip_labels
@@ -24,11 +25,28 @@ from tests.helpers import numbered_pairs, pairs_of
 TOKEN = "secret"
 
 
-def review_of(pairs: pl.DataFrame, folder: Path, reviewer: str = "ann") -> BlindReview:
+def review_of(
+    pairs: pl.DataFrame,
+    folder: Path,
+    reviewer: str = "ann",
+    until_width: float | None = None,
+    rates: list[RunningRate] | None = None,
+) -> BlindReview:
     folder.mkdir(exist_ok=True)
-    drawn_pairs = DrawnPairs(folder, pairs, DrawSource("prefs.jsonl", False, folders=(folder,)))
+    rates = [] if rates is None else rates
+    sample = pairs.select(
+        "pair_id",
+        stratum=0,
+        drawn=True,
+        order=pl.int_range(pl.len()),
+        weight=1.0,
+        prediction=pl.lit(None, pl.Float64),
+    )
+    source = DrawSource("prefs.jsonl", False, folders=(folder,))
+    drawn_pairs = DrawnPairs(folder, pairs, source, sample)
     log = VerdictLog(folder, reviewer, blind=True)
-    return BlindReview(drawn_pairs, log, ("curate audit prefs.jsonl --gold drawn",))
+    commands = ("curate audit prefs.jsonl --gold drawn",)
+    return BlindReview(drawn_pairs, log, commands, until_width, rates.append)
 
 
 def flipped(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -36,11 +54,16 @@ def flipped(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def states(review: BlindReview) -> list[str]:
-    """All that the page is sent while every pair is judged A."""
-    page_states = [json.dumps(review.state())]
-    while (pair := json.loads(page_states[-1])["pair"]) is not None:
-        page_states.append(json.dumps(review.judge(pair["id"], "A", "", None)))
-    return page_states
+    """All that the page is sent while every pair is judged A, but the rate."""
+    state, page_states = review.state(), []
+    while True:
+        # The only number that depends on labels, and on at least ten of them.
+        has_rate = state.pop("rate") is not None
+        assert not has_rate or state["done"] >= 10
+        page_states.append(json.dumps(state))
+        if state["pair"] is None:
+            return page_states
+        state = review.judge(state["pair"]["id"], "A", "", None)
 
 
 def with_images(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -112,6 +135,30 @@ def test_pairs_come_in_the_order_of_the_draw_and_none_is_passed_over(tmp_path: P
     assert review.undo()["pair"]["id"] == ids[0]
     assert review.state()["pair"]["id"] == ids[0]
     assert review_of(pairs, tmp_path).state()["pair"]["id"] == ids[0]
+
+
+def test_the_rate_is_shown_with_every_fifth_verdict_and_stops_the_review(tmp_path: Path) -> None:
+    rates: list[RunningRate] = []
+    review = review_of(numbered_pairs(100), tmp_path, until_width=30, rates=rates)
+    texts = []
+    while (state := review.state())["pair"] is not None:
+        texts.append(state["rate"])
+        review.judge(state["pair"]["id"], "A", "", "")
+    assert texts[:10] == [None] * 10
+    # One verdict alone never changes it: it would tell whether this verdict fits the label.
+    assert all(len(set(texts[start : start + 5])) == 1 for start in range(10, len(texts) - 4, 5))
+    assert texts[-1] is not None
+    assert texts[-1].endswith("% wrong (95 %, valid whenever you stop)")
+    assert [rate.judged for rate in rates] == list(range(10, len(texts) + 1, 5))
+    assert state["narrow"]
+    assert 100 * (rates[-1].high - rates[-1].low) <= 30 < 100 * (rates[-2].high - rates[-2].low)
+    assert review.state(3)["pair"]["at"] == 3
+    review.undo()
+    assert not review.state()["narrow"]
+    # Reopened without a width, the review goes on.
+    again = review_of(numbered_pairs(100), tmp_path)
+    assert again.state()["pair"] is not None
+    assert again.state()["rate"] == rates[-2].text
 
 
 def test_a_comparison_is_final_and_the_others_stay_blind(tmp_path: Path) -> None:
