@@ -144,14 +144,14 @@ class _ControlVariate:
         self._most_below = float((self._predictions / design.weights).max())
         self._most_above = float(((1.0 - self._predictions) / design.weights).max())
         # The part of Z_t that is known before the draw: seen x, and g of the unseen pairs.
-        self._known = np.array([self._predictions.sum(), len(design.weights)])
+        self._centre = np.array([self._predictions.sum(), len(design.weights)])
 
     def estimate(self, pair: int, wrong: float | None, total_weight: float) -> NDArray[np.float64]:
         """Return Z_t after the verdict on a pair; `total_weight` is that of all unseen pairs."""
         vote, value = (0.0, 0.0) if wrong is None else (1.0, wrong)
         # x - g = v (y - m) - (c f - m)
         difference = np.array([value - self._predictions[pair], vote - 1.0])
-        estimate: NDArray[np.float64] = self._known + difference * (
+        estimate: NDArray[np.float64] = self._centre + difference * (
             total_weight / self._weights[pair]
         )
         return estimate
@@ -160,7 +160,7 @@ class _ControlVariate:
         self, rates: NDArray[np.float64], estimate: NDArray[np.float64], total_weight: float
     ) -> NDArray[np.float64]:
         """Return what each bet multiplies its money by: (rates, bets), 0 or more."""
-        centre = self._known[0] - self._known[1] * rates
+        centre = self._centre[0] - self._centre[1] * rates
         lowest = centre - total_weight * self._most_below
         highest = centre + total_weight * self._most_above
         z = estimate[0] - estimate[1] * rates
@@ -173,4 +173,4 @@ class _ControlVariate:
     def add(self, pair: int, wrong: float | None) -> None:
         """Move the pair from the unseen to the seen ones."""
         value = 0.0 if wrong is None else wrong
-        self._known += (value - self._predictions[pair], -1.0 if wrong is None else 0.0)
+        self._centre += (value - self._predictions[pair], -1.0 if wrong is None else 0.0)

@@ -184,8 +184,7 @@ def audit_gold(
 ) -> GoldRate:
     """Return the rate by reviewed pairs; no rate if they are not a random sample.
 
-    Pairs reviewed in the order of the draw are a random sample, however many there are. Pairs
-    reviewed in another order are not: which of them have a verdict may depend on their labels.
+    The first pairs of a draw are one. Others are not: which have a verdict may depend on labels.
 
     Args:
         pairs: the pair table.
@@ -202,15 +201,14 @@ def audit_gold(
     sampled = frame.filter("drawn")
     coverage = _measure_coverage(sampled, len(verdicts))
     problem = _selection_problem(sampled, coverage, verdicts, has_sample, resume)
-    rate = NoiseEstimate(None, None, None, f"no rate: {problem}")
-    sequence = None
+    rate, sequence = NoiseEstimate(None, None, None, f"no rate: {problem}"), None
     if problem is None:
         sequence = _sequence_of_sample(frame) if has_sample else None
         rate = _rate_with_notes(frame, coverage, verdicts, has_sample, sequence)
     return GoldRate(
         **vars(rate),
-        anytime_low=None if sequence is None else sequence.low,
-        anytime_high=None if sequence is None else sequence.high,
+        anytime_low=sequence and sequence.low,
+        anytime_high=sequence and sequence.high,
         judged_pairs=coverage.votes,
         sample_size=coverage.size if has_sample else None,
         resume=resume if has_sample and coverage.reviewed < coverage.size else None,

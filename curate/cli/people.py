@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Literal, cast
@@ -25,7 +26,6 @@ from curate.errors import CurateError
 
 if TYPE_CHECKING:
     from curate.people.tasks import RoutingChoice, RoutingResult
-    from curate.steps.context import Progress
 
 
 _Output = Annotated[
@@ -68,6 +68,7 @@ _Tag = Annotated[
     list[str] | None,
     typer.Option(help="Column or key of extra for --fit to route by; repeat (default: source)."),
 ]
+_PerPrompt = Annotated[int, typer.Option(min=1, help="Maximum pairs per prompt.")]
 _KeptOnly = Annotated[bool, typer.Option("--kept-only", help="Skip pairs that filters dropped.")]
 
 
@@ -83,7 +84,7 @@ def route(
     gains: _Gains = None,
     fit: _Fit = None,
     tag: _Tag = None,
-    per_prompt: Annotated[int, typer.Option(min=1, help="Maximum pairs per prompt.")] = 1,
+    per_prompt: _PerPrompt = 1,
     kept_only: _KeptOnly = False,
     format: FormatName = "auto",
     columns: Columns = None,
@@ -94,32 +95,28 @@ def route(
     overwrite: OverwriteFolder = False,
 ) -> None:
     """Choose pairs for human review, for `curate review` or another tool."""
-    from curate.cli.progress import console_progress
     from curate.cli.show_results import show_routed
     from curate.people.tasks import RoutingChoice, check_tool
     from curate.steps.next_steps import drawn_folder
 
-    method, count = _single_method(
-        budget=budget, random=random, stratified=stratified, active=active
-    )
+    counts = {"budget": budget, "random": random, "stratified": stratified, "active": active}
+    method, count = _single_method(counts)
     if method != "budget":
         _reject_ranking_options(by, gains, per_prompt, kept_only)
     _check_fit_options(fit, tag, gains, method)
+    check_tool(to)
     ranking = (list(by or ()), _read_coefficients(gains), per_prompt, not kept_only)
     sampling = None if method == "budget" else method
     choice = RoutingChoice(count, to, *ranking, seed, sampling, fit, tag)
-    check_tool(to)
     folder = output or Path(drawn_folder(data, "drawn" if sampling else "routed"))
     dataset = DatasetOptions(data, format, columns, split, config, limit)
-    with console_progress() as progress:
-        routed = _choose_pairs(dataset, folder, choice, overwrite, progress)
-    show_routed(routed)
+    show_routed(_choose_pairs(dataset, folder, choice, overwrite))
 
 
 _Method = Literal["budget", "random", "stratified", "active"]
 
 
-def _single_method(**counts: int | None) -> tuple[_Method, int]:
+def _single_method(counts: Mapping[str, int | None]) -> tuple[_Method, int]:
     """Return the only method that is given, with its number of pairs."""
     methods = [(name, count) for name, count in counts.items() if count is not None]
     if len(methods) != 1:
@@ -157,13 +154,10 @@ def _check_fit_options(
 
 
 def _choose_pairs(
-    dataset: DatasetOptions,
-    folder: Path,
-    choice: RoutingChoice,
-    overwrite: bool,
-    progress: Progress,
+    dataset: DatasetOptions, folder: Path, choice: RoutingChoice, overwrite: bool
 ) -> RoutingResult:
     """Write the tasks of a run, or of a random sample of a dataset."""
+    from curate.cli.progress import console_progress
     from curate.people.drawn_tasks import draw_from_data
     from curate.people.route import route_pairs as run_route
     from curate.people.tasks import MARK
@@ -172,7 +166,8 @@ def _choose_pairs(
 
     if is_run(dataset.data):
         dataset.reject_reading_options("a run's pairs are read already")
-        return run_route(dataset.data, folder, choice, overwrite, progress)
+        with console_progress() as progress:
+            return run_route(dataset.data, folder, choice, overwrite, progress)
     if choice.sampling != "random":
         raise CurateError(
             f"--{choice.sampling or 'budget'} needs the scores of a run",
@@ -181,7 +176,7 @@ def _choose_pairs(
             fix="give the folder of a run, or use --random",
         )
     check_free(folder, overwrite, MARK, dataset.data)
-    with TemporaryDirectory() as scratch:
+    with TemporaryDirectory() as scratch, console_progress() as progress:
         pairs = dataset.read(progress, Path(scratch))
         options = dataset.reading_options()
         return draw_from_data(pairs, dataset.data, options, folder, choice, overwrite)

@@ -10,6 +10,16 @@ import typer
 from curate.cli.options import OutputFolder, OverwriteFile, OverwriteFolder
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
+_ReviewSample = Annotated[
+    Path | None,
+    typer.Option(help="Review only the pairs of this sample of a run, with labels hidden."),
+]
+_UntilWidth = Annotated[
+    float | None,
+    typer.Option(
+        min=0.5, max=100, help="Stop once the interval is this narrow, in percentage points."
+    ),
+]
 
 
 def report(
@@ -64,16 +74,8 @@ def review(
     reviewer: Annotated[str, typer.Option(help="Your name; several people can review.")] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port (0: any free port).")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
-    sample: Annotated[
-        Path | None,
-        typer.Option(help="Review only the pairs of this sample of a run, with labels hidden."),
-    ] = None,
-    until_width: Annotated[
-        float | None,
-        typer.Option(
-            min=0.5, max=100, help="Stop once the interval is this narrow, in percentage points."
-        ),
-    ] = None,
+    sample: _ReviewSample = None,
+    until_width: _UntilWidth = None,
 ) -> None:
     """Review pairs on a local page; labels of sampled pairs are hidden.
 

@@ -18,12 +18,12 @@ class RunningRate:
     """The share of wrong labels after some verdicts.
 
     Attributes:
-        judged: verdicts that it takes into account, including skipped pairs.
+        verdict_count: verdicts that it takes into account, including skipped pairs.
         low: lower limit.
         high: upper limit.
     """
 
-    judged: int
+    verdict_count: int
     low: float
     high: float
 
@@ -32,7 +32,7 @@ class RunningRate:
         """Return it as a sentence; limits are rounded outwards."""
         low, high = math.floor(100 * self.low), math.ceil(100 * self.high)
         return (
-            f"{self.judged:,} judged: {low} to {high} % wrong "
+            f"{self.verdict_count:,} judged: {low} to {high} % wrong "
             f"({100 * LEVEL:.0f} %, valid whenever you stop)"
         )
 

@@ -72,12 +72,17 @@ def draw_sample(
     frame = frame.with_columns(prediction=prediction)
     if sampling == "active":
         return _draw_actively(frame, budget, rng)
+    return _draw_by_stratum(frame, budget, sampling, rng)
+
+
+def _draw_by_stratum(
+    frame: pl.DataFrame, budget: int, sampling: Sampling, rng: np.random.Generator
+) -> pl.DataFrame:
+    """Return the sample of a random draw, or of one in each stratum."""
     stratum = np.zeros(len(frame), dtype=np.int64)
     if sampling == "stratified":
-        stratum = _suspicion_strata(suspicion, votes, budget)
-    values = np.full(len(frame), 0.5)
-    if suspicion is not None:
-        values = suspicion.filter(pl.Series(votes)).fill_null(0.5).to_numpy()
+        stratum = _suspicion_strata(frame["prediction"], budget)
+    values = frame["prediction"].fill_null(0.5).to_numpy()
     is_drawn = np.zeros(len(frame), dtype=bool)
     for number, count in enumerate(_stratum_budgets(stratum, values, min(budget, len(frame)))):
         rows = np.flatnonzero(stratum == number)
@@ -92,10 +97,10 @@ def draw_sample(
 
 def _draw_actively(frame: pl.DataFrame, budget: int, rng: np.random.Generator) -> pl.DataFrame:
     """Return the sample of an active draw; the order of the draw is the order of review."""
-    values = frame["prediction"].to_numpy()
-    if np.isnan(values).all():
+    if not frame["prediction"].count():
         raise _no_score_error("--active", "an active draw needs")
-    spread = np.sqrt(np.nan_to_num(values, nan=0.5) * (1.0 - np.nan_to_num(values, nan=0.5)))
+    values = frame["prediction"].fill_null(0.5).to_numpy()
+    spread = np.sqrt(values * (1.0 - values))
     # The uniform part keeps every weight at half of the mean or more: a label that the predictions
     # call certain, and that is wrong, would otherwise count without bound.
     relative = spread / spread.mean() if spread.any() else np.ones(len(spread))
@@ -123,10 +128,8 @@ def _random_order(is_drawn: NDArray[np.bool_], rng: np.random.Generator) -> pl.S
     return pl.Series(order).replace(-1, None)
 
 
-def _suspicion_strata(
-    suspicion: pl.Series | None, votes: NDArray[np.bool_], budget: int
-) -> NDArray[np.int64]:
-    if suspicion is None:
+def _suspicion_strata(prediction: pl.Series, budget: int) -> NDArray[np.int64]:
+    if not prediction.count():
         raise _no_score_error("--stratified", "strata need")
     if budget < _STRATA * _MIN_PAIRS_PER_STRATUM:
         raise CurateError(
@@ -136,7 +139,7 @@ def _suspicion_strata(
             expected=f"{_STRATA * _MIN_PAIRS_PER_STRATUM} or more, or --random",
         )
     # A pair without a score is as suspicious as the mean pair.
-    filled = suspicion.filter(pl.Series(votes)).fill_null(strategy="mean").fill_null(0.5)
+    filled = prediction.fill_null(strategy="mean").fill_null(0.5)
     # Ranks, not values: scores that pile up at one end would leave strata empty.
     rank = filled.rank("ordinal").to_numpy().astype(np.int64) - 1
     strata: NDArray[np.int64] = rank * _STRATA // max(len(rank), 1)

@@ -59,13 +59,13 @@ def anytime_cell(
         sample = draw_sample(pairs, scores, max(sizes), sampling, 10_000 + seed)
         design = DrawDesign.from_sample(sample)
         assert design is not None
-        sequence, path, held = ConfidenceSequence(design), [], True
+        sequence, path, is_right = ConfidenceSequence(design), [], True
         for at in sample.with_row_index("at").filter("drawn").sort("order")["at"]:
             sequence.add(at, float(wrong[at]))
             path.append(sequence.high - sequence.low)
-            held &= sequence.low <= wrong.mean() <= sequence.high
+            is_right &= sequence.low <= wrong.mean() <= sequence.high
         widths.append([path[size - 1] for size in sizes])
-        covered.append(held)
+        covered.append(is_right)
         stops.append(next((n for n, width in enumerate(path, 1) if width <= 0.2), len(path)))
     return list(np.mean(widths, axis=0)), float(np.mean(covered)), float(np.mean(stops))
 
@@ -87,9 +87,9 @@ def main() -> None:
     )
     for rate in (0.05, 0.1, 0.2, 0.4):
         for name, sampling, has_scores in draws:
-            path, held, stop = anytime_cell(rate, sampling, has_scores, sizes)
+            path, coverage, stop = anytime_cell(rate, sampling, has_scores, sizes)
             columns = "  ".join(f"{100 * width:5.1f}" for width in path)
-            print(f"{rate:.2f}  {name:18} {columns}  {held:.3f}  {stop:.0f}", flush=True)
+            print(f"{rate:.2f}  {name:18} {columns}  {coverage:.3f}  {stop:.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ def simulated_set(
     signal = 0.95 * np.where(wrong, 1.0, -1.0) + rng.normal(size=PAIRS) + np.log(rate / (1 - rate))
     ids = [str(i) for i in range(PAIRS)]
     pairs = pl.DataFrame({"pair_id": ids, "is_tie": [False] * PAIRS})
-    sample = draw_sample(pairs, pl.Series(1 / (1 + np.exp(-signal))), count, sampling, seed)
+    scores = pl.Series(1 / (1 + np.exp(-signal)))
+    # Another seed than above: the same random bits would tie the draw to the labels.
+    sample = draw_sample(pairs, scores, count, sampling, 10_000 + seed)
     usable = rng.random(PAIRS) >= unusable
     return sample, [float(w) if u else None for w, u in zip(wrong, usable, strict=True)], pairs
 
@@ -78,9 +80,9 @@ def test_an_active_draw_is_estimated_with_its_weights() -> None:
     estimates, truths, drawn_shares = [], [], []
     for seed in range(20):
         sample, wrong, pairs = simulated_set(0.2, "active", 100, seed)
-        drawn = sample.filter("drawn")["pair_id"]
-        words = ["flip" if wrong[int(i)] else "keep" for i in drawn]
-        verdicts = pl.DataFrame({"pair_id": drawn, "verdict": words})
+        drawn_ids = sample.filter("drawn")["pair_id"]
+        words = ["flip" if wrong[int(i)] else "keep" for i in drawn_ids]
+        verdicts = pl.DataFrame({"pair_id": drawn_ids, "verdict": words})
         rate = audit_gold(pairs, np.full(PAIRS, np.nan), verdicts, sample)
         assert rate.rate is not None
         assert (rate.low, rate.high) == (rate.anytime_low, rate.anytime_high)
@@ -95,9 +97,9 @@ def test_an_active_draw_is_estimated_with_its_weights() -> None:
 
 def test_a_review_that_stops_early_says_what_holds_whenever_it_stops() -> None:
     sample, wrong, pairs = simulated_set(0.2, "random", 60, 1)
-    drawn = sample.filter("drawn").sort("order")["pair_id"][:30]
-    words = ["flip" if wrong[int(i)] else "keep" for i in drawn]
-    verdicts = pl.DataFrame({"pair_id": drawn, "verdict": words})
+    drawn_ids = sample.filter("drawn").sort("order")["pair_id"][:30]
+    words = ["flip" if wrong[int(i)] else "keep" for i in drawn_ids]
+    verdicts = pl.DataFrame({"pair_id": drawn_ids, "verdict": words})
     rate = audit_gold(pairs, np.full(PAIRS, 0.2), verdicts, sample)
     assert rate.anytime_low is not None
     assert rate.anytime_low < rate.low < rate.high < rate.anytime_high

@@ -149,7 +149,7 @@ def test_the_rate_is_shown_with_every_fifth_verdict_and_stops_the_review(tmp_pat
     assert all(len(set(texts[start : start + 5])) == 1 for start in range(10, len(texts) - 4, 5))
     assert texts[-1] is not None
     assert texts[-1].endswith("% wrong (95 %, valid whenever you stop)")
-    assert [rate.judged for rate in rates] == list(range(10, len(texts) + 1, 5))
+    assert [rate.verdict_count for rate in rates] == list(range(10, len(texts) + 1, 5))
     assert state["narrow"]
     assert 100 * (rates[-1].high - rates[-1].low) <= 30 < 100 * (rates[-2].high - rates[-2].low)
     assert review.state(3)["pair"]["at"] == 3

@@ -37,9 +37,9 @@ class SimulatedTrainer:
     def accuracy(self, task: TrainingTask) -> float:
         shared = np.random.default_rng([self.bench, task.seed]).normal(0.0, 0.02)
         variant = sorted(self.truth).index(task.variant)
-        own = np.random.default_rng([self.bench, task.seed, variant])
-        expected = self.truth[task.variant] + shared + own.normal(0.0, 0.01)
-        return float(own.binomial(500, np.clip(expected, 0.0, 1.0)) / 500)
+        generator = np.random.default_rng([self.bench, task.seed, variant])
+        expected = self.truth[task.variant] + shared + generator.normal(0.0, 0.01)
+        return float(generator.binomial(500, np.clip(expected, 0.0, 1.0)) / 500)
 
 
 NOTHING_HELPS = {KEEP_ALL: 0.7, "same": 0.7, "equal": 0.7, "worse": 0.68, "much worse": 0.6}
