@@ -207,8 +207,8 @@ def audit_gold(
         rate = _rate_with_notes(frame, coverage, verdicts, has_sample, sequence)
     return GoldRate(
         **vars(rate),
-        anytime_low=sequence and sequence.low,
-        anytime_high=sequence and sequence.high,
+        anytime_low=None if sequence is None else sequence.low,
+        anytime_high=None if sequence is None else sequence.high,
         judged_pairs=coverage.votes,
         sample_size=coverage.size if has_sample else None,
         resume=resume if has_sample and coverage.reviewed < coverage.size else None,
