@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LENGTH_BINS = 20
+_EVEN_ODDS = 0.01
+"""Standard deviation of odds over their mean below which a draw is as good as random."""
 
 
 class SampleParams(Parameters):
@@ -58,10 +60,11 @@ class Sample(Filter[SampleParams]):
     """Draw a random sample of the pairs without replacement; their order stays.
 
     With `weights` pairs are drawn one after the other in proportion to that column (Efraimidis and
-    Spirakis 2006; UPO's sampling, arXiv 2409.11212). Use it as the control that every other filter
-    must beat. With `balance: length` each pair whose chosen answer is longer is matched with one
-    whose chosen answer is shorter by about the same factor (in twentieths of the data by
-    |log(length ratio)|), and matches are drawn: a model cannot learn from them that longer is
+    Spirakis 2006; UPO's sampling, arXiv 2409.11212). A warning says when the odds are so even that
+    the draw is random. Use it as the control that every other filter must beat. With `balance:
+    length` each pair whose chosen answer is longer is matched with one whose chosen answer is
+    shorter by about the same factor (in twentieths of the data by |log(length ratio)|), and matches
+    are drawn: a model cannot learn from them that longer is
     better. `share` is then a share of the pairs that reach the filter.
 
     Examples:
@@ -108,9 +111,21 @@ class Sample(Filter[SampleParams]):
         else:
             odds = as_numeric_column(pairs[p.weights], self.name).fill_null(0.0).to_numpy()
             odds = np.asarray(odds, dtype=np.float64)[order]
+            _warn_if_even(odds, p.weights, context)
             keep[order[_sample_by_odds(odds, rows, rng, p.weights)]] = True
         reason = f"not among the {int(keep.sum())} drawn of {len(pairs)}"
         return same_reason(pl.Series(keep), reason)
+
+
+def _warn_if_even(odds: NDArray[np.float64], column: str, context: Context) -> None:
+    """Warn if odds differ so little between pairs that the sample is as good as random."""
+    drawable = odds[odds > 0]
+    spread = float(drawable.std() / drawable.mean()) if len(drawable) > 1 else 1.0
+    if spread < _EVEN_ODDS:
+        context.warnings.append(
+            f"sample: the odds in {column} lie between {drawable.min():.6g} and "
+            f"{drawable.max():.6g}: nearly the same for all pairs, so this is a random draw"
+        )
 
 
 def _length_ratios(pairs: pl.DataFrame) -> NDArray[np.float64]:

@@ -9,7 +9,8 @@ import polars as pl
 from curate.data.hashes import prompt_keys
 from curate.data.json_result import JsonResult
 from curate.data.json_types import JsonObject
-from curate.models.text.feedback import DSAT, SAT, feedback_signals
+from curate.models.text.feedback import DSAT, SAT
+from curate.models.text.feedback_position import exchange_signals
 
 _MIN_MESSAGES = 3
 """Messages of a prompt in which a user can have spoken of an answer."""
@@ -38,7 +39,7 @@ class UserFeedback(JsonResult):
 
 def audit_feedback(pairs: pl.DataFrame) -> UserFeedback:
     """Return the share of the distinct conversations in which a user shows (dis)satisfaction, by
-    patterns.
+    patterns and positions.
 
     Patterns miss paraphrases: shares are lower bounds.
     """
@@ -48,9 +49,14 @@ def audit_feedback(pairs: pl.DataFrame) -> UserFeedback:
     several = several.filter(prompt_keys(several).is_first_distinct())
     turns = several.select("prompt").with_row_index("n").explode("prompt").unnest("prompt")
     before = pl.col("role").shift(1).over("n")
+    turns = turns.with_columns(
+        pl.col("content").fill_null(""),
+        prompt=pl.col("content").shift(2).over("n").fill_null(""),
+        answer=pl.col("content").shift(1).over("n").fill_null(""),
+    )
     # Only a reply to an answer can express satisfaction with it.
     reactions = turns.filter((pl.col("role") == "user") & (before == "assistant"))
-    signal_kinds = feedback_signals(reactions["content"].fill_null("").to_list())
+    signal_kinds = exchange_signals(reactions.select("prompt", "answer", "content").rows())
     kinds = reactions.select("n").with_columns(
         pl.Series("kind", [s.kind if s else None for s in signal_kinds], dtype=pl.String)
     )

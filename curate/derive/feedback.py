@@ -15,8 +15,8 @@ from curate.models.text.feedback import (
     SAT,
     FeedbackPatterns,
     FeedbackSignal,
-    feedback_signals,
 )
+from curate.models.text.feedback_position import exchange_signals
 from curate.read.messages import Turn
 
 MADE = "feedback"
@@ -47,6 +47,11 @@ class FeedbackConversation:
         return [
             i for i in range(1, len(roles)) if roles[i] == "user" and roles[i - 1] == "assistant"
         ]
+
+    def exchange(self, turn: int) -> tuple[str, str, str]:
+        """Return the texts before the answer, of the answer, and of the user's turn after it."""
+        prompt = message_text(self.turns[turn - 2]) if turn > 1 else ""
+        return prompt, message_text(self.turns[turn - 1]), message_text(self.turns[turn])
 
 
 @dataclass(frozen=True)
@@ -90,12 +95,13 @@ class Feedback:
 
 
 def judge_from_signals(
-    find_signals: Callable[[list[tuple[str, str]]], list[FeedbackSignal | None]],
+    find_signals: Callable[[list[tuple[str, str, str]]], list[FeedbackSignal | None]],
 ) -> FeedbackJudge:
-    """Return a judge that finds signals in each answer and the user's reply.
+    """Return a judge that finds signals in each prompt, answer and the user's reply.
 
     Args:
-        find_signals: returns the signal of each (answer, reply).
+        find_signals: returns the signal of each (prompt, answer, reply); the prompt is the user's
+            message before the answer, empty where there is none.
     """
 
     def judge(
@@ -103,10 +109,7 @@ def judge_from_signals(
     ) -> list[dict[int, FeedbackSignal | None]]:
         positions = [(n, t) for n, c in enumerate(conversations) for t in c.feedback_turns()]
         # All at once: a model judges many exchanges in one batch of requests.
-        exchanges = [
-            (message_text(conversations[n].turns[t - 1]), message_text(conversations[n].turns[t]))
-            for n, t in positions
-        ]
+        exchanges = [conversations[n].exchange(t) for n, t in positions]
         signals_by_turn: list[dict[int, FeedbackSignal | None]] = [{} for _ in conversations]
         for (number, turn), signal in zip(positions, find_signals(exchanges), strict=True):
             signals_by_turn[number][turn] = signal
@@ -116,10 +119,8 @@ def judge_from_signals(
 
 
 def pattern_judge(patterns: FeedbackPatterns | None = None) -> FeedbackJudge:
-    """Return a judge based on patterns, by default the bundled ones."""
-    return judge_from_signals(
-        lambda exchanges: feedback_signals([reply for _, reply in exchanges], patterns)
-    )
+    """Return a judge based on patterns, by default the bundled ones, and on positions."""
+    return judge_from_signals(lambda exchanges: exchange_signals(exchanges, patterns))
 
 
 def message_text(turn: Turn) -> str:

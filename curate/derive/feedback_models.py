@@ -18,7 +18,11 @@ from curate.steps.context import Context
 
 def endpoint_judge(params: EndpointParams, context: Context) -> FeedbackJudge:
     """Return a judge that asks a model about each answer and the user's reply."""
-    return judge_from_signals(lambda exchanges: ask_feedback_signals(exchanges, context, params))
+    return judge_from_signals(
+        lambda exchanges: ask_feedback_signals(
+            [(answer, reply) for _, answer, reply in exchanges], context, params
+        )
+    )
 
 
 def endpoint_writer(params: EndpointParams, context: Context) -> AnswerWriter:

@@ -121,6 +121,15 @@ def test_a_sample_by_odds_draws_in_proportion_and_nobody_without() -> None:
         )
 
 
+def test_odds_that_hardly_differ_are_called_a_random_draw() -> None:
+    pairs = numbered_pairs(4)
+    for odds, warnings in (([0.9999, 1.0, 1.0001, 1.0], 1), ([0.5, 1.0, 1.5, 1.0], 0)):
+        context = Context()
+        Sample(rows=2, weights="s.w").apply(pairs.with_columns(pl.Series("s.w", odds)), context)
+        assert len(context.warnings) == warnings
+        assert all("random draw" in warning for warning in context.warnings)
+
+
 def test_sample_is_repeatable_and_exact() -> None:
     pairs = numbered_pairs(100)
     one, two = (kept_rows("sample", pairs, rows=30, seed=s) for s in (1, 2))

@@ -50,6 +50,10 @@ def test_flipped_labels_are_outvoted() -> None:
     assert sim.flipped[~scores["gate"].to_numpy()].mean() > 2 * sim.flipped.mean()
     assert scores["easy_weight"].mean() == pytest.approx(1.0)
     assert scores["hard_weight"].mean() == pytest.approx(1.0)
+    # A draw by these odds is a random one, which the run must say.
+    spread = sim.context.facts["easy_weight_spread"]
+    assert spread == pytest.approx(scores["easy_weight"].std(), abs=1e-6)
+    assert spread < 0.01
 
 
 def test_more_dropout_means_more_variance() -> None:
