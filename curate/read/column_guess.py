@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from curate.data.answer_scores import SCORE_WORDS
+from curate.read.answer_guess import guess_single_answer
 from curate.read.column_names import (
     SIDE_WORDS,
     SYSTEM,
@@ -32,6 +34,7 @@ _PROMPT_WORDS = (
     "problem",
     "context",
     "input",
+    "inputs",
     "task",
 )
 _CONVERSATION_WORDS = (
@@ -54,14 +57,17 @@ _RANK_WORDS = (("w", "l"), ("best", "worst"), ("high", "low"), ("up", "down"), (
 _MAPPING_ORDER = (
     "system", "prompt", "chosen", "rejected", "first", "second", "label",
     "first_model", "second_model", "first_score", "second_score", "responses", "scores", "ranks",
+    "answer", "score",
 )  # fmt: skip
 _VALUE_WORDS = {
     "annotator": ("annotator", "worker", "rater", "labeler", "labeller", "judge", "user_id"),
     "strength": ("strength", "margin", "confidence", "degree", "score_diff"),
     "source": ("source", "dataset", "subset", "category", "domain"),
 }
-_SCORE_WORDS = {"score", "scores", "rating", "ratings", "reward", "grade", "points"}
-_NO_TEXT_WORDS = {"model", "models", "id", "uuid"}
+_NO_TEXT_WORDS = {
+    *("model", "models", "id", "uuid"),
+    *("feedback", "critique", "rationale", "explanation", "comment", "comments"),
+}
 
 
 @dataclass
@@ -91,7 +97,7 @@ class GuessedMapping:
         has_label = "label" in self.columns or bool(self.vote_columns)
         has_slots = {"first", "second"} <= self.columns.keys() and has_label
         has_winner = bool(self.labels.get("first_wins")) or "first_model" in self.columns
-        has_lists = {"first_score", "responses"} & self.columns.keys()
+        has_lists = {"first_score", "responses", "answer"} & self.columns.keys()
         return has_pair or (has_slots and has_winner) or bool(has_lists)
 
     def pair_columns(self) -> dict[str, str]:
@@ -154,6 +160,8 @@ def _guess_answers(
         guess.columns |= nested
     elif lists := guess_answer_lists(rows, names):
         guess.columns |= lists
+    elif single := guess_single_answer(rows, names):
+        guess.columns |= single
 
 
 def _guess_winner(
@@ -189,7 +197,7 @@ def _guess_prompt(texts: list[str], guess: GuessedMapping) -> None:
 
 def slot_score_columns(rows: RowSample, names: list[str]) -> tuple[str, str] | None:
     """Return two columns of numbers that are called scores, one for each answer."""
-    scores = [n for n in names if set(split_name(n)) & _SCORE_WORDS and _is_number_column(rows, n)]
+    scores = [n for n in names if set(split_name(n)) & SCORE_WORDS and _is_number_column(rows, n)]
     return find_side_columns(scores, SIDE_WORDS)
 
 

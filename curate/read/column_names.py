@@ -14,6 +14,12 @@ SIDE_WORDS = (
 """Words that distinguish two answers in their columns' names (`answer_a`, `answer_b`)."""
 
 
+VERDICT_WORDS = frozenset(
+    ("safe", "correct", "good", "helpful", "accepted", "valid", "passed", "liked", "approved")
+)
+"""Words of columns that say of one answer whether it is good."""
+
+
 def split_name_words(name: str) -> list[str]:
     """Return the lower-case words of a column's name, also of one in camel case."""
     # modelA is two words.

@@ -13,6 +13,7 @@ from curate.data.table import MESSAGES, messages_series, plain_message
 from curate.read.messages import (
     CALLERS,
     CONTENT_KEYS,
+    EXCHANGES,
     PAIR_MESSAGE_FIELDS,
     ROLE_KEYS,
     ROLES,
@@ -34,8 +35,10 @@ def normalise_message_column(
     inner = dtype.inner if isinstance(dtype, pl.List) else dtype
     if isinstance(inner, pl.Struct):
         names = {f.name for f in inner.fields}
+        is_exchange = any(names.issuperset(keys) for keys in EXCHANGES)
         if not any(k in names for k in ROLE_KEYS):
-            return None
+            values = [drop_null_fields(value) for value in column.to_list()]
+            return messages_from_values(column.name, values) if is_exchange else None
         # Avoid the loop if possible: most columns hold only roles and texts.
         usual_messages = _convert_usual_column(column, inner, is_pair_message)
         if usual_messages is not None:

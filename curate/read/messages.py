@@ -46,6 +46,11 @@ _ANSWERERS = ("assistant", "gpt", "chatgpt", "bot", "model")
 
 ROLE_KEYS = ("role", "from")
 CONTENT_KEYS = ("content", "value")
+EXCHANGES = (
+    ("input", "output"), ("user", "assistant"), ("human", "assistant"), ("question", "answer"),
+    ("prompt", "response"), ("instruction", "response"), ("instruction", "output"),
+)  # fmt: skip
+"""Keys of a question and its answer, in conversations that are lists of such exchanges."""
 _CALL_KEYS = ("tool_calls", "function_call")
 _REASONING_ONLY = re.compile(rf"{THINK_START}\n(.*)\n{THINK_END}\n\n\Z", re.DOTALL)
 _USUAL_ROLES = frozenset(("system", "user", "assistant"))
@@ -98,6 +103,18 @@ def as_messages(
     return converted, None
 
 
+def _exchange_turns(exchange: Mapping[str, object]) -> list[Turn] | None:
+    """Return a question and its answer, if an object holds these in place of a speaker."""
+    if any(key in exchange for key in ROLE_KEYS):
+        return None
+    for question_key, answer_key in EXCHANGES:
+        texts = (exchange.get(question_key), exchange.get(answer_key))
+        if all(isinstance(text, str) for text in texts):
+            spoken = zip(("user", "assistant"), texts, strict=True)
+            return [encode_message({"role": role, "content": text}) for role, text in spoken]
+    return None
+
+
 def is_message(value: object) -> bool:
     """Return whether a value is an object that names a speaker."""
     return isinstance(value, Mapping) and any(key in value for key in ROLE_KEYS)
@@ -140,6 +157,8 @@ def _merge_call(turn: Turn, call: Turn) -> Turn:
 def _convert_message(published: Mapping[str, object]) -> tuple[list[Turn] | None, str]:
     """Return a message and those in its content's parts, or None and what is wrong."""
     turns: list[Turn] = []
+    if exchange := _exchange_turns(published):
+        return exchange, ""
     for block_message in split_content_blocks(published):
         converted, problem = _convert_single_message(block_message)
         if converted is None:

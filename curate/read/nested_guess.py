@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from curate.read.column_names import find_column, split_name_words
+from curate.read.column_names import VERDICT_WORDS, find_column, split_name_words
 from curate.read.messages import speaker_role
 
 if TYPE_CHECKING:  # the formats import `column_guess`, which imports this module
@@ -20,6 +20,7 @@ _LIST_WORDS = (
 )  # fmt: skip
 _SCORE_WORDS = {"score", "scores", "reward", "rewards", "rating", "ratings"}
 _RANK_WORDS = {"rank", "ranks", "ranking", "rankings"}
+_VERDICT_WORDS = VERDICT_WORDS | {"correctness", "verified"}
 _MIN_ANSWERS = 2
 
 
@@ -50,6 +51,7 @@ def guess_answer_lists(rows: RowSample, names: list[str]) -> dict[str, str] | No
     named = _number_columns(
         [name for name in lists if _are_all(_listed_items(rows, name), (int, float))]
     )
+    named = named or _verdict_columns(rows, lists)
     if not named and not _are_all(items, list):
         return None
     return {"responses": answers, **named}
@@ -106,6 +108,15 @@ def _text_field(objects: list[Mapping[str, Any]]) -> str | None:
     names = dict.fromkeys(key for item in objects for key in item)
     texts = [n for n in names if _are_all([item.get(n) for item in objects], (str, list))]
     return find_column(texts, _TEXT_FIELDS)
+
+
+def _verdict_columns(rows: RowSample, lists: list[str]) -> dict[str, str]:
+    """Return the first list of bools that is named like verdicts, as scores."""
+    for name in lists:
+        are_bools = all(isinstance(item, bool) for item in _listed_items(rows, name))
+        if are_bools and not _VERDICT_WORDS.isdisjoint(split_name_words(name)):
+            return {"scores": name}
+    return {}
 
 
 def _number_columns(names: Iterable[str]) -> dict[str, str]:

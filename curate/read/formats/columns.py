@@ -25,13 +25,15 @@ from curate.read.formats.nested_fields import (
     with_nested_scalars,
     with_nested_texts,
 )
+from curate.read.formats.scored_answers import pairs_from_scored_rows
 from curate.read.formats.slots import assign_winner, label_text, normalise_label, unpivot_votes
+from curate.read.formats.unpaired import pairs_from_judged_rows
 
 Label = str | int | float | bool
-_TEXT_KEYS = ("prompt", "system", "chosen", "rejected", "first", "second")
+_TEXT_KEYS = ("prompt", "system", "chosen", "rejected", "first", "second", "answer")
 _SIDE_KEYS = ("first_score", "second_score", "first_model", "second_model")
 _ORIGIN_KEYS = ("annotator", "strength", "source")
-_VALUE_KEYS = ("label", *_SIDE_KEYS, *_ORIGIN_KEYS)
+_VALUE_KEYS = ("label", "score", *_SIDE_KEYS, *_ORIGIN_KEYS)
 _LIST_KEYS = ("responses", "scores", "ranks")
 _ROLES = {"prompt": "user", "system": "system"}
 """Who speaks a nested text; other texts are answers."""
@@ -46,8 +48,10 @@ class ColumnMapping(StrictModel):
 
     `label` says who won, or `first_score` and `second_score` do: the greater score wins. `labels`
     are the columns of several votes, each of which makes a pair. Or `responses` is a list of
-    answers, and `scores` or `ranks` a list of numbers. A column may be a field of a nested one:
-    `a.b`, `a[0].b`, or `a[].b` for that field of each item.
+    answers, and `scores` or `ranks` a list of numbers. Or `answer` is the one answer of each row:
+    rows of one prompt make pairs by their `score`, or by a `label` that says whether an answer is
+    good, and single answers without these. A column may be a field of a nested one: `a.b`,
+    `a[0].b`, or `a[].b` for that field of each item.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +60,8 @@ class ColumnMapping(StrictModel):
     system: str | None = Field(None, description="Column of a system text before the prompt.")
     chosen: str | None = Field(None, description="Column of the preferred answer.")
     rejected: str | None = Field(None, description="Column of the other answer.")
+    answer: str | None = Field(None, description="Column of the answer, where a row has one.")
+    score: str | None = Field(None, description="Column of its score: larger is better.")
     first: str | None = Field(None, description="Column of the answer in the first slot.")
     second: str | None = Field(None, description="Column of the answer in the second slot.")
     label: str | None = Field(None, description="Column that says which slot won.")
@@ -88,11 +94,13 @@ class ColumnMapping(StrictModel):
         says_who_won = (self.label is not None, bool(self.labels), scored)
         slots = None not in (self.first, self.second) and sum(says_who_won) == 1
         lists = self.responses is not None and None in (self.scores, self.ranks)
-        if sum((pair, slots, lists)) != 1:
+        has_one_value = None in (self.score, self.label) and not self.labels and not scored
+        answers = self.answer is not None and has_one_value
+        if sum((pair, slots, lists, answers)) != 1 or (self.score and not self.answer):
             raise ValueError(
                 "map either chosen and rejected, or first, second and label, or first, second, "
                 "first_score and second_score, or first, second and labels, or responses and "
-                "scores or ranks"
+                "scores or ranks, or answer, which may have a score or a label"
             )
         if self.labels and self.annotator is not None:
             raise ValueError("each column of labels is an annotator: leave out annotator")
@@ -164,12 +172,15 @@ class MappedColumns(Format):
         first, second = m.chosen or m.first, m.rejected or m.second
         if first and second:
             self.side_suffixes = (first, second)
-        self.draws_by_row = m.responses is not None  # type: ignore[misc]
+        is_ranked = m.answer is not None and bool(m.score or m.label)
+        self.needs_all_rows = is_ranked  # type: ignore[misc]
+        self.draws_by_row = is_ranked or m.responses is not None  # type: ignore[misc]
+        self.single_answers = m.answer is not None and not is_ranked  # type: ignore[misc]
 
     def _set_columns(self, present: Collection[str]) -> None:
         """Set the columns that are read."""
         m = self.mapping
-        labels = _mapped(m, ("label",)) + list(m.labels or ()) + _mapped(m, _SIDE_KEYS)
+        labels = _mapped(m, ("label", "score")) + list(m.labels or ()) + _mapped(m, _SIDE_KEYS)
         texts = _mapped(m, _TEXT_KEYS)
         values = labels + _mapped(m, _ORIGIN_KEYS)
         nested = [c for c in (*texts, *values) if c not in present and split_path(c)[1]]
@@ -202,6 +213,8 @@ class MappedColumns(Format):
         rows = self._add_prompt(with_nested_scalars(rows, nested, self._nested_values))
         if m.responses:
             pairs = pairs_from_answer_lists(rows, nested, options, m.responses, m.scores, m.ranks)
+        elif m.answer:
+            pairs = self._convert_answers(rows, m.answer, options)
         elif m.chosen and m.rejected:
             chosen, rejected = (
                 as_messages_column(rows, c, "assistant") for c in (m.chosen, m.rejected)
@@ -211,6 +224,20 @@ class MappedColumns(Format):
             pairs = self._convert_slots(rows, str(m.first), str(m.second), options)
         sides = [c for c in ("prompt", "chosen", "rejected") if c in pairs.columns and m.roles]
         return pairs.with_columns(_rename_roles(c, m.roles) for c in sides)
+
+    def _convert_answers(
+        self, rows: pl.DataFrame, answer: str, options: ReadOptions
+    ) -> pl.DataFrame:
+        """Return rows of one answer: as pairs by score or label, else as single answers."""
+        m = self.mapping
+        answers = as_messages_column(rows, answer, "assistant")
+        if m.score:
+            score = pl.col(m.score).cast(pl.Float64, strict=False)
+            return pairs_from_scored_rows(rows.with_columns(_answer=answers, _score=score), options)
+        if m.label:
+            rows = rows.with_columns(label_text(m.label).alias(m.label), _answer=answers)
+            return pairs_from_judged_rows(rows, m.label, options)
+        return rows.with_columns(chosen=answers, rejected=pl.lit(None, dtype=MESSAGES))
 
     def _add_prompt(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Add the prompt, and what the mapping names beside texts and labels."""

@@ -73,8 +73,10 @@ class LabelledAnswers(Format):
             [name for name in names if has_columns(rows, name)]
             for names in (_LABELS, _PROMPT_COLUMNS, _MAYBE_PROMPT)
         )
+        # An empty column, such as Alpaca's `input`, is no part of a prompt.
+        ambiguous_columns = [n for n in ambiguous_columns if any(row.get(n) for row in rows)]
         if "orig_instruction" in prompts:
-            prompts, label = prompts[:1], label[:1]
+            prompts, label, ambiguous_columns = prompts[:1], label[:1], []
         answer_pairs = sum(has_columns(rows, *names) for names in _SLOTS)
         if not prompts and len(ambiguous_columns) == 1:
             prompts = [name for name in ambiguous_columns if _are_conversations(rows, name)]

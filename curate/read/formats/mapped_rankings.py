@@ -94,8 +94,11 @@ def _rank_answers(
 
 
 def _as_number(value: object) -> float | None:
-    """Return a number, or the number that a text such as "5" holds; None for other values."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    """Return a number, or the number that a text such as "5" holds; None for other values.
+
+    A verdict is one too: an answer that is right has 1.
+    """
+    if not isinstance(value, bool | int | float | str):
         return None
     try:
         return float(value)

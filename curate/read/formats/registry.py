@@ -17,6 +17,11 @@ CATALOGUE: Catalogue[Format] = Catalogue(
     FORMATS,
     Format,  # type: ignore[type-abstract]
 )
+_MAPPING_FIX = (
+    "say what the columns hold: --columns prompt=...,chosen=...,rejected=... or "
+    "prompt=...,first=...,second=...,label=... (in a pipeline input.columns); "
+    "'curate init --data FILE' writes a guess for each column"
+)
 
 
 def format_names() -> dict[str, str]:
@@ -121,8 +126,6 @@ def _unknown_format_error(rows: RowSample, where: str) -> CurateError:
     columns = sorted({key for row in rows for key in row})
     near_misses = closest_formats(rows, _candidates(), matches_sample)
     fix = _suggest_mapping(rows)
-    if matches_sample(SingleAnswers(), rows):
-        fix += "; or, if each row holds one answer and none that was rejected: --format answers"
     hint = f"It is nearly {'; or '.join(near_misses)}. Else one" if near_misses else "one"
     return CurateError(
         "the format of the data was not recognised",
@@ -162,15 +165,18 @@ def _count_matching_rows(candidate: Format, rows: RowSample) -> int:
 def _suggest_mapping(rows: RowSample) -> str:
     """Return how to map the columns, with the guess if it is complete."""
     guess = guess_columns(rows)
+    option = f'--columns "{guess.as_option()}"'
+    is_single = matches_sample(SingleAnswers(), rows)
+    if is_single or ("answer" in guess.columns and "prompt" in guess.columns):
+        is_judged = {"score", "label"} & guess.columns.keys()
+        kind = "one answer and what it is worth" if is_judged else "one answer and no rejected one"
+        choice = "--format answers" if is_single and not is_judged else option
+        return f"if each row holds {kind}: {choice}; else {_MAPPING_FIX}"
     has_prompt = "prompt" in guess.columns or "responses" in guess.columns
     if guess.is_complete and has_prompt:
         unsure = " (check what its labels mean)" if "label" in guess.unsure_keys else ""
         return (
-            f'if this is what the columns hold{unsure}: --columns "{guess.as_option()}"; in a '
-            "pipeline input.columns, which 'curate init --data FILE' writes"
+            f"if this is what the columns hold{unsure}: {option}; in a pipeline input.columns, "
+            "which 'curate init --data FILE' writes"
         )
-    return (
-        "say what the columns hold: --columns prompt=...,chosen=...,rejected=... or "
-        "prompt=...,first=...,second=...,label=... (in a pipeline input.columns); "
-        "'curate init --data FILE' writes a guess for each column"
-    )
+    return _MAPPING_FIX

@@ -62,21 +62,33 @@ class ScoredAnswers(Format):
         rows = rows.with_columns(
             prompt=prepend_system_turn(rows, prompt),
             _answer=pl.coalesce(as_messages_column(rows, name, "assistant") for name in _ANSWERS),
-            _score=pl.when(number.is_finite()).then(number),
-        ).with_columns(_key=prompt_key(rows))
-        # An answer without a score may be the best one: nothing can be said of it.
-        scored = rows.filter(pl.col("_score").is_not_null(), pl.col("_answer").list.len() > 0)
-        groups = scored.group_by("_key", maintain_order=True).agg(
-            pl.col(ROW, "prompt").first(),
-            _rows=pl.col(ROW),
-            _ranked=pl.struct(turns="_answer", score="_score", said=EXTRA),
+            _score=number,
         )
-        several = groups.filter(pl.col("_rows").list.len() > 1)
-        rankings = several.with_columns(pl.lit("{}").alias(EXTRA))
-        rankings = rankings.with_columns(list_to_extra("rows", "_rows")).drop("_key", "_rows")
-        pairs = add_answer_metadata(pairs_from_rankings(rankings, options), "row")
-        used = several.select(pl.col("_rows").alias(ROW)).explode(ROW)
-        return report_unused_rows(pairs, rows, used, _SINGLE_ANSWER)
+        return pairs_from_scored_rows(rows, options)
+
+
+def pairs_from_scored_rows(rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
+    """Return pairs of answers to the same prompt by their scores, and list all other rows.
+
+    Args:
+        rows: with `prompt`, `_answer` (messages) and `_score`.
+        options: how pairs are made of rankings.
+    """
+    score = pl.when(pl.col("_score").is_finite()).then("_score")
+    rows = rows.with_columns(_score=score, _key=prompt_key(rows))
+    # An answer without a score may be the best one: nothing can be said of it.
+    scored = rows.filter(pl.col("_score").is_not_null(), pl.col("_answer").list.len() > 0)
+    groups = scored.group_by("_key", maintain_order=True).agg(
+        pl.col(ROW, "prompt").first(),
+        _rows=pl.col(ROW),
+        _ranked=pl.struct(turns="_answer", score="_score", said=EXTRA),
+    )
+    several = groups.filter(pl.col("_rows").list.len() > 1)
+    rankings = several.with_columns(pl.lit("{}").alias(EXTRA))
+    rankings = rankings.with_columns(list_to_extra("rows", "_rows")).drop("_key", "_rows")
+    pairs = add_answer_metadata(pairs_from_rankings(rankings, options), "row")
+    used = several.select(pl.col("_rows").alias(ROW)).explode(ROW)
+    return report_unused_rows(pairs, rows, used, _SINGLE_ANSWER)
 
 
 def _is_numeric(value: object) -> bool:

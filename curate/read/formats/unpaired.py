@@ -95,39 +95,48 @@ class Unpaired(Format):
         """Return pairs of a good and a bad answer to one prompt."""
         label = pl.coalesce(label_text(name) for name in _LABELS)
         rows = rows.with_columns(label)
-        rows = split_prompt_and_answer(rows, _PROMPTS, _ANSWERS, _CONVERSATIONS).with_columns(
-            _key=prompt_key(rows),
-            _good=_verdict_score("label"),
-        )
-        unknown_label = pl.format(_UNKNOWN_LABEL, pl.col("label").cast(pl.String))
-        previous_errors = [ERROR] if ERROR in rows.columns else []
-        speaker = pl.col("_answer").list.last().struct.field("role")
-        no_answer = pl.format(_NO_ANSWER, speaker)
-        wrong = pl.coalesce(
-            *previous_errors,
-            pl.when(pl.col("_good").is_null()).then(unknown_label),
-            pl.when(speaker != "assistant").then(no_answer),
-        )
-        rows = rows.with_columns(wrong.alias(ERROR))
-        malformed = rows.drop_nulls(ERROR).select(ROW, ERROR)
-        rows = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
-        answered = rows.filter(pl.col("_answer").list.len() > 0)
-        groups = answered.group_by("_key", maintain_order=True).agg(
-            pl.col(ROW).first(),
-            pl.col(EXTRA, "prompt").first(),
-            _rows=pl.col(ROW),
-            _labels=pl.col("_good").n_unique(),
-            _ranked=pl.struct(turns=pl.col("_answer"), score=pl.col("_good")),
-        )
-        with_both_labels = groups.filter(pl.col("_labels") > 1)
-        rankings = with_both_labels.with_columns(list_to_extra("rows", "_rows")).drop(
-            "_key", "_labels", "_rows"
-        )
-        # Labels differ by 1: two good answers make no pair.
-        pairs = pairs_from_rankings(rankings, options.with_min_gap(0.5)).drop("strength")
-        used = with_both_labels.select(pl.col("_rows").alias(ROW)).explode(ROW)
-        listed = report_unused_rows(pairs, rows, used, _NO_PARTNER)
-        return pl.concat([listed, malformed], how="diagonal")
+        rows = split_prompt_and_answer(rows, _PROMPTS, _ANSWERS, _CONVERSATIONS)
+        return pairs_from_judged_rows(rows, "label", options)
+
+
+def pairs_from_judged_rows(rows: pl.DataFrame, label: str, options: ReadOptions) -> pl.DataFrame:
+    """Return pairs of a good and a bad answer to one prompt; rows without a partner are listed.
+
+    Args:
+        rows: with `prompt` and `_answer` as messages.
+        label: column that says whether an answer is good, as KTO's data does.
+        options: how pairs are made of several good and bad answers.
+    """
+    rows = rows.with_columns(_key=prompt_key(rows), _good=_verdict_score(label))
+    unknown_label = pl.format(_UNKNOWN_LABEL, pl.col(label).cast(pl.String))
+    previous_errors = [ERROR] if ERROR in rows.columns else []
+    speaker = pl.col("_answer").list.last().struct.field("role")
+    no_answer = pl.format(_NO_ANSWER, speaker)
+    wrong = pl.coalesce(
+        *previous_errors,
+        pl.when(pl.col("_good").is_null()).then(unknown_label),
+        pl.when(speaker != "assistant").then(no_answer),
+    )
+    rows = rows.with_columns(wrong.alias(ERROR))
+    malformed = rows.drop_nulls(ERROR).select(ROW, ERROR)
+    rows = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
+    answered = rows.filter(pl.col("_answer").list.len() > 0)
+    groups = answered.group_by("_key", maintain_order=True).agg(
+        pl.col(ROW).first(),
+        pl.col(EXTRA, "prompt").first(),
+        _rows=pl.col(ROW),
+        _labels=pl.col("_good").n_unique(),
+        _ranked=pl.struct(turns=pl.col("_answer"), score=pl.col("_good")),
+    )
+    with_both_labels = groups.filter(pl.col("_labels") > 1)
+    rankings = with_both_labels.with_columns(list_to_extra("rows", "_rows")).drop(
+        "_key", "_labels", "_rows"
+    )
+    # Labels differ by 1: two good answers make no pair.
+    pairs = pairs_from_rankings(rankings, options.with_min_gap(0.5)).drop("strength")
+    used = with_both_labels.select(pl.col("_rows").alias(ROW)).explode(ROW)
+    listed = report_unused_rows(pairs, rows, used, _NO_PARTNER)
+    return pl.concat([listed, malformed], how="diagonal")
 
 
 def _verdict_score(label: str) -> pl.Expr:

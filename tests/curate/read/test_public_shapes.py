@@ -93,6 +93,59 @@ SHAPES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], str]] = {
         "refused",
     ),
     "a prompt and one answer": ({"prompt": "why?", "completion": "good"}, "read: `answers`"),
+    "`instruction`, `context`, `response` (Dolly)": (
+        {"instruction": "why?", "context": "It says so. " * 30, "response": "good"},
+        "read: `answers`",
+    ),
+    "`input` (messages), `output`": ({"input": ASK, "output": "good"}, "read: `answers`"),
+    "`conversation`: a list of `{input, output}`": (
+        {"conversation": [{"input": "why?", "output": "good"}]},
+        "read: `answers`",
+    ),
+    "`messages` beside columns that repeat its turns": (
+        {"problem": "why?", "solution": "good " * 99, "messages": [*ASK, *published("good " * 99)]},
+        "read: `answers`",
+    ),
+    "`text` with numbers on its quality (FineWeb)": (
+        {"text": "Once upon a time.", "language_score": 0.9, "score": 2.5},
+        "read: `answers`",
+    ),
+    "a prompt and an answer under other names": (
+        {"inputs": "why?", "targets": "good"},
+        "proposed: `prompt=inputs,answer=targets`",
+    ),
+    "a solution beside the result that it should have": (
+        {"problem": "why?", "generated_solution": "since 2 + 2 is 4", "expected_answer": "4"},
+        "proposed: `prompt=problem,answer=generated_solution`",
+    ),
+    "an answer and a verdict on it (`is_safe`)": (
+        [{"prompt": "why?", "response": text, "is_safe": text == "good"} for text in ("good", "b")],
+        "proposed: `prompt=prompt,label=is_safe,answer=response`",
+    ),
+    "an answer in each row, and its score under another name": (
+        [{"query": "why?", "reply": str(score), "quality_score": score} for score in (1, 4)],
+        "proposed: `prompt=query,answer=reply,score=quality_score`",
+    ),
+    "`generations` and whether each is correct": (
+        {"problem": "why?", "generations": ["good", "bad"], "correctness": [True, False]},
+        "proposed: `prompt=problem,responses=generations,scores=correctness`",
+    ),
+    "an answer beside other long texts": (
+        {"question": "why?", "answer": "good", "attempt": "Well, " * 50},
+        "proposed: `--format answers`",
+    ),
+    "`completions`: the steps of one answer, `labels`": (
+        {"prompt": "why?", "completions": ["First.", "Then."], "labels": [True, False]},
+        "refused",
+    ),
+    "a chat as one text (`USER: ... ASSISTANT: ...`)": (
+        {"system": "Be kind.", "chat": "USER: why? ASSISTANT: good"},
+        "refused",
+    ),
+    "`conversations`: a list of texts (LIMA)": (
+        {"conversations": ["why?", "good"], "source": "stackexchange"},
+        "refused",
+    ),
 }
 DOCS = Path(__file__).parents[3] / "docs" / "guides" / "reading.md"
 
@@ -108,7 +161,13 @@ def test_a_shape_is_read_proposed_or_refused(tmp_path: Path, shape: str) -> None
         read_rows(tmp_path, rows)
     proposed = outcome.removeprefix("proposed: ").strip("`")
     message = str(raised.value)
-    assert (f'"{proposed}"' in message) if "proposed" in outcome else ('--columns "' not in message)
+    if proposed.startswith("--"):
+        assert proposed in message
+    elif "proposed" in outcome:
+        assert f'--columns "{proposed}"' in message
+    else:
+        assert '--columns "' not in message
+        assert "--format answers" not in message
 
 
 def test_the_table_of_the_docs_lists_the_shapes() -> None:

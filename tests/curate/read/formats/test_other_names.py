@@ -123,6 +123,7 @@ def test_prometheus_is_read_by_what_was_asked(tmp_path: Path) -> None:
         "orig_response_B": "b",
         "orig_preference": "B",
         "orig_score_A": "3",
+        "input": "",
         "instruction": "###Task Description: ...",
         "output": "Feedback: ...",
     }

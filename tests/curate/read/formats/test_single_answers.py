@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from curate import CurateError, read_pairs
+from tests.helpers import read_rows
 
 TALK = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 SHAREGPT = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
@@ -22,6 +23,11 @@ FORMS: dict[str, dict[str, Any]] = {
     "messages in both": {"prompt": TALK[:1], "completion": TALK[1:]},
     "question and answer": {"question": "Hi", "answer": "Hello", "subject": "greetings"},
     "query and response": {"query": "Hi", "response": "Hello"},
+    "input and output": {"input": "Hi", "output": "Hello"},
+    "messages as input": {"input": TALK[:1], "output": "Hello", "system_prompt": ""},
+    "an exchange": {"conversation": [{"input": "Hi", "output": "Hello"}]},
+    "an exchange by speaker": {"conversation": [{"human": "Hi", "assistant": "Hello"}]},
+    "turns in columns too": {"messages": TALK, "problem": "Hi", "solution": "Hello"},
 }
 OTHERS: dict[str, dict[str, Any]] = {
     "two answers": {"prompt": "Hi", "response": "Hello", "other_response": "Bye"},
@@ -30,6 +36,14 @@ OTHERS: dict[str, dict[str, Any]] = {
     "a long text that may be an answer": {"prompt": "Hi", "response": "Hello", "alt": "x" * 300},
     "a verdict": {"prompt": "Hi", "response": "Hello", "winner": "gpt"},
     "a question last": {"messages": TALK[:1]},
+    "a verdict in a bool": {"prompt": "Hi", "response": "Hello", "is_safe": False},
+    "a score of an answer": {"prompt": "Hi", "response": "Hello", "language_score": 0.5},
+    "other attempts": {"question": "Hi", "answer": "Hello", "tries": ["x" * 300]},
+    "lists of conversations": {"question": "Hi", "answer": [TALK, TALK]},
+}
+CONTEXTS: dict[str, dict[str, Any]] = {
+    "Dolly": {"instruction": "Who?", "response": "Ann"},
+    "a question": {"question": "Who?", "answer": "Ann"},
 }
 
 
@@ -43,6 +57,24 @@ def test_forms_are_detected(form: str) -> None:
     assert [turn["content"] for turn in row["chosen"]] == ["Hello"]
     assert row["rejected"] is None
     assert pairs.frame["pair_id"].n_unique() == 3
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+@pytest.mark.parametrize("form", CONTEXTS)
+def test_a_context_follows_the_question(tmp_path: Path, form: str, kind: str) -> None:
+    contexts = ["Ann sings. " * 40, "", None]
+    rows = [{**CONTEXTS[form], "context": context} for context in contexts]
+    prompts = read_rows(tmp_path, rows, kind).frame["prompt"].list.first().struct.field("content")
+    assert prompts.to_list() == [f"Who?\n{contexts[0]}", "Who?", "Who?"]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_exchanges_become_turns(tmp_path: Path, kind: str) -> None:
+    talk = [{"input": "Hi", "output": "Hello"}, {"input": "And?", "output": "Bye"}]
+    pairs = read_rows(tmp_path, [{"source": "s", "conversation": talk}] * 2, kind)
+    turns = [(turn["role"], turn["content"]) for turn in pairs.frame["prompt"][0]]
+    assert turns == [("user", "Hi"), ("assistant", "Hello"), ("user", "And?")]
+    assert pairs.frame["chosen"][0][0]["content"] == "Bye"
 
 
 def test_a_text_is_an_answer_without_a_prompt() -> None:
