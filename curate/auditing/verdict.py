@@ -47,6 +47,11 @@ class VerdictSentences:
         )
         return tuple((title, text) for title, text in named if text)
 
+    @property
+    def answer(self) -> tuple[tuple[str, str], ...]:
+        """Return the same parts in the order of a page: the estimate, if any, comes first."""
+        return tuple(sorted(self.lines, key=lambda line: line[0] != "estimated"))
+
     def to_json(self) -> dict[str, str]:
         """Return the sentences as plain data."""
         return asdict(self)

@@ -23,7 +23,7 @@ from curate.errors import CurateError, suggestion
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import Pairs
-from curate.report.build import write_page
+from curate.report.page import write_page
 from curate.steps.context import Context, Progress
 from curate.steps.features import Features
 from curate.steps.next_steps import PAIRS_TO_JUDGE, judging_commands

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from curate.benchmark.report import BenchFindings
-from curate.report.build import render_page
+from curate.report.page import render_page
 
 _PLOTTED = ("method", "gain", "gain_low", "gain_high", "verdict")
 

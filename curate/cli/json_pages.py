@@ -13,7 +13,7 @@ def write_json_report(path: Path, output: Path | None = None) -> Path:
         CurateError: the file is neither.
     """
     from curate.errors import CurateError
-    from curate.report.build import write_page
+    from curate.report.page import write_page
 
     try:
         html = _page_of_file(path)

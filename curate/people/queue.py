@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from curate.data.json_types import JsonObject
 from curate.data.table import messages_text
 from curate.errors import CurateError, suggestion
-from curate.report.build import pairs_with_diff
+from curate.report.pair_details import pairs_with_diff
 from curate.report.run_view import RunView
 from curate.verdicts.answers import answer_hashes
 

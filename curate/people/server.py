@@ -23,7 +23,7 @@ from curate.errors import CurateError
 from curate.people.queue import ReviewQueue
 from curate.people.review_request import ReviewRequest, Work
 from curate.people.verdict_log import VerdictLog
-from curate.report.build import read_asset
+from curate.report.page import read_asset
 from curate.report.run_view import RunView
 
 _HEADERS = {

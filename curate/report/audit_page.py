@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from curate.auditing.audit_report import AuditReport
-from curate.report.build import render_page
+from curate.report.page import render_page
 
 
 def audit_html(report: AuditReport, name: str) -> str:

@@ -10,18 +10,24 @@ import polars as pl
 from curate.data.hashes import select_in_batches
 from curate.data.json_types import JsonObject
 from curate.data.table import batch_slices, messages_text
-from curate.report.run_view import RunView, sample_view_rows
+from curate.report.run_view import RunView, as_read, sample_view_rows
+from curate.write.exports.base import WEIGHT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BINS = 40
-# More points in a scatter plot hide each other.
-MAX_POINTS = 1500
-# Characters of a text in a label: more would cover the plot.
-_MAX_HOVER_CHARACTERS = 220
+MAX_BINS = 40
+MAX_POINTS = 1000
+"""Pairs of the sample for the explorer and the scatter plots: more points hide each other, and
+their texts make the file large."""
+_MAX_TEXT_CHARACTERS = 500
+"""Characters of a text of a pair of the sample."""
 # Digits of single precision: more would add file size without meaning.
 _DIGITS = 7
+_MAX_LOG_RATIO = 4.0
+"""Log2 of a ratio of lengths beyond which pairs are counted in the outermost bins."""
+_ROUNDING = 1e-9
+"""Share of a bin by which an end may miss a round number."""
 _MAX_CATEGORIES, _NOT_CATEGORIES = 8, (".status", ".names")
 # Values from which the edges of a histogram are taken.
 _SAMPLE_VALUES = 100_000
@@ -29,14 +35,6 @@ _SAMPLE_VALUES = 100_000
 _BATCH_VALUES = 65_536
 _TAIL_SHARE = 0.005
 """Share of values at each end that a histogram gathers in its outermost bins."""
-
-
-def funnel_rows(view: RunView) -> list[JsonObject]:
-    """Return pairs before and after each filter, the reading first."""
-    read = view.manifest.rows.rows_in
-    counts = [("read", read, read)]
-    counts += [(s.name, s.rows_in, s.rows_out) for s in view.manifest.steps if s.kind == "filter"]
-    return [{"name": name, "in": rows_in, "out": rows_out} for name, rows_in, rows_out in counts]
 
 
 def score_histograms(view: RunView) -> dict[str, JsonObject]:
@@ -50,15 +48,48 @@ def score_histograms(view: RunView) -> dict[str, JsonObject]:
         low, high = _bin_ends(values)
         if low is None or high is None:
             continue
-        edges = np.linspace(low, high if high > low else low + 1.0, BINS + 1)
-        counts = _count_in_bins(values, view.kept_mask, edges)
+        edges = bin_edges(low, high, is_whole=not values.dtype.is_float())
+        counts, beyond = _count_in_bins(values, view.kept_mask, edges)
         histograms[name] = {
             "edges": [_round_for_plot(e) for e in edges],
             "kept": counts[1].tolist(),
             "dropped": counts[0].tolist(),
             "missing": len(values) - int(counts.sum()),
+            "beyond": beyond,
         }
     return histograms
+
+
+def bin_edges(low: float, high: float, is_whole: bool) -> NDArray[np.float64]:
+    """Return edges of at most 40 even bins that cover a range, at round numbers.
+
+    Args:
+        low: lower end.
+        high: upper end, not below it.
+        is_whole: whether the values are whole numbers: each bin then holds as many of them.
+
+    Examples:
+        >>> bin_edges(0.003, 0.998, is_whole=False)[[0, 1, -1]].tolist()
+        [0.0, 0.05, 1.0]
+        >>> bin_edges(1, 3, is_whole=True).tolist()
+        [0.5, 1.5, 2.5, 3.5]
+    """
+    span = high - low or (1.0 if is_whole else abs(high) or 1.0)
+    width = _round_up(span / MAX_BINS)
+    if is_whole:
+        width = max(np.ceil(width), 1.0)
+        low, high = low - 0.5, high + 0.5
+        count = max(int(np.ceil((high - low) / width)), 1)
+        return np.asarray(low + width * np.arange(count + 1))
+    first, last = np.floor(low / width + _ROUNDING), np.ceil(high / width - _ROUNDING)
+    # By whole numbers: sums of widths would drift away from the round numbers.
+    return np.asarray(np.arange(first, max(last, first + 1) + 1) * width)
+
+
+def _round_up(width: float) -> float:
+    """Return the next larger number of the form 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** np.floor(np.log10(width))
+    return float(next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= width * (1 - 1e-9)))
 
 
 def _bin_ends(values: pl.Series) -> tuple[float | None, float | None]:
@@ -79,27 +110,28 @@ def _bin_ends(values: pl.Series) -> tuple[float | None, float | None]:
 
 def _count_in_bins(
     values: pl.Series, kept_mask: NDArray[np.bool_], edges: NDArray[np.float64]
-) -> NDArray[np.int64]:
+) -> tuple[NDArray[np.int64], int]:
     """Return the counts of dropped and kept values in bins of equal width, (2, bins).
 
-    Values beyond the ends are counted in the outermost bins, missing values in none.
+    Values beyond the ends are counted in the outermost bins, missing values in none; the second
+    result is their number.
     """
-    width = (edges[-1] - edges[0]) / BINS
-    counts = np.zeros(2 * BINS, dtype=np.int64)
+    bins = len(edges) - 1
+    width = (edges[-1] - edges[0]) / bins
+    counts, beyond = np.zeros(2 * bins, dtype=np.int64), 0
     for rows in batch_slices(len(values), _BATCH_VALUES):
         batch = values[rows].cast(pl.Float64).to_numpy()
         is_finite = np.isfinite(batch)
-        bin_index = np.clip((batch[is_finite] - edges[0]) / width, 0, BINS - 1).astype(np.int64)
+        beyond += int(((batch < edges[0]) | (batch > edges[-1]))[is_finite].sum())
+        bin_index = np.clip((batch[is_finite] - edges[0]) / width, 0, bins - 1).astype(np.int64)
         # One pass for both kinds: the kept ones are counted behind the dropped ones.
-        counts += np.bincount(bin_index + BINS * kept_mask[rows][is_finite], minlength=2 * BINS)
-    return counts.reshape(2, BINS)
+        counts += np.bincount(bin_index + bins * kept_mask[rows][is_finite], minlength=2 * bins)
+    return counts.reshape(2, bins), beyond
 
 
 def scatter_points(view: RunView) -> JsonObject:
-    """Return scores, fate and the beginning of the texts of pairs drawn at random, for scatter
-    plots.
-    """
-    rows = sample_view_rows(view.frame, MAX_POINTS)
+    """Return scores, fate, origin and the beginning of the texts of pairs drawn at random."""
+    rows = as_read(sample_view_rows(view.frame, MAX_POINTS))
     texts = rows.select(
         p=_text_start("prompt"),
         c=_text_start("chosen"),
@@ -114,6 +146,9 @@ def scatter_points(view: RunView) -> JsonObject:
         "total": len(view.frame),
         "id": rows["pair_id"].to_list(),
         "kept": rows["kept"].to_list(),
+        "flipped": rows["flipped"].to_list(),
+        "step": rows["drop_step"].to_list(),
+        "source": rows["source"].to_list(),
         "prompt": texts["p"].to_list(),
         "chosen": texts["c"].to_list(),
         "rejected": texts["r"].to_list(),
@@ -126,25 +161,26 @@ def length_bias_histograms(view: RunView) -> JsonObject:
     """Return how much longer the chosen answers are than the rejected ones, before and after
     filters.
 
-    Histograms of log2(characters of chosen / characters of rejected), each a share of its pairs,
-    and the share of pairs whose chosen answer is longer.
+    Histograms of log2(characters of chosen / characters of rejected), each a share of its pairs:
+    of all pairs with the labels that were read, and of the kept ones with their new labels and
+    weights.
     """
     # A logarithm, so that twice as long and half as long are equally far from 0.
     c, r = (messages_text(side).str.len_chars() + 1 for side in ("chosen", "rejected"))
     ratio = select_in_batches(view.frame, ratio=(c / r).log(2).cast(pl.Float32))["ratio"].to_numpy()
-    votes = ~view.frame["is_tie"].to_numpy()
-    edges = np.linspace(-4.0, 4.0, BINS + 1)
+    is_vote = ~view.frame["is_tie"].to_numpy()
+    ratio_as_read = np.where(view.frame["flipped"].to_numpy(), -ratio, ratio)
+    weights = view.frame[WEIGHT] if WEIGHT in view.frame.columns else None
+    kept_weights = np.ones(len(ratio)) if weights is None else weights.fill_null(0.0).to_numpy()
+    edges = np.linspace(-_MAX_LOG_RATIO, _MAX_LOG_RATIO, MAX_BINS + 1)
     histograms: JsonObject = {"edges": [_round_for_plot(e) for e in edges]}
-    for name, side in (("before", votes), ("after", votes & view.kept_mask)):
-        chosen = ratio[side]
-        counts = np.histogram(np.clip(chosen, -4.0, 4.0), edges)[0]
-        total = max(len(chosen), 1)
-        longer, shorter = int((chosen > 0).sum()), int((chosen < 0).sum())
-        histograms[name] = {
-            "pairs": len(chosen),
-            "share": (counts / total).round(5).tolist(),
-            "longer": longer / max(longer + shorter, 1),
-        }
+    for name, values, weight in (
+        ("before", ratio_as_read, is_vote * 1.0),
+        ("after", ratio, is_vote * view.kept_mask * kept_weights),
+    ):
+        clipped = np.clip(values, -_MAX_LOG_RATIO, _MAX_LOG_RATIO)
+        counts = np.histogram(clipped, edges, weights=weight)[0]
+        histograms[name] = (counts / max(float(weight.sum()), 1e-12)).round(5).tolist()
     return histograms
 
 
@@ -193,8 +229,8 @@ def category_shares(view: RunView) -> dict[str, list[JsonObject]]:
 
 def _text_start(side: str) -> pl.Expr:
     text = messages_text(side)
-    cut = text.str.len_chars() > _MAX_HOVER_CHARACTERS
-    return pl.when(cut).then(text.str.slice(0, _MAX_HOVER_CHARACTERS) + pl.lit("…")).otherwise(text)
+    cut = text.str.len_chars() > _MAX_TEXT_CHARACTERS
+    return pl.when(cut).then(text.str.slice(0, _MAX_TEXT_CHARACTERS) + pl.lit("…")).otherwise(text)
 
 
 def _round_for_plot(value: float | None) -> float | None:

@@ -9,7 +9,8 @@ import polars as pl
 
 from curate.data.table import messages_key
 from curate.errors import CurateError
-from curate.report.build import pairs_with_diff, render_page, write_page
+from curate.report.page import render_page, write_page
+from curate.report.pair_details import pairs_with_diff
 from curate.report.run_view import RunView, load_view
 
 # As many as a reader goes through by hand.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from curate.data.json_result import JsonResult
+from curate.data.json_types import Json
 from curate.data.table import gather_pairs
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.report.run_view import RunView, sample_view_rows
@@ -74,7 +76,7 @@ def noise_section(view: RunView) -> NoiseSection | None:
         _recorded_estimate(view, column) or estimate_noise_rate(margins, rows, groups),
         len(rows),
         len(voted),
-        pair_agreement(margins, groups).text,
+        _recorded_agreement(view, column) or pair_agreement(margins, groups).text,
         calibration,
         tuple(reliability_curve(calibration.scale * margins)),
     )
@@ -82,6 +84,18 @@ def noise_section(view: RunView) -> NoiseSection | None:
 
 def _recorded_estimate(view: RunView, column: str) -> NoiseEstimate | None:
     """Return the noise rate that the scorer of the margins estimated, if it did."""
+    return NoiseEstimate.from_facts(_scorer_facts(view, column))
+
+
+def _recorded_agreement(view: RunView, column: str) -> str | None:
+    """Return the agreement that the scorer of the margins measured on all pairs, if it did."""
+    learnt = _scorer_facts(view, column).get("learnt")
+    agreement = learnt.get("agreement") if isinstance(learnt, dict) else None
+    text = agreement.get("text") if isinstance(agreement, dict) else None
+    return text if isinstance(text, str) else None
+
+
+def _scorer_facts(view: RunView, column: str) -> Mapping[str, Json]:
+    """Return what the scorer of a column recorded."""
     name = column.partition(".")[0]
-    facts = (step.facts for step in view.manifest.steps if step.name == name)
-    return NoiseEstimate.from_facts(next(facts, {}))
+    return next((step.facts for step in view.manifest.steps if step.name == name), {})

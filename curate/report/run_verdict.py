@@ -44,6 +44,11 @@ class ShareShift:
     after: float
     expected: CleanShare | None = None
 
+    @property
+    def size(self) -> float:
+        """Return how far the share moved, 0 to 1."""
+        return abs(self.after - self.before)
+
 
 def run_verdict(
     rows: RowCounts,
@@ -86,8 +91,8 @@ def _single_answer_verdict(rows: RowCounts, steps: Sequence[StepRecord]) -> Verd
 def _run_counts(rows: RowCounts, steps: Sequence[StepRecord]) -> str:
     filters = [step for step in steps if step.kind == "filter"]
     sentences = [f"{rows.rows_kept:,} of {rows.rows_in:,} pairs are kept", *_changes(rows, filters)]
-    moved = (s for s in share_shifts(steps) if abs(s.after - s.before) >= MIN_SHIFT)
-    for shift in list(moved)[:1]:
+    moved = [shift for shift in share_shifts(steps) if shift.size >= MIN_SHIFT]
+    for shift in sorted(moved, key=lambda shift: -shift.size)[:1]:
         shares = f"{shift.before:.0%} before, {shift.after:.0%} after"
         sentences.append(f"{shift.filter}: {shift.trait} in {shares}")
     return "; ".join(sentences) + "."
@@ -146,9 +151,9 @@ def _unlearned_step(steps: Sequence[StepRecord]) -> tuple[str, str] | None:
         for step in steps
         if (learnability := LearnabilityVerdict.from_facts(step.facts)) is not None
     ]
-    # The scores that filters doubt labels by come first.
+    # The scores that filters doubt labels by decide: other probe models may be weaker.
     tested.sort(key=lambda item: NoiseEstimate.from_facts(item[0].facts) is None)
-    return next(((step.name, verdict.text) for step, verdict in tested if not verdict.ok), None)
+    return next(((step.name, verdict.text) for step, verdict in tested[:1] if not verdict.ok), None)
 
 
 def _run_next_step(

@@ -10,6 +10,8 @@ from curate.steps.contracts import Parameters
 from curate.steps.findings import RemainingNoise
 
 DEFAULT_COLUMN = "label_em.posterior"
+JUDGED = "judged"
+"""Status of a pair whose label a person judged."""
 
 
 class PosteriorParams(Parameters):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
 
 
 def chromium() -> str | None:
@@ -42,3 +46,26 @@ def page(browser: Any) -> Iterator[Any]:
     opened.on("console", lambda m: opened.errors.append(m.text) if m.type == "error" else None)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """Return the source of axe-core, which finds what people with disabilities can't use."""
+    folders = [ROOT / "node_modules"]
+    if npm := shutil.which("npm"):
+        listed = subprocess.run(
+            [npm, "root", "--global"], check=False, capture_output=True, text=True
+        )
+        folders.append(Path(listed.stdout.strip() or "."))
+    paths = (folder / "axe-core" / "axe.min.js" for folder in folders)
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        pytest.skip("needs axe-core: npm install --global axe-core")
+    return path.read_text(encoding="utf-8")
+
+
+def axe_findings(page: Any, axe: str) -> list[str]:
+    """Return what axe finds on a page in the page's present colours, one line each."""
+    page.evaluate(axe)
+    violations = page.evaluate("axe.run()")["violations"]
+    return [f"{v['id']}: {node['html'][:200]}" for v in violations for node in v["nodes"]]

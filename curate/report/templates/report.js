@@ -19,37 +19,50 @@ const options = { displaylogo: false, responsive: true, displayModeBar: false };
 function draw(id, make) {
   const place = $(id);
   if (!place) return;
-  const paint = () => { const [traces, extra] = make(); return Plotly.react(place, traces, layout(extra), options); };
+  const paint = () => {
+    const [traces, extra] = make();
+    // A plot that is taller than its place would cover what comes after it.
+    if (extra.height) place.style.height = `${extra.height}px`;
+    return Plotly.react(place, traces, layout(extra), options);
+  };
   charts.push(paint);
-  return paint();
+  paint();
+  return paint;
 }
+const DOUBT = ["noise_score.score", "label_em.posterior", "reward_margin.margin"];
 function fill(select, names, value) {
-  for (const name of names) {
-    const option = document.createElement("option");
-    option.value = option.textContent = name;
-    select.append(option);
-  }
+  for (const name of names) select.add(new Option(name, name));
   if (names.includes(value)) select.value = value;
 }
+// A score's name, and its unit where it has one, under an axis.
+function axisTitle(name) {
+  const about = data.columns[name];
+  return { text: about && about.unit ? `${name} (${about.unit})` : name };
+}
+const isProbability = (name) => { const about = data.columns[name]; return !!about && about.unit === "0 to 1" && /probability/.test(about.meaning); };
 function first(names, wanted, fallback) { return wanted.find((n) => names.includes(n)) || names[fallback] || names[0]; }
 // Hover texts are HTML to the plotting library: what comes from the data is escaped.
 const escaped = (t) => String(t ?? "").replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 // Lines of 70 characters at most, broken between words where there are some.
 const wrapped = (t) => (String(t ?? "").replace(/\s+/g, " ").match(/.{1,70}(?:\s|$)|.{1,70}/gu) || []).slice(0, 4).map(escaped).join("<br>");
 
-function funnel() {
-  const rows = data.funnel;
-  return [[
-    { type: "bar", orientation: "h", name: "kept", y: rows.map((r) => r.name), x: rows.map((r) => r.out), marker: { color: css("--kept") } },
-    { type: "bar", orientation: "h", name: "dropped", y: rows.map((r) => r.name), x: rows.map((r) => r.in - r.out), marker: { color: css("--dropped") } },
-  ], { barmode: "stack", yaxis: { autorange: "reversed", type: "category" }, xaxis: { title: { text: "pairs" } }, height: Math.max(220, 40 * rows.length + 90) }];
-}
 function middles(edges) { return edges.slice(1).map((e, i) => (e + edges[i]) / 2); }
 function histogram() {
   const name = $("histogram-score").value, h = data.histograms[name], about = data.columns[name];
-  $("histogram-note").textContent = [about && about.meaning, about && about.unit, about && about.direction !== "neither" ? about.direction : "", h.missing ? `${h.missing.toLocaleString()} pairs without a value` : ""].filter(Boolean).join(" · ");
-  const bar = (side, colour) => ({ type: "bar", name: side, x: middles(h.edges), y: h[side], marker: { color: css(colour) } });
-  return [[bar("kept", "--kept"), bar("dropped", "--dropped")], { barmode: "stack", bargap: 0.03, xaxis: { title: { text: name } }, yaxis: { title: { text: "pairs" } } }];
+  const notes = [about && about.meaning, about && about.direction !== "neither" ? about.direction : ""];
+  if (h.missing) notes.push(`${h.missing.toLocaleString()} pairs without a value`);
+  if (h.beyond) notes.push(`${h.beyond.toLocaleString()} values beyond the ends are counted in the outermost bars`);
+  $("histogram-note").textContent = notes.filter(Boolean).join(" · ");
+  const width = h.edges[1] - h.edges[0], digits = (v) => String(Number(v.toPrecision(6)));
+  const bar = (side, label, colour) => ({
+    type: "bar", name: label, x: middles(h.edges), y: h[side], width, marker: { color: css(colour), line: { color: css("--bg"), width: 1 } },
+    customdata: h.edges.slice(1).map((e, i) => `${digits(h.edges[i])} to ${digits(e)}`), hovertemplate: `%{customdata}: %{y} ${label}<extra></extra>`,
+  });
+  const half = { type: "line", x0: 0.5, x1: 0.5, y0: 0, y1: 1, yref: "paper", line: { color: css("--fg"), dash: "dot", width: 1.5 } };
+  const halfText = { x: 0.5, y: 1, yref: "paper", text: "50 %", showarrow: false, xanchor: "left", yanchor: "top", xshift: 4, font: { color: css("--fg") } };
+  const marks = isProbability(name) ? { shapes: [half], annotations: [halfText] } : {};
+  const ticks = about && about.kind === "bool" ? { tickvals: [0, 1], ticktext: ["no", "yes"] } : {};
+  return [[bar("kept", "kept", "--kept"), bar("dropped", "removed", "--dropped")], { barmode: "stack", xaxis: { title: axisTitle(name), ...ticks }, yaxis: { title: { text: "pairs" } }, showlegend: true, ...marks }];
 }
 function scatter() {
   const x = $("scatter-x").value, y = $("scatter-y").value, p = data.points;
@@ -61,7 +74,7 @@ function scatter() {
       hovertemplate: "%{text}<extra></extra>", marker: { color: css(colour), size: 6, opacity: 0.7 },
     };
   };
-  return [[trace(true, "kept", "--kept"), trace(false, "dropped", "--dropped")], { xaxis: { title: { text: x } }, yaxis: { title: { text: y } } }];
+  return [[trace(true, "kept", "--kept"), trace(false, "removed", "--dropped")], { xaxis: { title: axisTitle(x) }, yaxis: { title: axisTitle(y) } }];
 }
 function read(i) {
   const p = data.points, box = $("point");
@@ -72,7 +85,7 @@ function read(i) {
     head.textContent = label; body.textContent = text; body.className = "text"; body.dir = "auto";
     box.append(head, body);
   };
-  add(p.kept[i] ? "kept" : "dropped", p.kept[i] ? p.id[i] : `${p.id[i]} ${p.why[i] || ""}`);
+  add(p.kept[i] ? "kept" : "removed", p.kept[i] ? p.id[i] : `${p.id[i]} ${p.why[i] || ""}`);
   add("prompt", p.prompt[i]); add("chosen", p.chosen[i]); add("rejected", p.rejected[i]);
 }
 // Gains of a bench with their intervals, in points, the best at the top.
@@ -86,13 +99,14 @@ function gainsOf(rows) {
 }
 function calibration() {
   const curve = data.noise.reliability_curve;
-  const diagonal = { type: "scatter", mode: "lines", name: "perfect", x: [0.5, 1], y: [0.5, 1], line: { color: css("--muted"), dash: "dot" } };
-  return [[diagonal, { type: "scatter", mode: "lines+markers", name: "heads", x: curve.map((c) => c.confidence), y: curve.map((c) => c.accuracy), marker: { color: css("--kept") } }],
-    { xaxis: { title: { text: "confidence of the heads" } }, yaxis: { title: { text: "share of labels that agree" } } }];
+  const diagonal = { type: "scatter", mode: "lines", name: "as sure as right", x: [0.5, 1], y: [0.5, 1], line: { color: css("--muted"), dash: "dot" } };
+  return [[diagonal, { type: "scatter", mode: "lines+markers", name: "probe models", x: curve.map((c) => c.confidence), y: curve.map((c) => c.accuracy), marker: { color: css("--kept") } }],
+    { xaxis: { title: { text: "confidence of the probe models" }, tickformat: ".0%" }, yaxis: { title: { text: "labels that agree" }, tickformat: ".0%" } }];
 }
 function lengths() {
-  const l = data.lengths, line = (side, colour) => ({ type: "scatter", mode: "lines", line: { shape: "hvh", color: css(colour) }, name: `${side} filters`, x: middles(l.edges), y: l[side].share });
-  return [[line("before", "--muted"), line("after", "--kept")], { xaxis: { title: { text: "log2 of chosen / rejected characters" } }, yaxis: { title: { text: "share of pairs" } } }];
+  const l = data.lengths, line = (side, name, colour) => ({ type: "scatter", mode: "lines", line: { shape: "hvh", color: css(colour) }, name, x: middles(l.edges), y: l[side] });
+  const ticks = { tickvals: [-4, -3, -2, -1, 0, 1, 2, 3, 4], ticktext: ["1/16", "1/8", "1/4", "half", "equal", "twice", "4", "8", "16"] };
+  return [[line("before", "before filters", "--muted"), line("after", "after filters", "--kept")], { xaxis: { title: { text: "characters of chosen / rejected" }, ...ticks }, yaxis: { title: { text: "share of pairs" }, tickformat: ".0%" } }];
 }
 function map() {
   const m = data.map, trace = (kept, name, colour) => {
@@ -100,21 +114,19 @@ function map() {
     return { type: "scatter", mode: "markers", name, x: at.map((i) => m.x[i]), y: at.map((i) => m.y[i]), text: at.map((i) => wrapped(m.text[i])), hovertemplate: "%{text}<extra></extra>", marker: { color: css(colour), size: 6, opacity: 0.7 } };
   };
   const none = { showticklabels: false, showgrid: false, zeroline: false };
-  return [[trace(true, "kept", "--kept"), trace(false, "dropped", "--dropped")], { xaxis: none, yaxis: { ...none, scaleanchor: "x" } }];
+  return [[trace(true, "kept", "--kept"), trace(false, "removed", "--dropped")], { xaxis: none, yaxis: { ...none, scaleanchor: "x" } }];
 }
 function start() {
-  if (data.funnel) draw("funnel", funnel);
   if (data.histograms) {
-    const names = Object.keys(data.histograms), doubt = ["noise_score.score", "label_em.posterior", "reward_margin.margin"];
+    const names = Object.keys(data.histograms);
     if (names.length) {
-      fill($("histogram-score"), names, first(names, doubt, 0));
-      $("histogram-score").addEventListener("change", () => Plotly.react($("histogram"), ...((m) => [m[0], layout(m[1]), options])(histogram())));
-      draw("histogram", histogram);
+      fill($("histogram-score"), names, first(names, DOUBT, 0));
+      const bars = draw("histogram", histogram);
+      $("histogram-score").addEventListener("change", bars);
       fill($("scatter-x"), names, first(names, ["crm.loss_mean", "reward_margin.margin"], 0));
       fill($("scatter-y"), names, first(names, ["crm.loss_variance", "noise_score.score"], 1));
-      const again = () => { const [t, l] = scatter(); return Plotly.react($("scatter"), t, layout(l), options); };
+      const again = draw("scatter", scatter);
       for (const id of ["scatter-x", "scatter-y"]) $(id).addEventListener("change", again);
-      draw("scatter", scatter);
       const show = (event) => read(event.points[0].customdata);
       $("scatter").on("plotly_hover", show); $("scatter").on("plotly_click", show);
       const [mean, variance] = data.cartography;
@@ -128,6 +140,15 @@ function start() {
   if (data.lengths) draw("length-chart", lengths);
   if (data.map) draw("map", map);
 }
+// What scrolls can be reached by keyboard; what does not is no stop on the way.
+function focusScrollable() {
+  for (const box of document.querySelectorAll(".text, .scroll, pre")) {
+    const scrolls = box.scrollHeight > box.clientHeight + 1 || box.scrollWidth > box.clientWidth + 1;
+    if (scrolls) box.tabIndex = 0; else box.removeAttribute("tabindex");
+  }
+}
+addEventListener("resize", focusScrollable);
+document.addEventListener("toggle", focusScrollable, true);
 function repaint() { for (const paint of charts) paint(); }
 $("theme").addEventListener("click", () => {
   const root = document.documentElement;
@@ -137,4 +158,5 @@ $("theme").addEventListener("click", () => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 start();
+focusScrollable();
 document.documentElement.dataset.ready = "yes";

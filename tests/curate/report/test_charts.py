@@ -36,7 +36,36 @@ def test_histograms_count_every_pair_once(run: Path) -> None:
         assert sum(bars["kept"]) == int((is_present & view.frame["kept"]).sum())
         assert sum(bars["dropped"]) == int((is_present & ~view.frame["kept"]).sum())
         assert bars["missing"] == int((~is_present).sum())
-        assert len(bars["edges"]) == charts.BINS + 1
+        assert len(bars["edges"]) == len(bars["kept"]) + 1 <= charts.MAX_BINS + 2
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.003, 0.998), (-3.2, 7.9), (12.0, 4711.0), (5.0, 5.0)])
+def test_bins_begin_at_round_numbers_and_cover_the_range(low: float, high: float) -> None:
+    edges = charts.bin_edges(low, high, is_whole=False)
+    assert edges[0] <= low <= high <= edges[-1]
+    assert len(edges) <= charts.MAX_BINS + 2
+    width = edges[1] - edges[0]
+    np.testing.assert_allclose(edges / width, np.round(edges / width), atol=1e-6)
+    assert f"{width:e}"[0] in "125"
+
+
+def test_whole_numbers_stand_in_the_middle_of_their_bins() -> None:
+    assert charts.bin_edges(0, 1, is_whole=True).tolist() == [-0.5, 0.5, 1.5]
+    edges = charts.bin_edges(1, 400, is_whole=True)
+    assert (edges[1] - edges[0]) % 1 == 0
+    assert edges[0] == 0.5
+    assert edges[-1] > 400
+
+
+def test_values_beyond_the_bins_are_counted_and_said(run: Path) -> None:
+    view = load_view(run)
+    values = np.linspace(0.0, 1.0, 40)
+    values[0], values[-1] = -50.0, 80.0
+    frame = view.frame.with_columns(pl.Series("lengths.log_ratio", np.tile(values, 25)[:40]))
+    wide = RunView(view.folder, view.manifest, frame, ["lengths.log_ratio"])
+    bars = charts.score_histograms(wide)["lengths.log_ratio"]
+    assert sum(bars["kept"]) + sum(bars["dropped"]) == 40
+    assert bars["beyond"] == sum((values < bars["edges"][0]) | (values > bars["edges"][-1]))
 
 
 def test_bins_of_a_narrow_score_stay_even(tmp_path: Path) -> None:
@@ -62,7 +91,7 @@ def test_kinds_of_pairs_are_counted(run: Path) -> None:
     assert rows[1]["kept"] == pytest.approx(kept_share)
 
 
-def test_funnel_and_length_bias(tmp_path: Path) -> None:
+def test_length_bias(tmp_path: Path) -> None:
     rows = [
         {"prompt": "p", "chosen": "x" * 40, "rejected": "x" * 10},
         {"prompt": "q", "chosen": "x" * 10, "rejected": "x" * 40},
@@ -71,14 +100,11 @@ def test_funnel_and_length_bias(tmp_path: Path) -> None:
     filters = [{"type": "threshold", "column": "lengths.difference", "max": 10}]
     Pipeline(CONFIG | {"filters": filters}).run(Pairs(pairs_of(rows)), output=tmp_path / "r")
     view = load_view(tmp_path / "r")
-    assert charts.funnel_rows(view) == [
-        {"name": "read", "in": 3, "out": 3},
-        {"name": "threshold", "in": 3, "out": 2},
-    ]
     result = charts.length_bias_histograms(view)
-    assert result["before"]["longer"] == pytest.approx(2 / 3)
-    assert result["after"]["longer"] == 0.5
-    assert sum(result["before"]["share"]) == pytest.approx(1.0, abs=1e-3)
+    for side, longer in (("before", 2 / 3), ("after", 1 / 2)):
+        assert sum(result[side]) == pytest.approx(1.0, abs=1e-3)
+        shares = np.array(result[side])[np.array(result["edges"][:-1]) >= 0]
+        assert shares.sum() == pytest.approx(longer, abs=1e-4)
 
 
 def test_groups(run: Path) -> None:
@@ -111,7 +137,7 @@ def test_points_are_bounded_and_belong_to_their_pairs(
         assert result["scores"]["lengths.chosen"][at] == pytest.approx(
             row["lengths.chosen"], rel=1e-3
         )
-        assert len(result["chosen"][at]) <= 221
+        assert len(result["chosen"][at]) <= 501
 
 
 def test_word_diff_marks_what_differs_and_escapes() -> None:
@@ -160,7 +186,9 @@ def test_a_report_of_a_run_without_scores_or_pairs(tmp_path: Path) -> None:
     assert (tmp_path / "plain" / "report.html").stat().st_size > 1_000_000
     config = {"filters": [{"type": "expression", "drop": "TRUE"}], "store": None}
     Pipeline(config).run(Pairs(numbered_pairs(3)), output=tmp_path / "none")
-    assert "0</strong> of <strong>3" in (tmp_path / "none" / "report.html").read_text()
+    page = (tmp_path / "none" / "report.html").read_text()
+    assert "<strong>3</strong> pairs read" in page
+    assert "<strong>0</strong> kept" in page
 
 
 def test_a_report_can_be_left_out_and_made_later(tmp_path: Path) -> None:
@@ -208,7 +236,14 @@ def test_an_audit_as_a_page(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_noise_section_and_the_map(learned: Path) -> None:
     page = (learned / "report.html").read_text()
-    assert "From label_em.margin on 615 of 615 pairs" in page
+    assert "From <code>label_em.margin</code>" in page
+    # One number for one thing: what the scorer measured on all pairs is what the page says.
+    (agreement,) = (
+        step.facts["learnt"]["agreement"]["text"]
+        for step in load_view(learned).manifest.steps
+        if step.name == "label_em"
+    )
+    assert agreement in page
     places = pl.read_parquet(learned / "prompt_map.parquet")
     is_present = load_view(learned).frame["pair_id"]
     assert places["pair_id"].is_in(is_present.to_list()).all()

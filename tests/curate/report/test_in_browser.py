@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from curate.people.verdict_log import VerdictLog
 from curate.report.build import write_report
+from curate.report.run_view import load_view
+from tests.curate.conftest import axe_findings
 from tests.review_process import ReviewProcess, photograph, until
 
 pytestmark = pytest.mark.slow
@@ -27,8 +31,8 @@ def points(page: Any) -> Any:
 
 def test_the_report_of_a_real_run(page: Any, learned: Path) -> None:
     open_report(page, learned)
-    assert page.locator(".js-plotly-plot").count() == 6
-    assert page.locator("#funnel .bars .point").count() > 2
+    assert page.locator(".js-plotly-plot").count() == 5
+    assert page.locator("#steps tbody tr").count() > 2
     page.select_option("#histogram-score", "label_em.posterior")
     assert "probability that the label is right" in page.inner_text("#histogram-note")
     page.select_option("#scatter-x", "lengths.chosen")
@@ -77,13 +81,97 @@ def test_dark_light_narrow_and_keyboard(page: Any, run: Path) -> None:
     assert page.evaluate(background) != dark
     too_wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(too_wide) <= 1
-    page.keyboard.press("Tab")
+    page.locator("nav a", has_text="Explore").focus()
+    page.keyboard.press("Enter")
     focused = set()
-    for _ in range(25):
+    for _ in range(9):
         page.keyboard.press("Tab")
-        focused.add(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
-    assert {"histogram-score", "scatter-x", "A"} <= focused
+        focused.add(page.evaluate("document.activeElement.id"))
+    assert {"x-text", "x-step", "x-source", "x-score", "x-from", "x-to", "x-order"} <= focused
     photograph(page, "report-narrow")
+
+
+def shown_ids(page: Any) -> list[str]:
+    ids: list[str] = page.locator("#x-pairs .pair code").all_inner_texts()
+    return ids
+
+
+def test_the_explorer_filters_sorts_and_pages(page: Any, run: Path) -> None:
+    open_report(page, run)
+    frame = load_view(run).frame
+    assert "40 of 40 pairs match; 10 shown" in page.inner_text("#x-count")
+    page.select_option("#x-score", "lengths.rejected")
+    page.select_option("#x-order", "-1")
+    expected = frame.sort("lengths.rejected", descending=True, maintain_order=True)["pair_id"]
+    assert shown_ids(page) == expected.head(10).to_list()
+    page.fill("#x-from", "20")
+    page.fill("#x-to", "30")
+    within = frame.filter(pl.col("lengths.rejected").is_between(20, 30))
+    assert f"{len(within)} of 40 pairs match" in page.inner_text("#x-count")
+    page.click("text=Reset")
+    page.wait_for_timeout(50)
+    assert "40 of 40" in page.inner_text("#x-count")
+    source = frame.filter(~pl.col("kept"))["source"][0]
+    page.select_option("#x-source", source)
+    page.select_option("#x-step", "removed by threshold")
+    removed = frame.filter(pl.col("source") == source, ~pl.col("kept"))
+    assert sorted(shown_ids(page)) == sorted(removed["pair_id"].head(10).to_list())
+
+
+def test_the_explorer_by_keyboard_shows_hostile_texts_as_text(page: Any, run: Path) -> None:
+    open_report(page, run)
+    page.focus("#x-more")
+    for number in (20, 30, 40):
+        page.keyboard.press("Enter")
+        assert len(shown_ids(page)) == number
+        # The first of the added pairs is where the reader goes on.
+        pairs = "[...document.querySelectorAll('#x-pairs .pair')]"
+        assert page.evaluate(f"{pairs}.indexOf(document.activeElement)") == number - 10
+        if number < 40:
+            page.focus("#x-more")
+    assert page.locator("#x-more").is_hidden()
+    page.focus("#x-text")
+    page.keyboard.type("window.hacked = 3")
+    count = int(page.inner_text("#x-count").split()[0])
+    assert 0 < count < 40
+    assert page.evaluate("window.hacked") is None
+    assert "<script>window.hacked = 3</script>" in page.inner_text("#x-pairs")
+    page.fill("#x-text", "no pair has this")
+    assert page.inner_text("#x-count").startswith("0 of 40")
+    assert page.errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing_in_the_report(
+    page: Any, axe: str, learned: Path, scheme: str, width: int
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 844})
+    open_report(page, learned)
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    page.wait_for_timeout(100)
+    assert axe_findings(page, axe) == []
+
+
+def test_the_answer_is_the_first_screen(page: Any, learned: Path) -> None:
+    for width, height in ((1280, 800), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        open_report(page, learned)
+        bottom = "document.getElementById('verdict').getBoundingClientRect().bottom"
+        assert page.evaluate(bottom) <= height
+
+
+def test_a_suspicious_label_shows_what_each_source_says(page: Any, learned: Path) -> None:
+    open_report(page, learned)
+    first = page.locator("#suspicious .pair").first
+    assert "The label is right with probability 0." in first.inner_text()
+    terms = first.locator(".terms dt").all_inner_texts()
+    assert terms == ["the label itself", "probe models", "other votes"]
+    # The terms add up to the log odds, up to the average over what is not known.
+    nats = sum(float(text) for text in first.locator(".terms .n").all_inner_texts())
+    right = float(first.locator(".sources strong").inner_text())
+    assert nats == pytest.approx(math.log(right / (1 - right)), abs=0.5)
 
 
 @pytest.fixture

@@ -28,13 +28,12 @@ from curate.models.heads.ridge.margins import (
 )
 from curate.steps.context import Context
 from curate.steps.evidence import LabelEvidence
+from curate.steps.posterior import JUDGED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MAX_CONTRAST = 1.5
-JUDGED = "judged"
-"""Status of a pair whose label a person judged."""
 MIN_JUDGED = 30
 """Judged pairs that show what evidence is worth, so that heads may be taught by it."""
 _UNJUDGED_TARGET = 0.8
