@@ -21,6 +21,14 @@ _LIBRARIES = (
 )
 
 
+def curate_version() -> str:
+    """Return the version of the installed package; of a plain source tree "unknown"."""
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "unknown"
+
+
 def versions() -> dict[str, str]:
     """Versions of curate, of Python and of the libraries that shape its results."""
     return dict(_versions())

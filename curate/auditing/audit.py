@@ -9,10 +9,11 @@ import polars as pl
 from curate.auditing.audit_report import AuditReport
 from curate.auditing.command import AuditOptions, Reviews, audit_pairs
 from curate.data.limits import DEFAULT_MAX_PAIRS
-from curate.models.embed.settings import EmbedderConfig
+from curate.models.embed.settings import EmbedderConfig, EmbedderSource
 from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Progress, SilentProgress
 from curate.steps.models import ModelSpec
+from curate.steps.registry import validate_model
 from curate.verdicts.gold import GoldSource, to_gold_config
 
 
@@ -20,7 +21,7 @@ def audit(
     data: object,
     *,
     against: Pairs | None = None,
-    embedder: str | EmbedderConfig = "auto",
+    embedder: EmbedderSource = "auto",
     store: str | None = "auto",
     seed: int = 0,
     style_columns: tuple[str, ...] = (),
@@ -61,7 +62,7 @@ def audit(
     """
     pairs = data if isinstance(data, Pairs) else read_pairs(data)
     pairs.require_two_answers("audit")
-    settings = EmbedderConfig(name=embedder) if isinstance(embedder, str) else embedder
+    settings = validate_model(EmbedderConfig, embedder, "embedder")
     options = AuditOptions(settings, store, seed, style_columns, model, beta, disagreement, most)
     verdicts = gold if isinstance(gold, pl.DataFrame) else to_gold_config(gold)
     reviews = None if verdicts is None else Reviews(verdicts, sample)

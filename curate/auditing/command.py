@@ -23,6 +23,7 @@ from curate.data.limits import DEFAULT_MAX_PAIRS
 from curate.models.embed.frame import embed_frame, standalone_context
 from curate.models.embed.report import EmbeddingReport
 from curate.models.embed.settings import EmbedderConfig
+from curate.option_names import option_name
 from curate.read.inspection import inspect_pairs
 from curate.read.pairs import Pairs
 from curate.read.prompt_sample import sample_pair_table
@@ -158,7 +159,7 @@ def _match_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame | GoldConfig) ->
     """Return the verdicts on these pairs; raises CurateError if one is on another pair."""
     warnings: list[str] = []
     matched = match_verdicts(pairs, gold_verdicts(verdicts, pairs, warnings))
-    matched.require_all("--gold")
+    matched.require_all(option_name("gold"))
     return _MatchedReviews(matched, warnings)
 
 

@@ -21,6 +21,7 @@ from curate.auditing.confidence_sequence import ConfidenceSequence, DrawDesign
 from curate.data.json_types import JsonObject
 from curate.errors import CurateError
 from curate.models.heads.noise.estimate import NoiseEstimate
+from curate.option_names import option_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -168,9 +169,10 @@ def _measure_coverage(sampled: pl.DataFrame, verdict_count: int) -> ReviewCovera
     if not reviewed_count:
         raise CurateError(
             "no verdict on a sampled pair",
-            where="--gold",
+            where=option_name("gold"),
             found=f"{verdict_count:,} verdicts, on other pairs",
-            fix="give the dataset of the reviewed pairs, and its sample by --sample",
+            fix="give the dataset of the reviewed pairs, and its sample by "
+            f"{option_name('sample')}",
         )
     return ReviewCoverage(len(sampled), reviewed_count, vote_count)
 
@@ -361,7 +363,8 @@ def _qualify_rate(rate: NoiseEstimate, coverage: ReviewCoverage, has_sample: boo
     if has_sample and coverage.reviewed < coverage.size:
         text = f"{coverage.reviewed:,} of {coverage.size:,} reviewed, in the drawn order: {text}"
     elif not has_sample and coverage.reviewed < coverage.size:
-        text += "; if the reviewed pairs were drawn at random: name the draw by --sample"
+        sample = option_name("sample")
+        text += f"; if the reviewed pairs were drawn at random: name the draw by {sample}"
     return replace(rate, text=text)
 
 

@@ -8,9 +8,10 @@ from curate.benchmark.command import bench_datasets
 from curate.benchmark.data import FOLDS
 from curate.benchmark.report import BenchReport
 from curate.benchmark.run import BenchPlan
-from curate.models.embed.settings import EmbedderConfig
+from curate.models.embed.settings import EmbedderConfig, EmbedderSource
 from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Progress, SilentProgress
+from curate.steps.registry import validate_model
 from curate.verdicts.gold import GoldSource, to_gold_config
 
 
@@ -22,7 +23,7 @@ def bench(
     patterns: tuple[str, ...] = ("symmetric",),
     seeds: int = FOLDS,
     gold: GoldSource | pl.DataFrame = None,
-    embedder: str | EmbedderConfig = "auto",
+    embedder: EmbedderSource = "auto",
     progress: Progress | None = None,
     store: str | None = "auto",
 ) -> BenchReport:
@@ -49,7 +50,7 @@ def bench(
     """
     pairs = data if isinstance(data, Pairs) else read_pairs(data)
     pairs.require_two_answers("bench")
-    settings = EmbedderConfig(name=embedder) if isinstance(embedder, str) else embedder
+    settings = validate_model(EmbedderConfig, embedder, "embedder")
     plan = BenchPlan(noise, patterns, seeds)
     reporter = progress or SilentProgress()
     verdicts = gold if isinstance(gold, pl.DataFrame) else to_gold_config(gold)

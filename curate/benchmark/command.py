@@ -22,6 +22,7 @@ from curate.data.json_types import Json
 from curate.errors import CurateError, suggestion
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
+from curate.option_names import option_name
 from curate.read.pairs import Pairs
 from curate.report.page import write_page
 from curate.steps.context import Context, Progress
@@ -51,9 +52,8 @@ def check_plan(plan: BenchPlan) -> None:
     for pattern in plan.patterns:
         if pattern not in PATTERNS:
             fix = suggestion(pattern, PATTERNS)
-            raise CurateError(
-                "unknown noise pattern", where="--patterns", found=repr(pattern), fix=fix
-            )
+            where = option_name("patterns")
+            raise CurateError("unknown noise pattern", where=where, found=repr(pattern), fix=fix)
 
 
 def check_rates(rates: tuple[float, ...]) -> None:
@@ -61,7 +61,10 @@ def check_rates(rates: tuple[float, ...]) -> None:
     for rate in rates:
         if not 0 <= rate < 0.5:
             raise CurateError(
-                "wrong noise rate", where="--noise", found=str(rate), expected="0 to below 0.5"
+                "wrong noise rate",
+                where=option_name("noise"),
+                found=str(rate),
+                expected="0 to below 0.5",
             )
 
 

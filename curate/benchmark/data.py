@@ -16,6 +16,7 @@ from curate.errors import CurateError
 from curate.models.heads.folds import group_folds
 from curate.models.heads.out_of_fold import trainable_mask
 from curate.models.heads.ridge.data import block_table
+from curate.option_names import option_name
 from curate.steps.context import Context
 from curate.steps.evidence import LabelEvidence
 from curate.steps.features import Features
@@ -198,7 +199,7 @@ def _judgements_of_pairs(
     if not judgements.any():
         raise CurateError(
             "no pair of the dataset is reviewed",
-            where=f"--gold, {name}",
+            where=f"{option_name('gold')}, {name}",
             found=f"{len(verdicts)} verdicts, none of them keep or flip on one of its pairs",
             fix="give the dataset that the reviewed pairs were drawn from",
         )

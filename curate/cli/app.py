@@ -33,6 +33,7 @@ from curate.cli.round import run_round_command
 from curate.cli.run import run
 from curate.cli.worth import worth
 from curate.errors import CurateError
+from curate.option_names import command_line_messages
 
 
 class _CommandGroup(TyperGroup):
@@ -41,7 +42,8 @@ class _CommandGroup(TyperGroup):
     def invoke(self, ctx: Any) -> object:
         """Run the command; click would print "Aborted." for an EOFError."""
         try:
-            return super().invoke(ctx)
+            with command_line_messages():
+                return super().invoke(ctx)
         except EOFError as error:
             raise RuntimeError(f"data ended too early: {error}") from error
 
@@ -200,9 +202,9 @@ app.command(rich_help_panel=CURATE)(schema)
 
 def _print_version(requested: bool) -> None:
     if requested:
-        from importlib.metadata import version
+        from curate.versions import curate_version
 
-        typer.echo(f"curate {version('curate-preferences')}")
+        typer.echo(f"curate {curate_version()}")
         raise typer.Exit
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError, mask_text, suggestion
+from curate.option_names import is_command_line
 from curate.pipeline.config import OnBias, PipelineConfig, StepConfig
 from curate.pipeline.extra_columns import ANSWER_SCORES, is_extra_column
 from curate.pipeline.scorer_step import ScorerStep, prefix_columns, with_evidence
@@ -346,7 +347,7 @@ def _unknown_column(
     fix = suggestion(column, valid_names)
     # The column is right and its scorer is missing: the nearest name would mislead.
     if column == JUDGED.name:
-        fix = "add reviewed pairs with gold: in the pipeline, or --gold"
+        fix = f"add reviewed pairs with gold: in the pipeline{', or --gold' * is_command_line()}"
     elif "." in column and not any(name.startswith(f"{scorer}.") for name in valid_names):
         fix = f"add the scorer '{scorer}' under scorers; {fix}"
     raise CurateError(problem, where=where, found=repr(column), fix=fix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -16,6 +16,7 @@ from curate.steps.step_record import StepRecord, all_warnings
 from curate.write.manifest import RowCounts, SourceSummary
 
 if TYPE_CHECKING:
+    import pandas
     from datasets import Dataset
 
     from curate.write.exports.base import Carrier, Prompt
@@ -145,7 +146,7 @@ class Result:
             self.kept, format, allow_loss=allow_loss, prompt=prompt, weighing=weighing
         )
 
-    def to_pandas(self) -> Any:
+    def to_pandas(self) -> pandas.DataFrame:
         """Return the kept pairs in pandas."""
         return self.kept.to_pandas()
 

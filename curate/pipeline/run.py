@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from curate.pipeline.config import PipelineConfig, check_utf8, load_config, parse_config
 from curate.pipeline.mixture import read_mixture
@@ -46,15 +46,15 @@ class Pipeline:
 
     def __init__(
         self,
-        config: PipelineConfig | dict[str, Any] | str | Path,
+        config: PipelineConfig | Mapping[str, object] | str | Path,
         locations: YamlLocations | None = None,
         *,
         permissions: Permissions | None = None,
     ) -> None:
         if isinstance(config, (str, Path)):
             config, locations = load_config(config)
-        elif isinstance(config, dict):
-            config = parse_config(config)
+        elif isinstance(config, Mapping):
+            config = parse_config(dict(config))
         check_utf8(config, locations)
         self.config = config
         self.plan: PipelinePlan = make_plan(config, locations)
@@ -83,7 +83,7 @@ class Pipeline:
 
     def run(
         self,
-        pairs: Any = None,
+        pairs: object = None,
         *,
         output: str | Path | None = None,
         overwrite: bool = False,

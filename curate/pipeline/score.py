@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from curate.data.json_types import Json
+from curate.models.embed.settings import EmbedderSource
 from curate.pipeline.run import Pipeline
 from curate.steps.context import Progress
 from curate.steps.permissions import Permissions
 from curate.verdicts.gold import GoldSource, to_gold_config
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Scores:
     facts: Mapping[str, Json] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
-    def to_pandas(self) -> Any:
+    def to_pandas(self) -> pandas.DataFrame:
         """Return the frame in pandas."""
         return self.frame.to_pandas()
 
@@ -42,7 +46,7 @@ def score(
     scorer: str,
     *,
     progress: Progress | None = None,
-    embedder: str | dict[str, object] = "auto",
+    embedder: EmbedderSource = "auto",
     seed: int = 0,
     store: str | None = "auto",
     gold: GoldSource = None,
@@ -69,9 +73,8 @@ def score(
         >>> curate.score(rows, "lengths").frame["lengths.difference"].to_list()
         [4]
     """
-    embedder_settings = {"name": embedder} if isinstance(embedder, str) else embedder
     config: dict[str, object] = {"scorers": [{"type": scorer} | parameters], "seed": seed}
-    config |= {"embedder": embedder_settings, "store": store, "gold": to_gold_config(gold)}
+    config |= {"embedder": embedder, "store": store, "gold": to_gold_config(gold)}
     permissions = _permissions_of_call(parameters)
     result = Pipeline(config, permissions=permissions).run(data, progress=progress)
     record = next(step for step in result.steps if step.kind == "score")

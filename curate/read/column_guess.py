@@ -104,15 +104,18 @@ class GuessedMapping:
         """Return the columns of a pair and of its label, in the order of a mapping."""
         return {key: self.columns[key] for key in _MAPPING_ORDER if key in self.columns}
 
+    def as_mapping(self) -> dict[str, str | list[object]]:
+        """Return the keys of `ColumnMapping`: columns of a pair and, for slots, the labels."""
+        votes: dict[str, str | list[object]] = {"labels": [*self.vote_columns]}
+        label_values = {key: values for key, values in self.labels.items() if values}
+        return {**self.pair_columns(), **(votes if self.vote_columns else {}), **label_values}
+
     def as_option(self) -> str:
-        """Return the value of --columns: columns of a pair and, for slots, the labels."""
-        entries = [f"{key}={column}" for key, column in self.pair_columns().items()]
-        if self.vote_columns:
-            entries.append(f"labels={'|'.join(self.vote_columns)}")
-        entries += [
-            f"{key}={'|'.join(map(str, values))}" for key, values in self.labels.items() if values
-        ]
-        return ",".join(entries)
+        """Return the value of --columns."""
+        return ",".join(
+            f"{key}={value if isinstance(value, str) else '|'.join(map(str, value))}"
+            for key, value in self.as_mapping().items()
+        )
 
 
 def prompt_column(rows: RowSample) -> str | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from curate.data.json_types import JsonObject
 from curate.data.renamed import warn_renamed
 from curate.data.table import has_single_answers, to_arrow
 from curate.errors import CurateError
@@ -60,7 +61,7 @@ class Pairs:
     rows_read: int = 0
     notes: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
-    derivation: dict[str, Any] | None = None
+    derivation: JsonObject | None = None
     row_keys: NDArray[np.bytes_] | None = None
     fingerprint: str | None = None
     published_mask: NDArray[np.bool_] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from os import PathLike
@@ -69,8 +69,8 @@ class ReadArguments(TypedDict, total=False):
     path: str | None
     hf: str | None
     format: str
-    columns: ColumnMapping | dict[str, object] | None
-    ranking: RankingRule | dict[str, object] | None
+    columns: ColumnMapping | Mapping[str, object] | None
+    ranking: RankingRule | Mapping[str, object] | None
     config: str | None
     split: str | None
     revision: str | None
@@ -167,7 +167,7 @@ def _reading_config(arguments: ReadArguments) -> ReadingConfig:
     """Return the arguments as one value; unknown and wrong ones are errors."""
     values = {name: value for name, value in arguments.items() if value is not None}
     for name, model in (("columns", ColumnMapping), ("ranking", RankingRule)):
-        if isinstance(values.get(name), dict):
+        if isinstance(values.get(name), Mapping):
             values[name] = validate_model(model, values[name], name)
     return validate_model(ReadingConfig, values, "read_pairs")
 

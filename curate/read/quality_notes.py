@@ -12,6 +12,7 @@ from curate.data.answer_scores import gap_columns, score_gap
 from curate.data.attachments import TEXT_ATTACHMENTS
 from curate.data.json_fields import extra_value
 from curate.data.messages import AUDIOS, IMAGES, PLACEHOLDERS, VIDEOS
+from curate.option_names import is_command_line
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import RowSample, share_of_rows
 from curate.read.messages import ROLES
@@ -237,9 +238,10 @@ def _unread_column_note(name: str) -> str:
             "kept in extra only; provide messages with reasoning_content to have it read"
         )
     key = "system" if name in SYSTEM else "prompt"
+    mapping = f"--columns {key}=..." if is_command_line() else f'columns={{"{key}": ...}}'
     return (
         f"the column '{name}' may belong to the prompt: it is not read and is kept in extra only; "
-        f"if it does, map it (--columns {key}=...) or join it to the prompt"
+        f"if it does, map it ({mapping}) or join it to the prompt"
     )
 
 

@@ -12,6 +12,7 @@ import polars as pl
 from curate.data.attachments import MEDIA_COLUMNS
 from curate.data.json_text import parse_nested_json
 from curate.data.table import PAIR_COLUMNS
+from curate.option_names import option_name
 from curate.read.embedded_json import parse_embedded_messages
 from curate.read.formats.base import ROW, RowSample
 
@@ -70,7 +71,7 @@ class UnusedTextCheck:
         """What was found, a sentence each column."""
         return [
             f"the text of the column '{column}' is not in the pairs: the format reads the column "
-            "but does not use it here; if it matters, map the columns with --columns"
+            f"but does not use it here; if it matters, map the columns: {option_name('columns')}"
             for column in self._unused_columns
         ]
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from curate.errors import CurateError
+from curate.option_names import is_command_line
 from curate.steps.key_use import KeyUse
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Permissions:
                 where=f"step '{name}'",
                 found=f"${use.variable} to {use.host}",
                 expected="this machine, the service of the key by https, or an allowed host",
-                fix=f"if you trust {use.host} with this key: --allow-host {use.host}, or export "
+                fix=f"if you trust {use.host} with this key: {_host_option(use.host)}, or export "
                 f"{HOSTS_VARIABLE}={use.host}",
             )
         # Searched in the JSON, since a step may hold models at any depth.
@@ -75,7 +76,7 @@ class Permissions:
                 "the pipeline would run code shipped with a model",
                 where=f"step '{name}'",
                 found="trust_remote_code: true",
-                fix="review the code; if you trust it, use --trust-remote-code",
+                fix=f"review the code; if you trust it, use {_code_option()}",
             )
 
     def _may_send(self, use: KeyUse) -> bool:
@@ -83,6 +84,20 @@ class Permissions:
         # Without encryption anybody on the way could read the key.
         is_service_of_key = _HOST_OF_KEY.get(use.variable) == host and use.is_encrypted
         return host in self.hosts or is_service_of_key or _is_this_machine(host)
+
+
+def _host_option(host: str) -> str:
+    """Return how a caller allows a host."""
+    if is_command_line():
+        return f"--allow-host {host}"
+    return f"Pipeline(..., permissions=Permissions.for_hosts(['{host}']))"
+
+
+def _code_option() -> str:
+    """Return how a caller allows code that is shipped with a model."""
+    if is_command_line():
+        return "--trust-remote-code"
+    return "Pipeline(..., permissions=Permissions(remote_code=True))"
 
 
 def host_of(url: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from curate.data.local_path import local_folder, local_input
 from curate.errors import CurateError
+from curate.option_names import is_command_line, option_name
 from curate.store.scratch import ScratchSpace
 from curate.write.contents import completion_file_digest, is_run_folder, write_checksums
 from curate.write.folder_swap import (
@@ -62,11 +63,12 @@ def _check_content(folder: Path, overwrite: bool, mark: str) -> None:
         raise CurateError("the output is a file", where=str(folder), expected="a folder")
     if is_run_folder(folder, mark):
         if not overwrite:
+            overwriting = "--overwrite" if is_command_line() else "overwrite=True"
             raise CurateError(
                 "the output folder already contains a finished run",
                 where=str(folder),
                 found=mark,
-                fix="use another --output, or --overwrite to replace it",
+                fix=f"use another {option_name('output')}, or {overwriting} to replace it",
             )
         return
     # A typing error in --output must not cost somebody's folder.
@@ -76,7 +78,7 @@ def _check_content(folder: Path, overwrite: bool, mark: str) -> None:
             "the output folder contains files that curate did not write",
             where=str(folder),
             found=", ".join(names[:5]),
-            fix="use another --output",
+            fix=f"use another {option_name('output')}",
         )
 
 
@@ -94,7 +96,7 @@ def _check_not_inside(folder: Path, reads: str | None) -> None:
             "the input is inside the output folder",
             where=str(folder),
             found=str(place),
-            fix="use another --output, or move the input",
+            fix=f"use another {option_name('output')}, or move the input",
         )
 
 
@@ -174,7 +176,8 @@ def _as_user_errors(folder: Path, only: Container[int | None] | None = None) -> 
         if only is not None and error.errno not in only:
             raise
         if error.errno in _FULL:
-            problem, fix = "the disk is full", "free space, or give another --output"
+            problem = "the disk is full"
+            fix = f"free space, or give another {option_name('output')}"
         else:
             problem, fix = "the output cannot be written", "check the folder's name and rights"
         raise CurateError(

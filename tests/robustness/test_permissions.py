@@ -57,7 +57,7 @@ def check(permissions: Permissions | None = None, **settings: Any) -> None:
 def test_keys_go_to_no_host_that_the_file_alone_names(settings: dict[str, Any]) -> None:
     with pytest.raises(CurateError, match="would send a key") as caught:
         check(**settings)
-    assert "--allow-host" in str(caught.value)
+    assert "Permissions.for_hosts" in str(caught.value)
     for secret in ("sk-1", "aws-1"):
         assert secret not in str(caught.value)
 
@@ -109,7 +109,7 @@ NESTED = {
 def test_code_of_a_model_needs_a_permission(step: dict[str, Any]) -> None:
     with pytest.raises(CurateError, match="code shipped with a model") as caught:
         Pipeline({"scorers": [step]}).check_permissions()
-    assert "--trust-remote-code" in str(caught.value)
+    assert "Permissions(remote_code=True)" in str(caught.value)
     Pipeline({"scorers": [step]}, permissions=Permissions(remote_code=True)).check_permissions()
 
 

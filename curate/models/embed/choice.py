@@ -8,6 +8,7 @@ from curate.data.hashes import content_keys
 from curate.data.media_answers import media_answer_columns
 from curate.errors import CurateError
 from curate.models.embed.settings import AUTO, SHIPPED, STATIC, EmbedderConfig
+from curate.option_names import option_name
 from curate.optional_packages import install_command
 
 _MEDIA_MODELS = {
@@ -81,8 +82,8 @@ def unsupported_answers_error(name: str, column: str, embeds: str = "text") -> C
         where="embedder.name",
         found=f"{name}, which embeds {embeds}",
         expected=_MEDIA_MODELS.get(column, "images or audios as answers; videos are not decoded"),
-        fix="name the folder or hub name of one (--embedder), or use only texts with "
-        "embedder: {media: false}",
+        fix=f"name the folder or hub name of one ({option_name('embedder')}), or use only texts "
+        "with embedder: {media: false}",
     )
 
 

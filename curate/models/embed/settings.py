@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -46,3 +47,7 @@ class EmbedderConfig(YamlSection):
     @classmethod
     def _named(cls, value: object) -> object:
         return {"name": value} if isinstance(value, str) else value
+
+
+EmbedderSource = str | Mapping[str, object] | EmbedderConfig
+"""How Python names an embedder: by its name, or by the settings of the section `embedder`."""

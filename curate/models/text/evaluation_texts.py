@@ -81,8 +81,8 @@ class EvaluationText:
                 where=self.source,
                 found=f"n-grams of {self.ngrams.length} words",
                 expected=f"n-grams of {words} words",
-                fix=f"set ngram: {self.ngrams.length}, or hash the prompts again with --ngram "
-                f"{words}",
+                fix=f"set ngram: {self.ngrams.length}, or hash the prompts again: "
+                f"curate hash-prompts FILE --ngram {words}",
             )
         return self.ngrams
 

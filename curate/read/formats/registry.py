@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from curate.errors import CurateError
+from curate.option_names import is_command_line
 from curate.read.closest_formats import closest_formats
 from curate.read.column_guess import guess_columns
 from curate.read.embedded_json import parse_embedded_json, parse_embedded_json_in_rows
@@ -16,11 +17,6 @@ CATALOGUE: Catalogue[Format] = Catalogue(
     "curate.read.formats",
     FORMATS,
     Format,  # type: ignore[type-abstract]
-)
-_MAPPING_FIX = (
-    "say what the columns hold: --columns prompt=...,chosen=...,rejected=... or "
-    "prompt=...,first=...,second=...,label=... (in a pipeline input.columns); "
-    "'curate init --data FILE' writes a guess for each column"
 )
 
 
@@ -165,18 +161,32 @@ def _count_matching_rows(candidate: Format, rows: RowSample) -> int:
 def _suggest_mapping(rows: RowSample) -> str:
     """Return how to map the columns, with the guess if it is complete."""
     guess = guess_columns(rows)
-    option = f'--columns "{guess.as_option()}"'
+    in_shell = is_command_line()
+    option = f'--columns "{guess.as_option()}"' if in_shell else f"columns={guess.as_mapping()}"
     is_single = matches_sample(SingleAnswers(), rows)
     if is_single or ("answer" in guess.columns and "prompt" in guess.columns):
         is_judged = {"score", "label"} & guess.columns.keys()
         kind = "one answer and what it is worth" if is_judged else "one answer and no rejected one"
-        choice = "--format answers" if is_single and not is_judged else option
-        return f"if each row holds {kind}: {choice}; else {_MAPPING_FIX}"
+        by_name = "--format answers" if in_shell else 'format="answers"'
+        choice = by_name if is_single and not is_judged else option
+        return f"if each row holds {kind}: {choice}; else {_mapping_fix()}"
     has_prompt = "prompt" in guess.columns or "responses" in guess.columns
     if guess.is_complete and has_prompt:
         unsure = " (check what its labels mean)" if "label" in guess.unsure_keys else ""
+        place = "; in a pipeline input.columns, which 'curate init --data FILE' writes"
+        return f"if this is what the columns hold{unsure}: {option}{place * in_shell}"
+    return _mapping_fix()
+
+
+def _mapping_fix() -> str:
+    """Return how a mapping of columns is written."""
+    if not is_command_line():
         return (
-            f"if this is what the columns hold{unsure}: {option}; in a pipeline input.columns, "
-            "which 'curate init --data FILE' writes"
+            'say what the columns hold: columns={"prompt": ..., "chosen": ..., "rejected": ...} or '
+            '{"prompt": ..., "first": ..., "second": ..., "label": ..., "first_wins": [...]}'
         )
-    return _MAPPING_FIX
+    return (
+        "say what the columns hold: --columns prompt=...,chosen=...,rejected=... or "
+        "prompt=...,first=...,second=...,label=... (in a pipeline input.columns); "
+        "'curate init --data FILE' writes a guess for each column"
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from curate.data.content_kinds import FILE_BYTES
 from curate.errors import CurateError
+from curate.option_names import is_command_line
 
 if TYPE_CHECKING:
     from curate.write.exports.base import Export, Prompt
@@ -52,12 +53,13 @@ def require_supported_content(
     lost = unsupported_content(form, parts, file_type)
     if lost:
         forms = ", ".join(able_exports) or "none in this kind of file (see file_type)"
+        allowing = "allow_loss: true (--allow-loss)" if is_command_line() else "allow_loss=True"
         raise CurateError(
             f"the format '{form.name}' cannot represent some content",
             where=where,
             found="; ".join(f"{part} in {n:,} of {pairs:,} pairs" for part, n in lost.items()),
             expected=f"a format that supports it: {forms}",
-            fix="choose one of these, or drop the content with allow_loss: true (--allow-loss)",
+            fix=f"choose one of these, or drop the content with {allowing}",
         )
 
 

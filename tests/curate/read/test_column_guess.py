@@ -142,7 +142,7 @@ def test_a_format_that_nearly_fits_is_named(row: dict[str, Any], hint: str) -> N
     text = str(caught.value)
     assert hint in text
     assert text.index("It is nearly") < text.index("one of the formats")
-    assert "--columns" in text
+    assert "columns=" in text
 
 
 _LISTED = ["a", "b"]

@@ -147,7 +147,7 @@ def test_a_system_column_that_a_mapping_leaves_out_is_told(tmp_path: Path) -> No
     rows = [{"system": "Be brief.", "q": "Why?", "good": "Yes.", "bad": "No."}]
     columns = {"prompt": "q", "chosen": "good", "rejected": "bad"}
     (note,) = read_rows(tmp_path, rows, columns=columns).notes
-    assert "--columns system=..." in note
+    assert 'columns={"system": ...}' in note
 
 
 def test_what_stands_beside_a_completion_stays_in_extra(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from curate import CurateError
+from curate.option_names import command_line_messages
 from tests.helpers import published, read_rows
 
 ASK, GOOD, BAD = published("why?", "user"), published("good"), published("bad")
@@ -157,7 +158,7 @@ def test_a_shape_is_read_proposed_or_refused(tmp_path: Path, shape: str) -> None
     if outcome.startswith("read"):
         assert outcome == f"read: `{read_rows(tmp_path, rows).format}`"
         return
-    with pytest.raises(CurateError) as raised:
+    with command_line_messages(), pytest.raises(CurateError) as raised:
         read_rows(tmp_path, rows)
     proposed = outcome.removeprefix("proposed: ").strip("`")
     message = str(raised.value)

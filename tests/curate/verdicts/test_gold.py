@@ -240,4 +240,4 @@ def test_a_filter_by_judged_pairs_without_any_says_what_is_missing() -> None:
     filters = [{"type": "expression", "drop": "`gold.judged` = 'wrong'"}]
     with pytest.raises(CurateError, match="unknown column") as caught:
         Pipeline({"filters": filters})
-    assert "--gold" in str(caught.value.fix)
+    assert "gold:" in str(caught.value.fix)

@@ -38,7 +38,7 @@ def test_a_finished_run_is_refused_and_replaced_only_on_demand(tmp_path: Path) -
     finish(out, "one")
     with pytest.raises(CurateError, match="finished run") as caught:
         finish(out, "two")
-    assert "--overwrite" in str(caught.value)
+    assert "overwrite=True" in str(caught.value)
     assert text_of(out) == "one"
     finish(out, "two", overwrite=True)
     assert text_of(out) == "two"

@@ -250,4 +250,4 @@ def test_columns_of_no_format(tmp_path: Path) -> None:
     with pytest.raises(CurateError, match="was not recognised") as caught:
         read_pairs(str(path))
     assert "columns url" in str(caught.value)
-    assert "--columns" in str(caught.value)
+    assert "columns=" in str(caught.value)

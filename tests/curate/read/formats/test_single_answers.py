@@ -92,7 +92,7 @@ def test_rows_that_may_hold_more_are_not_taken_for_single_answers(kind: str) -> 
 
 def test_they_are_read_if_the_user_says_so() -> None:
     row = OTHERS["a long text that may be an answer"]
-    with pytest.raises(CurateError, match="--format answers"):
+    with pytest.raises(CurateError, match='format="answers"'):
         read_pairs([row])
     pairs = read_pairs([row], format="answers")
     assert json.loads(pairs.frame["extra"][0])["alt"] == row["alt"]
