@@ -13,7 +13,14 @@ import pytest
 import curate
 
 ROOT = Path(__file__).parents[1]
-TOP = {"__init__.py", "__main__.py", "errors.py", "versions.py", "optional_packages.py"}
+TOP = {
+    "__init__.py",
+    "__main__.py",
+    "errors.py",
+    "versions.py",
+    "option_names.py",
+    "optional_packages.py",
+}
 
 
 def test_only_what_all_rooms_need_lies_at_the_top() -> None:
