@@ -54,7 +54,7 @@ def test_completion_offers_the_public_names(use_jedi: bool) -> None:
     completer = IPCompleter(namespace={"curate": curate}, use_jedi=use_jedi)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the interface is provisional
-        texts = [found.text.lstrip(".") for found in completer.completions("curate.", 7)]
+        texts = [match.text.lstrip(".") for match in completer.completions("curate.", 7)]
     assert set(texts) == set(curate.__all__)
 
 
