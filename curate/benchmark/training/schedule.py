@@ -13,6 +13,7 @@ from scipy import stats
 from curate.benchmark.run import KEEP_ALL
 from curate.data.json_result import JsonResult
 from curate.errors import CurateError
+from curate.option_names import option_name
 
 BETTER, WORSE, UNCLEAR = "better", "worse", "no difference shown"
 EQUAL, SEEDLESS = "changes nothing", "the seeds change nothing"
@@ -76,7 +77,7 @@ class TrainingSchedule:
         if smallest.max_runs() > runs:
             raise CurateError(
                 f"too few runs for {MIN_SEEDS} seeds of each variant",
-                where="--runs",
+                where=option_name("runs"),
                 found=str(runs),
                 expected=f"{smallest.max_runs()} or more",
                 fix="compare fewer variants",
