@@ -53,13 +53,12 @@ def require_supported_content(
     lost = unsupported_content(form, parts, file_type)
     if lost:
         forms = ", ".join(able_exports) or "none in this kind of file (see file_type)"
-        allowing = "allow_loss: true (--allow-loss)" if is_command_line() else "allow_loss=True"
         raise CurateError(
             f"the format '{form.name}' cannot represent some content",
             where=where,
             found="; ".join(f"{part} in {n:,} of {pairs:,} pairs" for part, n in lost.items()),
             expected=f"a format that supports it: {forms}",
-            fix=f"choose one of these, or drop the content with {allowing}",
+            fix=f"choose one of these, or drop the content with {_allowing()}",
         )
 
 
@@ -126,3 +125,8 @@ def content_loss_warnings(form: Export, parts: Mapping[str, int], file_type: str
     return warnings + [
         f"{part} of {n:,} pairs: {form.rewrites[part]}" for part, n in rewritten.items()
     ]
+
+
+def _allowing() -> str:
+    """Return how a caller accepts the loss."""
+    return "allow_loss: true (--allow-loss)" if is_command_line() else "allow_loss=True"
