@@ -20,7 +20,7 @@ from curate.write.exports import Export
 from curate.write.exports import registry as exports
 from tests.models import tiny_causal
 
-PAGE = Path(__file__).parents[2] / "docs" / "guides" / "extending.md"
+PAGES = Path(__file__).parents[2] / "docs" / "guides" / "extending"
 GROUPS = {"Scorer": "curate.scorers", "Filter": "curate.filters"} | {
     "Format": "curate.formats", "Export": "curate.exports",
 }  # fmt: skip
@@ -28,7 +28,8 @@ GROUPS = {"Scorer": "curate.scorers", "Filter": "curate.filters"} | {
 
 def examples() -> dict[str, tuple[str, str]]:
     """Return the module and the script of each example, by its name."""
-    blocks = re.findall(r"<!-- (.+?) -->\n```python\n(.*?)\n```", PAGE.read_text(), re.S)
+    text = "".join(page.read_text() for page in sorted(PAGES.glob("*.md")))
+    blocks = re.findall(r"<!-- (.+?) -->\n```python\n(.*?)\n```", text, re.S)
     pairs = zip(blocks[::2], blocks[1::2], strict=True)
     assert [head for head, _ in blocks[1::2]] == ["run"] * (len(blocks) // 2)
     return {head.split("/")[1]: (module, script) for (head, module), (_, script) in pairs}
