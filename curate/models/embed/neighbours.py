@@ -11,6 +11,7 @@ import numpy as np
 from curate.data.json_types import JsonObject
 from curate.data.renamed import warn_renamed
 from curate.data.table import batch_slices
+from curate.models.embed.exact_search import nearest_others
 from curate.models.embed.inverted_file import InvertedFile, NeighbourTable, move_to_gpus
 from curate.models.embed.nearest import drop_self_matches
 from curate.steps.workers import LocalWorkers
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from curate.steps.workers import Workers
 
-EXACT_BELOW = 40_000
-"""Rows from which on the search is approximate."""
+EXACT_BELOW = 60_000
+"""Rows from which on the search may be approximate: up to there all products are as cheap."""
 RECALL = 0.95
 """Share of true neighbours that an approximate search must find on the sample."""
 _INNER = faiss.METRIC_INNER_PRODUCT
@@ -36,6 +37,9 @@ _LISTS_PER_ROOT = 4
 _TRAIN_PER_LIST = 40
 # Few lists are enough where texts fall into clear groups.
 _FIRST_PROBES = 2
+_MAX_PROBED_SHARE = 0.05
+"""Share of the lists from which on all products are cheaper: they run at some 100 billion
+operations a CPU second, the scan of lists at 4 (measured at 256 dimensions)."""
 _ROUNDS = 10
 """Of k-means; with faiss's 25 the same neighbours are found, in twice the time."""
 
@@ -67,7 +71,8 @@ def nearest_neighbours(
 
     Below `exact_below` rows the search is exact. From there on an inverted file (IVF; Jegou et al.
     2011) with 4 sqrt(rows) lists is used, and the number of lists that are looked into is doubled
-    until 95 % of the true neighbours of 500 rows drawn at random are found. On a machine with
+    until 95 % of the true neighbours of 500 rows drawn at random are found. If that takes more than
+    a twentieth of the lists, exact search is cheaper and is used after all. On a machine with
     faiss for GPUs the index lies on them.
 
     Args:
@@ -87,14 +92,26 @@ def nearest_neighbours(
     scratch, shape = scratch or ScratchSpace(), (len(vectors), k)
     distances = scratch.array("distances", shape, np.float64)
     table = NeighbourTable(distances, scratch.array("neighbours", shape, np.int64))
-    if len(vectors) < exact_below:
-        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        flat = move_to_gpus(faiss.IndexFlatIP(vectors.shape[1]))
-        flat.add(vectors)
-        _search_into(flat, vectors, k, table)
-        return NeighbourSearchResult(*table, {"index": "exact"})
-    facts = _search_inverted_file(vectors, k, table, seed, workers, scratch)
+    facts: JsonObject | None = None
+    if len(vectors) >= exact_below:
+        facts = _search_inverted_file(vectors, k, table, seed, workers, scratch)
+    if facts is None:
+        facts = _search_exactly(vectors, k, table)
     return NeighbourSearchResult(*table, facts)
+
+
+def _search_exactly(vectors: NDArray[np.floating], k: int, table: NeighbourTable) -> JsonObject:
+    """Fill the table by all inner products, and return facts about the search."""
+    flat = faiss.IndexFlatIP(vectors.shape[1])
+    searched = move_to_gpus(flat)
+    if searched is flat:
+        similarity, table.row_numbers[:] = nearest_others(vectors, k)
+        # Of unit vectors: the squared distance is 2 - 2 cos.
+        np.sqrt(np.maximum(2.0 - 2.0 * similarity.astype(np.float64), 0.0), out=table.distances)
+    else:
+        searched.add(np.ascontiguousarray(vectors, dtype=np.float32))
+        _search_into(searched, vectors, k, table)
+    return {"index": "exact"}
 
 
 def _search_inverted_file(
@@ -104,14 +121,19 @@ def _search_inverted_file(
     seed: int,
     workers: Workers | None,
     scratch: ScratchSpace,
-) -> JsonObject:
-    """Fill the table by an approximate search, and return facts about the index."""
+) -> JsonObject | None:
+    """Fill the table by an approximate search, and return facts about the index.
+
+    Nothing is filled in, and None returned, where an exact search is cheaper.
+    """
     lists = int(_LISTS_PER_ROOT * np.sqrt(len(vectors)))
     rng = np.random.default_rng(seed)
     trained = _train_index(vectors, lists, rng, scratch)
     sample = vectors[rng.choice(len(vectors), min(_SAMPLE, len(vectors)), replace=False)]
     index = InvertedFile(trained, vectors, workers or LocalWorkers(scratch))
     probes, recall = _tune_probes(index, sample.astype(np.float32), k, lists)
+    if probes > _MAX_PROBED_SHARE * lists:
+        return None
     index.fill_table(k, probes, table)
     return {"index": "ivf", "lists": lists, "probes": probes, f"recall@{k}": round(recall, 4)}
 
@@ -143,7 +165,7 @@ def _tune_probes(
     probes = _FIRST_PROBES
     while True:
         recall = float((index.probed_similarities(queries, k + 1, probes) >= min_similarity).mean())
-        if recall >= RECALL or probes >= lists:
+        if recall >= RECALL or probes > _MAX_PROBED_SHARE * lists or probes == lists:
             return probes, recall
         # Doubling finds a sound number in a few tries; a search for the least would cost more.
         probes = min(2 * probes, lists)

@@ -39,6 +39,20 @@ def clustered(count: int, dim: int = 16) -> np.ndarray:
     return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
 
 
+@pytest.fixture
+def probes_any_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Search the inverted file also where all products are cheaper, as for few rows."""
+    monkeypatch.setattr(neighbours, "_MAX_PROBED_SHARE", 1.0)
+
+
+def test_exact_search_takes_over_where_too_many_lists_would_be_probed() -> None:
+    vectors = unit(2000, dim=32)
+    nearest = nearest_neighbours(vectors, 5, exact_below=1000)
+    assert nearest.facts == {"index": "exact"}
+    np.testing.assert_array_equal(nearest.row_numbers, nearest_neighbours(vectors, 5).row_numbers)
+
+
+@pytest.mark.usefixtures("probes_any_share")
 def test_an_inverted_file_reaches_the_recall_that_it_tells() -> None:
     vectors = clustered(3000)
     exact = nearest_neighbours(vectors, 5)
@@ -53,6 +67,7 @@ def test_an_inverted_file_reaches_the_recall_that_it_tells() -> None:
     assert real >= recall - 0.05
 
 
+@pytest.mark.usefixtures("probes_any_share")
 def test_probes_grow_until_the_recall_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = unit(2000, dim=32)  # no clusters: the hard case
     few = nearest_neighbours(vectors, 5, exact_below=1000)
@@ -75,6 +90,7 @@ def test_the_index_goes_to_the_gpus_where_there_are_some(monkeypatch: pytest.Mon
     assert len(moved) == 1
 
 
+@pytest.mark.usefixtures("probes_any_share")
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_neighbours_are_the_same_wherever_the_file_lies(
@@ -95,6 +111,7 @@ def test_neighbours_are_the_same_wherever_the_file_lies(
     assert (local.row_numbers == together.row_numbers).mean() > 0.99
 
 
+@pytest.mark.usefixtures("probes_any_share")
 def test_copies_in_other_partitions_are_found_and_no_row_is_its_own_neighbour(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
