@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from curate import Column, Context, Filter, FilterResult, Parameters
 from curate.scoring import select_in_batches
@@ -32,6 +32,17 @@ class ArtefactsParams(Parameters):
         "them that each artefact is as often chosen as rejected; strip: remove template tokens "
         "and leading white space from both answers, and drop nothing.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _point_to_sample(cls, data: object) -> object:
+        if isinstance(data, dict) and "even" in data:
+            raise ValueError(
+                "length is balanced by the filter {type: sample, balance: length}, which keeps as "
+                "many pairs with the longer answer chosen as with it rejected; artefacts by "
+                "action: balance"
+            )
+        return data
 
 
 class Artefacts(Filter[ArtefactsParams]):

@@ -39,6 +39,8 @@ class SourceFacts:
         rows_rejected: rows that are malformed or hold no pair.
         pairs: pairs in its rows.
         sampled: pairs of the mixture that are its own; more than `pairs` where they are repeated.
+        not_drawn: pairs of the source that are not in the mixture.
+        repeated: pairs that are in it again: `sampled` is `pairs` - `not_drawn` + `repeated`.
     """
 
     name: str
@@ -47,6 +49,8 @@ class SourceFacts:
     rows_rejected: int
     pairs: int
     sampled: int
+    not_drawn: int
+    repeated: int
 
     def to_json(self) -> JsonObject:
         """Return the facts as plain data; the manifest's name of `sampled` is `taken`."""
@@ -88,11 +92,15 @@ def read_mixture(
     # One generator for all sources in their order: equal files must not draw the same prompts.
     rng = np.random.default_rng(seed)
     rows = [_draw_rows(p.frame, n, rng) for p, n in zip(read, shares, strict=True)]
-    facts = [
-        SourceFacts(str(s.name), p.format, p.rows_read, len(p.rejected), len(p), len(source_rows))
-        for s, p, source_rows in zip(sources, read, rows, strict=True)
-    ]
+    facts = [_source_facts(*source) for source in zip(sources, read, rows, strict=True)]
     return _join_sources(sources, read, rows, scratch), facts
+
+
+def _source_facts(source: SourceConfig, pairs: Pairs, rows: NDArray[np.int64]) -> SourceFacts:
+    """Return what was read of a source, and which of its rows were drawn."""
+    counts, distinct = (pairs.rows_read, len(pairs.rejected), len(pairs)), len(np.unique(rows))
+    drawn_counts = (len(rows), len(pairs) - distinct, len(rows) - distinct)
+    return SourceFacts(str(source.name), pairs.format, *counts, *drawn_counts)
 
 
 def _target_shares(sources: list[SourceConfig], counts: list[int]) -> list[float]:

@@ -44,6 +44,7 @@ from curate.write.exports.content_support import (
     require_supported_content,
     single_answers_note,
 )
+from curate.write.manifest import SourceSummary
 from curate.write.run_folder import scratch_space
 
 if TYPE_CHECKING:
@@ -304,8 +305,22 @@ class RunSession:
         dropped = RowSelection(pairs_alone, drops[ROW_NUMBER].to_numpy(), drops.drop(ROW_NUMBER))
         scored = filtered.frame[["pair_id", *(c.name for c in self.plan.columns())]]
         sources = summarise_by_source(pairs.frame, kept_rows, scored)
+        if self.config.sources:
+            self._warn_of_empty_sources(sources)
         rejected, records = pairs.rejected, self.records
         return Result(scored, kept_rows, dropped, rejected, records, prompt_map, sources=sources)
+
+    def _warn_of_empty_sources(self, sources: tuple[SourceSummary, ...]) -> None:
+        """Record a warning for each source of a mixture of which no pair is kept."""
+        warnings = [
+            f"{source.source}: none of its {source.pairs:,} pairs is kept; see dropped/ for why"
+            for source in sources
+            if not source.pairs_kept
+        ]
+        if warnings:
+            rows = sum(source.pairs for source in sources)
+            record = StepRecord("mixture", "mixture", rows, rows, 0.0, warnings=tuple(warnings))
+            self.records.append(record)
 
     def _kept_columns(self, kept_pairs: RowSelection) -> pl.DataFrame:
         """Return what filters changed, weights, label probabilities and what the shards carry."""

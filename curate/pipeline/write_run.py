@@ -164,6 +164,7 @@ class RunWriter:
                 len(pairs),
                 pairs.fingerprint or fingerprint_pairs(pairs.frame),
                 pairs.numbered_by_content,
+                *(_sum_of_sources(result.steps, count) for count in ("not_drawn", "repeated")),
             ),
             result.row_counts,
             tuple(result.steps),
@@ -278,6 +279,12 @@ def _count_splits(
     counts = count_splits(kept_pairs.select(_CONTENT_COLUMNS), splits)
     # The split to train on comes first, whichever the first pair is in.
     return {name: counts[name] for name in output.splits or {}}
+
+
+def _sum_of_sources(steps: Sequence[StepRecord], name: str) -> int:
+    """Return the sum of a count over the sources of a mixture; 0 where nothing is mixed."""
+    sources = next((step.facts.get("sources") for step in steps if step.kind == "read"), None)
+    return sum(source[name] for source in sources) if isinstance(sources, list) else 0
 
 
 def _count_drop_codes(dropped: RowSelection) -> dict[str, int]:

@@ -229,6 +229,9 @@ class Reader:
         """Return the format with the options of this reading."""
         may_name = chosen.format.may_name_origins
         origins = find_origin_columns(sample, chosen.format.columns()) if may_name else {}
+        if chosen.format.needs_all_rows:
+            # Rows of several annotators may make a pair: it is nobody's alone.
+            origins.pop("annotator", None)
         options = replace(
             chosen.options,
             ranking=self._ranking,

@@ -16,7 +16,7 @@ from curate.data.json_types import JsonObject
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.write.dataset_info import dataset_info
 from curate.write.exports import Export, TrainerHints
-from curate.write.manifest import RunManifest, remaining_noise
+from curate.write.manifest import InputSummary, RunManifest, remaining_noise
 from curate.write.weighing import WeightCounts
 
 _UNKNOWN = "unknown"
@@ -178,11 +178,17 @@ def _describe_source(manifest: RunManifest, license: str | None) -> str:
         "",
         *(_describe_location(place) for place in manifest.inputs or [{}]),
         f"- format: {source.format}; rows read: {source.rows_read:,}; rows without a pair: "
-        f"{source.rows_rejected:,}",
+        f"{source.rows_rejected:,}{_describe_draws(source)}",
         f"- fingerprint of the pairs: `{source.fingerprint}`",
         f"- license of the source: {license or 'not stated; check it before you share this'}",
     ]
     return "\n".join(lines)
+
+
+def _describe_draws(source: InputSummary) -> str:
+    """Return how many pairs a mixture leaves out or has again; nothing where there are none."""
+    counts = {"pairs that were not drawn": source.not_drawn, "pairs drawn again": source.repeated}
+    return "".join(f"; {name}: {count:,}" for name, count in counts.items() if count)
 
 
 def _describe_location(location: Mapping[str, Any]) -> str:

@@ -76,6 +76,8 @@ class InputSummary:
         fingerprint: hash of the ids and labels of all pairs.
         numbered_by_content: whether ids of repeated contents follow from the contents; older runs
             numbered them by the order of rows.
+        not_drawn: pairs in the files that a mixture leaves out.
+        repeated: pairs that a mixture has again.
     """
 
     format: str
@@ -84,10 +86,13 @@ class InputSummary:
     pairs: int
     fingerprint: str
     numbered_by_content: bool = False
+    not_drawn: int = 0
+    repeated: int = 0
 
     def to_json(self) -> JsonObject:
-        """Return the summary as plain data."""
-        summary: JsonObject = asdict(self)
+        """Return the summary as plain data; counts of draws only where there are any."""
+        counts = ("not_drawn", "repeated")
+        summary: JsonObject = {k: v for k, v in asdict(self).items() if v or k not in counts}
         if summary.pop("numbered_by_content"):
             summary[_REPEATED_IDS] = _BY_CONTENT
         return summary
@@ -102,6 +107,8 @@ class InputSummary:
             data["pairs"],
             data["fingerprint"],
             data.get(_REPEATED_IDS) == _BY_CONTENT,
+            data.get("not_drawn", 0),
+            data.get("repeated", 0),
         )
 
 

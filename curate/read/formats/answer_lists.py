@@ -43,7 +43,6 @@ class AnswerLists(Format):
 
     name = "answer_lists"
     summary = "lists of chosen and rejected answers: prompt, chosen, rejected; see input.ranking"
-    may_name_origins = True
     text_columns = (*_PROMPTS, *SYSTEM)
     json_columns: ClassVar[tuple[str, ...]] = tuple(name for two in _NAMES for name in two)
     draws_by_row = True

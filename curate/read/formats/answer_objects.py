@@ -44,7 +44,6 @@ class AnswerObjects(Format):
 
     name = "answer_objects"
     summary = "rankings: prompt, responses (a list of objects of text and score or rank)"
-    may_name_origins = True
     text_columns = tuple(dict.fromkeys((*_PROMPTS, *ALPACA)))
     json_columns: ClassVar[tuple[str, ...]] = _LISTS
     draws_by_row = True

@@ -98,9 +98,9 @@ class Format(ABC):
     draws_by_row: ClassVar[bool] = False
     """Whether row numbers decide which pairs are made, as in draws among equal scores: rows of
     several files are then never renumbered."""
-    may_name_origins: ClassVar[bool] = False
-    """Whether columns such as `source` and `annotator` name a pair's source and annotator, though
-    the format does not read them itself."""
+    may_name_origins: ClassVar[bool] = True
+    """Whether columns such as `source` and `annotator` name a pair's source and annotator, if the
+    format does not read them itself."""
     single_answers: ClassVar[bool] = False
     """Whether rows hold one answer each: `rejected` is then null."""
     priority: ClassVar[int] = 0

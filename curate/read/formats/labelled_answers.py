@@ -56,7 +56,6 @@ class LabelledAnswers(Format):
 
     name = "labelled_answers"
     summary = "prompt, response_a, response_b and winner, preference or label: A, B, tie, A>B, ..."
-    may_name_origins = True
     text_columns = (
         *_PROMPT_COLUMNS,
         *_CONVERSATIONS,

@@ -48,7 +48,6 @@ class Listwise(Format):
 
     name = "listwise"
     summary = "rankings: prompt, responses (a list), scores or ranks (a list); see input.ranking"
-    may_name_origins = True
     text_columns = (*PROMPTS, *SYSTEM)
     nested_columns: ClassVar[Mapping[str, pl.DataType]] = {
         **dict.fromkeys(ANSWERS, pl.List(pl.String)),

@@ -45,7 +45,6 @@ class NamedAnswers(Format):
     summary = (
         "a prompt and two answers by name: chosen_response and rejected_response, and the like"
     )
-    may_name_origins = True
     text_columns = (*_PROMPTS, *SYSTEM, *dict.fromkeys(name for two in _NAMES for name in two))
     priority = 5
 

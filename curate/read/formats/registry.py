@@ -163,18 +163,18 @@ def _suggest_mapping(rows: RowSample) -> str:
     guess = guess_columns(rows)
     in_shell = is_command_line()
     option = f'--columns "{guess.as_option()}"' if in_shell else f"columns={guess.as_mapping()}"
+    has_prompt = "prompt" in guess.columns or "responses" in guess.columns
+    if guess.is_complete and has_prompt and "answer" not in guess.columns:
+        unsure = " (check what its labels mean)" if "label" in guess.unsure_keys else ""
+        place = "; in a pipeline input.columns, which 'curate init --data FILE' writes"
+        return f"if this is what the columns hold{unsure}: {option}{place * in_shell}"
     is_single = matches_sample(SingleAnswers(), rows)
-    if is_single or ("answer" in guess.columns and "prompt" in guess.columns):
+    if is_single or {"answer", "prompt"} <= guess.columns.keys():
         is_judged = {"score", "label"} & guess.columns.keys()
         kind = "one answer and what it is worth" if is_judged else "one answer and no rejected one"
         by_name = "--format answers" if in_shell else 'format="answers"'
         choice = by_name if is_single and not is_judged else option
         return f"if each row holds {kind}: {choice}; else {_mapping_fix()}"
-    has_prompt = "prompt" in guess.columns or "responses" in guess.columns
-    if guess.is_complete and has_prompt:
-        unsure = " (check what its labels mean)" if "label" in guess.unsure_keys else ""
-        place = "; in a pipeline input.columns, which 'curate init --data FILE' writes"
-        return f"if this is what the columns hold{unsure}: {option}{place * in_shell}"
     return _mapping_fix()
 
 

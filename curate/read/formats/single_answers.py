@@ -68,7 +68,6 @@ class SingleAnswers(Format):
     json_columns: ClassVar[tuple[str, ...]] = (HISTORY,)
     keep_in_extra = (_INSTRUCTION, _INPUT, _CONTEXT, HISTORY, *_PROMPTS, *_ANSWERS, _TEXT)
     single_answers = True
-    may_name_origins = True
     # Tried by itself after all formats of pairs.
     priority = -1
 

@@ -43,7 +43,6 @@ class TRLPreference(Format):
     summary = (
         "TRL preference: chosen, rejected and an explicit or implicit prompt, text or messages"
     )
-    may_name_origins = True
     text_columns = ("prompt", "chosen", "rejected", *SYSTEM)
     value_columns: ClassVar[tuple[str, ...]] = ()
 

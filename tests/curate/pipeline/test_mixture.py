@@ -85,6 +85,28 @@ def test_a_source_of_which_nothing_is_drawn_is_a_warning(
     assert f"{setting} 0.001" in warning
 
 
+def test_pairs_that_are_not_drawn_are_counted(files: dict[str, str], tmp_path: Path) -> None:
+    sources = [{"path": files["a"], "share": 0.5}, {"path": files["b"], "share": 1.25}]
+    result = Pipeline({"input": sources, "store": None}).run(output=tmp_path / "out")
+    facts = result.steps[0].facts["sources"]
+    assert [(s["not_drawn"], s["repeated"]) for s in facts] == [(20, 0), (0, 10)]
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    read = manifest["input"]
+    assert (read["not_drawn"], read["repeated"]) == (20, 10)
+    pairs_in_files = read["rows_read"] - read["rows_rejected"]
+    in_run = pairs_in_files - read["not_drawn"] + read["repeated"]
+    assert in_run == read["pairs"] == manifest["rows"]["kept"] + manifest["rows"]["dropped"]
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "rows without a pair: 0; pairs that were not drawn: 20; pairs drawn again: 10" in card
+
+
+def test_a_source_whose_pairs_are_all_dropped_is_a_warning(files: dict[str, str]) -> None:
+    drop_all = {"type": "expression", "drop": "strength IS NULL"}
+    sources = [{"path": files["a"], "filters": [drop_all]}, {"path": files["b"]}]
+    result = Pipeline({"input": sources, "store": None}).run()
+    assert "a: none of its 40 pairs is kept; see dropped/ for why" in result.warnings
+
+
 def test_weights_are_proportions(files: dict[str, str]) -> None:
     weights = {"a": 0.5, "b": 0.3, "c": 0.2}
     result = Pipeline(

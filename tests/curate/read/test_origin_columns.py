@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from curate import read_pairs
+from tests.curate.read.public_rows import FORMS
 from tests.helpers import published, read_rows
 
 KINDS = pytest.mark.parametrize("kind", ["jsonl", "parquet"])
@@ -79,3 +81,18 @@ def test_of_two_such_columns_the_other_stays(tmp_path: Path) -> None:
 def test_all_votes_of_a_prompt_are_pairs_of_their_own(tmp_path: Path) -> None:
     data = [{"prompt": "p"} | TRL | {"annotator": f"a{i}"} for i in range(3)]
     assert read_rows(tmp_path, data).frame["pair_id"].n_unique() == 3
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_format_has_them(form: str) -> None:
+    data = [
+        row | {"source": f"set {i % 2}", "annotator": f"a{i}"}
+        for i in range(COUNT)
+        for row in FORMS[form](i)
+    ]
+    pairs = read_pairs(data)
+    assert set(pairs.frame["source"]) == {"set 0", "set 1"}
+    # Where rows of several annotators make a pair, it is nobody's alone.
+    several_rows = len(data) > COUNT
+    expected = [None] * COUNT if several_rows else [f"a{i}" for i in range(COUNT)]
+    assert pairs.frame["annotator"].to_list() == expected

@@ -13,6 +13,7 @@ import pytest
 
 from curate import Pairs, read_pairs
 from curate.errors import CurateError
+from curate.option_names import command_line_messages
 from tests.helpers import read_rows, turn, write_jsonl
 
 KINDS = ["jsonl", "parquet"]
@@ -143,7 +144,7 @@ def test_of_tied_answers_one_is_drawn_by_the_seed(kind: str, tmp_path: Path) -> 
 def test_a_prompt_of_another_name_is_not_lost(tmp_path: Path, column: str, kind: str) -> None:
     # Both answers begin with "Sure,", which would pass for a shared prompt.
     row = {column: "Name a prime.", "chosen": "Sure, 11.", "rejected": "Sure, 12 is one."}
-    with pytest.raises(CurateError) as error:
+    with command_line_messages(), pytest.raises(CurateError) as error:
         read(tmp_path, [row] * 3, kind)
     assert f"prompt={column},chosen=chosen,rejected=rejected" in str(error.value)
     mapping = {"prompt": column, "chosen": "chosen", "rejected": "rejected"}
