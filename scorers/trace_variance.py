@@ -31,9 +31,9 @@ class TraceVariance(Scorer[TraceVarianceParams]):
 
     For an answer `<think>trace</think>final` let a = mean log p(final | prompt, trace) per token
     and b the same after an empty trace. `chosen` and `rejected` are (a - b)^2 / 4 in nats squared;
-    `chosen_shift` and `rejected_shift` are a - b. BVPO weighs the gradients of both kinds; the
-    variance of the log-probability as a score is our reading. Use it on answers with a reasoning
-    trace.
+    `chosen_shift` and `rejected_shift` are a - b. It is no part of BVPO (arXiv 2510.05095), which
+    mixes the gradients of both kinds by one weight: `curate derive --from traces` writes its two
+    sets. Use it on answers with a reasoning trace, to see how much a trace changes its answer.
 
     Examples:
         >>> [column.name for column in TraceVariance(model="org/model").columns()]
@@ -44,7 +44,9 @@ class TraceVariance(Scorer[TraceVarianceParams]):
     purpose = "difficulty and uncertainty"
     when = "For answers with a reasoning trace."
     summary = "variance of an answer's log-probability with and without its reasoning trace (BVPO)"
-    reference = "BVPO (bias-variance optimised preference optimisation for reasoning models)"
+    reference = (
+        "after BVPO, arXiv 2510.05095: its two kinds of trace; the variance as score is ours"
+    )
     inputs = frozenset({Input.TEXTS, Input.MODEL})
     scope = Scope.ROW
     Params = TraceVarianceParams

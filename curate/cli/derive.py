@@ -32,11 +32,13 @@ if TYPE_CHECKING:
 
     from curate.data.json_types import JsonObject
     from curate.derive.feedback import AnswerWriter, FeedbackJudge
+    from curate.derive.instructions import DerivedPairs
     from curate.read.pairs import Pairs
     from curate.read.raw_rows import PublishedRows
     from curate.steps.context import Context, Progress
 
 _RESULT_FILE = "derive.json"
+_FEWEST_MODELS = 2
 _CONVERSATIONS_PER_BATCH = 1000
 """Conversations processed together, to bound memory."""
 
@@ -47,13 +49,17 @@ class PairOrigin(StrEnum):
     instructions = "instructions"
     feedback = "feedback"
     classes = "classes"
+    neutral = "neutral"
+    models = "models"
+    traces = "traces"
 
 
 _Source = Annotated[
     PairOrigin,
     typer.Option(
         "--from",
-        help="Source of the pairs: instructions, user feedback in chats, or classified texts.",
+        help="Source of the pairs: instructions, user feedback in chats, classified texts, answers "
+        "of other prompts (neutral), of a strong and a weak model, or reasoning traces.",
     ),
 ]
 _Instructions = Annotated[
@@ -70,6 +76,14 @@ _WriteModel = Annotated[
     str | None,
     typer.Option(help="Endpoint model that writes the answer if no later one met the complaint."),
 ]
+_Models = Annotated[
+    str | None,
+    typer.Option(help="Models of the answers by commas, the strongest first (--from models)."),
+]
+_TraceWeight = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="Weight of a pair with its traces; without: the rest to 1."),
+]
 
 
 def derive(
@@ -80,6 +94,8 @@ def derive(
     patterns: _Patterns = None,
     judge_model: _JudgeModel = None,
     write_model: _WriteModel = None,
+    models: _Models = None,
+    trace_weight: _TraceWeight = 0.5,
     url: EndpointUrl = None,
     format: FormatName = "auto",
     columns: Columns = None,
@@ -89,7 +105,7 @@ def derive(
     seed: Seed = 0,
     overwrite: OverwriteFolder = False,
 ) -> None:
-    """Create pairs from followed instructions (MAPL), user feedback or classified texts."""
+    """Create pairs from instructions (MAPL), feedback, classes, other prompts, models or traces."""
     from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
     from curate.read.raw_rows import PublishedRows
@@ -100,14 +116,15 @@ def derive(
     summary = _DerivationSummary({"data": data, "from": source.value})
     rows = PublishedRows(dataset.input())
     with console_progress() as progress, TemporaryDirectory() as scratch:
-        if source is PairOrigin.instructions:
-            batches = dataset.stream(progress, Path(scratch))
-            frames = _by_instructions(batches, instructions, seed, summary)
+        if source is PairOrigin.feedback:
+            endpoints = judge_model, write_model, url
+            frames = _by_feedback(rows, patterns, endpoints, progress, summary)
         elif source is PairOrigin.classes:
             frames = _by_classes(rows, judge_model, url, progress, summary)
         else:
-            models = judge_model, write_model, url
-            frames = _by_feedback(rows, patterns, models, progress, summary)
+            settings = _PairSettings(instructions, seed, models, trace_weight)
+            batches = dataset.stream(progress, Path(scratch))
+            frames = _by_pairs(source, batches, settings, summary)
         _write_pairs(frames, output, overwrite, summary)
     show_warnings([f"{data}: {line}" for line in rows.notes()])
     summary.show(output)
@@ -154,21 +171,64 @@ def _write_pairs(
         write_json({**facts, **counts, "left_out": dict(left_out)}, stage / _RESULT_FILE)
 
 
-def _by_instructions(
-    batches: Iterator[Pairs], instructions: int, seed: int, summary: _DerivationSummary
-) -> Iterator[pl.DataFrame]:
-    from curate.derive.instructions import derive_batches
+@dataclass(frozen=True)
+class _PairSettings:
+    """Settings of the sources that derive pairs from pairs, as given on the command line."""
 
+    instructions: int
+    seed: int
+    models: str | None
+    trace_weight: float
+
+
+def _by_pairs(
+    source: PairOrigin,
+    batches: Iterator[Pairs],
+    settings: _PairSettings,
+    summary: _DerivationSummary,
+) -> Iterator[pl.DataFrame]:
     def frames() -> Iterator[pl.DataFrame]:
         for batch in batches:
             summary.counts["pairs read"] += len(batch)
             yield batch.frame
 
-    summary.facts.update({"instructions": instructions, "seed": seed})
-    for derived in derive_batches(frames(), instructions, seed):
+    for derived in _derived_pairs(source, frames(), settings, summary.facts):
         summary.counts["pairs made"] += len(derived.pairs)
         summary.left_out.update(derived.left_out)
         yield derived.pairs
+
+
+def _derived_pairs(
+    source: PairOrigin, frames: Iterator[pl.DataFrame], settings: _PairSettings, facts: JsonObject
+) -> Iterator[DerivedPairs]:
+    """Return the derived pairs of a source, and note the settings that it uses."""
+    import polars as pl
+
+    from curate.derive.instructions import derive_batches
+    from curate.derive.neutral import neutral_batches
+    from curate.derive.strength import strength_pairs
+    from curate.derive.traces import trace_batches
+
+    if source is PairOrigin.traces:
+        facts["trace_weight"] = settings.trace_weight
+        return trace_batches(frames, settings.trace_weight)
+    if source is PairOrigin.models:
+        names = [name.strip() for name in (settings.models or "").split(",") if name.strip()]
+        if len(set(names)) < _FEWEST_MODELS:
+            raise CurateError(
+                "pairs by strength need two models or more",
+                where="--models",
+                found=settings.models or "nothing",
+                expected="their names by commas, the strongest first",
+            )
+        facts["models"] = [*names]
+        # The answers to one prompt may stand anywhere in the file.
+        return iter([strength_pairs(pl.concat(frames), names)])
+    facts["seed"] = settings.seed
+    if source is PairOrigin.neutral:
+        return neutral_batches(frames, settings.seed)
+    facts["instructions"] = settings.instructions
+    return derive_batches(frames, settings.instructions, settings.seed)
 
 
 def _by_classes(

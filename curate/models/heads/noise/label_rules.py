@@ -168,7 +168,7 @@ def _candidate_rules(pairs: pl.DataFrame) -> Iterator[_CandidateRule]:
 
 def _author_sides(pairs: pl.DataFrame) -> Iterator[_CandidateRule]:
     """Yield which author of two was chosen, for each pair of keys of `extra` that names authors."""
-    for label, chosen, rejected in _author_columns(pairs["extra"]):
+    for label, chosen, rejected in author_columns(pairs["extra"]):
         names = select_in_batches(pairs, chosen=chosen, rejected=rejected).fill_null("")
         differ = (names["chosen"] != names["rejected"]).to_numpy()
         first = (names["chosen"] < names["rejected"]).to_numpy()
@@ -180,7 +180,7 @@ def _author_sides(pairs: pl.DataFrame) -> Iterator[_CandidateRule]:
         yield _CandidateRule("author", f"the answer's author ({label})", cell, side)
 
 
-def _author_columns(extra: pl.Series) -> list[tuple[str, pl.Expr, pl.Expr]]:
+def author_columns(extra: pl.Series) -> list[tuple[str, pl.Expr, pl.Expr]]:
     """Return name, and the authors of chosen and rejected, by the keys that the first rows hold."""
     columns: dict[str, tuple[pl.Expr, pl.Expr]] = {}
     # Keys of a data set repeat from row to row: the first thousand rows show them.
