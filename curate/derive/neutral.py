@@ -49,18 +49,18 @@ def neutral_pairs(
     """
     voted = pairs.filter(~pl.col("is_tie").fill_null(False) & pl.col("rejected").is_not_null())
     partner = _partners_of_other_prompts(prompt_keys(voted), rng)
-    given, other = voted.filter(partner >= 0), voted[partner[partner >= 0]]
+    source_pairs, partner_pairs = voted.filter(partner >= 0), voted[partner[partner >= 0]]
     derived = [
-        _with_answers(given, other, kind, chosen, rejected)
+        _with_answers(source_pairs, partner_pairs, kind, chosen, rejected)
         for kind, chosen, rejected in (
-            ("chosen", given["chosen"], other["chosen"]),
-            ("rejected", given["rejected"], other["chosen"]),
-            ("tie", other["chosen"], other["rejected"]),
+            ("chosen", source_pairs["chosen"], partner_pairs["chosen"]),
+            ("rejected", source_pairs["rejected"], partner_pairs["chosen"]),
+            ("tie", partner_pairs["chosen"], partner_pairs["rejected"]),
         )
     ]
     left_out = {
         "a tie, or a single answer": len(pairs) - len(voted),
-        "no other prompt in the batch": len(voted) - len(given),
+        "no other prompt in the batch": len(voted) - len(source_pairs),
     }
     frame = pl.concat([empty_pairs(), *derived], how="diagonal_relaxed")
     frame = (ids or PairIds()).fill_missing(frame)
@@ -73,22 +73,28 @@ def _partners_of_other_prompts(keys: pl.Series, rng: np.random.Generator) -> NDA
     partner = np.full(len(prompt), -1, dtype=np.int64)
     for _ in range(_TRIES):
         waiting = np.flatnonzero(partner < 0)
-        drawn = rng.permutation(len(prompt))[: len(waiting)]
-        differs = prompt[drawn] != prompt[waiting]
-        partner[waiting[differs]] = drawn[differs]
+        candidates = rng.permutation(len(prompt))[: len(waiting)]
+        differs = prompt[candidates] != prompt[waiting]
+        partner[waiting[differs]] = candidates[differs]
     return partner
 
 
 def _with_answers(
-    given: pl.DataFrame, other: pl.DataFrame, kind: str, chosen: pl.Series, rejected: pl.Series
+    source_pairs: pl.DataFrame,
+    partner_pairs: pl.DataFrame,
+    kind: str,
+    chosen: pl.Series,
+    rejected: pl.Series,
 ) -> pl.DataFrame:
-    facts = pl.DataFrame({"made_from": given["pair_id"], "answers_from": other["pair_id"]})
+    facts = pl.DataFrame(
+        {"made_from": source_pairs["pair_id"], "answers_from": partner_pairs["pair_id"]}
+    )
     extra = facts.select(
         e=pl.struct(
             pl.lit(MADE).alias("made"), pl.lit(kind).alias("kind"), "made_from", "answers_from"
         ).struct.json_encode()
     )
-    return given.select("prompt", "source").with_columns(
+    return source_pairs.select("prompt", "source").with_columns(
         chosen.alias("chosen"),
         rejected.alias("rejected"),
         extra["e"].alias("extra"),

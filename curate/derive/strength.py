@@ -34,13 +34,13 @@ def strength_pairs(pairs: pl.DataFrame, models: Sequence[str]) -> DerivedPairs:
     """
     answers = _answers_with_models(pairs)
     order = {name: rank for rank, name in enumerate(models)}
-    known = answers["model"].unique().drop_nulls().to_list()
-    if missing := [name for name in order if name not in known]:
+    names = answers["model"].unique().drop_nulls().to_list()
+    if missing := [name for name in order if name not in names]:
         raise CurateError(
             "a model wrote no answer",
             where="--models",
             found=", ".join(missing),
-            expected=f"names among {', '.join(sorted(known)[:20])}",
+            expected=f"names among {', '.join(sorted(names)[:20])}",
         )
     ranked = answers.filter(pl.col("model").is_in(list(order))).with_columns(
         rank=pl.col("model").replace_strict(order, return_dtype=pl.Int64)
@@ -51,9 +51,9 @@ def strength_pairs(pairs: pl.DataFrame, models: Sequence[str]) -> DerivedPairs:
         by_rank.first().name.prefix("chosen_"),
         by_rank.last().name.prefix("rejected_"),
     )
-    several = groups.filter(pl.col("chosen_model") != pl.col("rejected_model"))
+    groups_of_two = groups.filter(pl.col("chosen_model") != pl.col("rejected_model"))
     facts = pl.struct(pl.lit(MADE).alias("made"), "chosen_model", "rejected_model")
-    derived = several.select(
+    derived = groups_of_two.select(
         "prompt",
         "source",
         chosen="chosen_answer",
@@ -62,7 +62,7 @@ def strength_pairs(pairs: pl.DataFrame, models: Sequence[str]) -> DerivedPairs:
         extra=facts.struct.json_encode(),
     )
     frame = PairIds().fill_missing(pl.concat([empty_pairs(), derived], how="diagonal_relaxed"))
-    unused = prompt_keys(pairs).n_unique() - len(several)
+    unused = prompt_keys(pairs).n_unique() - len(groups_of_two)
     return DerivedPairs(frame, {_NO_TWO: unused} if unused else {})
 
 

@@ -80,22 +80,24 @@ def trace_pairs(
     """
     finals = [[_final_answer(turns) for turns in pairs[side].to_list()] for side in _SIDES]
     has_traces = pl.Series(
-        [None not in both for both in zip(*finals, strict=True)], dtype=pl.Boolean
+        [None not in texts for texts in zip(*finals, strict=True)], dtype=pl.Boolean
     )
-    kept = pairs.filter(has_traces)
-    emptied = kept.with_columns(
-        _emptied(kept[side], [text for text, use in zip(texts, has_traces, strict=True) if use])
+    traced_pairs = pairs.filter(has_traces)
+    emptied_pairs = traced_pairs.with_columns(
+        _emptied(
+            traced_pairs[side], [text for text, use in zip(texts, has_traces, strict=True) if use]
+        )
         for side, texts in zip(_SIDES, finals, strict=True)
     )
-    both = [
+    copies = [
         _marked(frame, trace, weight)
         for frame, trace, weight in (
-            (kept, "kept", trace_weight),
-            (emptied, "empty", 1.0 - trace_weight),
+            (traced_pairs, "kept", trace_weight),
+            (emptied_pairs, "empty", 1.0 - trace_weight),
         )
     ]
-    derived = pl.concat([empty_pairs(), *both], how="diagonal_relaxed")
-    unused = len(pairs) - len(kept)
+    derived = pl.concat([empty_pairs(), *copies], how="diagonal_relaxed")
+    unused = len(pairs) - len(traced_pairs)
     left_out = {"an answer without a closed reasoning trace": unused} if unused else {}
     return DerivedPairs((ids or PairIds()).fill_missing(derived), left_out)
 

@@ -28,13 +28,13 @@ def test_each_pair_gives_the_three_of_rrm_with_answers_of_another_prompt() -> No
     by_id = {row["pair_id"]: row for row in pairs.to_dicts()}
     for row in derived.to_dicts():
         facts = json.loads(row["extra"])
-        given, other = by_id[facts["made_from"]], by_id[facts["answers_from"]]
-        assert text(given["prompt"]) != text(other["prompt"])
-        assert row["prompt"] == given["prompt"]
+        source, partner = by_id[facts["made_from"]], by_id[facts["answers_from"]]
+        assert text(source["prompt"]) != text(partner["prompt"])
+        assert row["prompt"] == source["prompt"]
         expected = {
-            "chosen": (given["chosen"], other["chosen"], False),
-            "rejected": (given["rejected"], other["chosen"], False),
-            "tie": (other["chosen"], other["rejected"], True),
+            "chosen": (source["chosen"], partner["chosen"], False),
+            "rejected": (source["rejected"], partner["chosen"], False),
+            "tie": (partner["chosen"], partner["rejected"], True),
         }[facts["kind"]]
         assert (row["chosen"], row["rejected"], row["is_tie"]) == expected
 
@@ -42,23 +42,23 @@ def test_each_pair_gives_the_three_of_rrm_with_answers_of_another_prompt() -> No
 def test_a_trait_of_all_chosen_answers_no_longer_predicts_the_label() -> None:
     pairs = pairs_of(ROWS)
     derived = neutral_pairs(pairs, np.random.default_rng(1)).pairs
-    every = pl.concat([pairs, derived]).filter(~pl.col("is_tie"))
+    all_pairs = pl.concat([pairs, derived]).filter(~pl.col("is_tie"))
     differences = [
         text(row["chosen"]).startswith("*") - text(row["rejected"]).startswith("*")
-        for row in every.to_dicts()
+        for row in all_pairs.to_dicts()
     ]
-    before = [
+    differences_before = [
         text(row["chosen"]).startswith("*") - text(row["rejected"]).startswith("*")
         for row in pairs.to_dicts()
     ]
-    assert np.mean(before) == 1.0
+    assert np.mean(differences_before) == 1.0
     assert np.mean(differences) == 0.0
 
 
 def test_ties_and_a_single_prompt_give_no_pair() -> None:
-    alike = pairs_of([{"prompt": "q", "chosen": "a", "rejected": str(n)} for n in range(5)])
+    one_prompt = pairs_of([{"prompt": "q", "chosen": "a", "rejected": str(n)} for n in range(5)])
     tied = pairs_of(ROWS[:2]).with_columns(is_tie=pl.lit(True))
-    (derived,) = neutral_batches([pl.concat([alike, tied])])
+    (derived,) = neutral_batches([pl.concat([one_prompt, tied])])
     assert derived.pairs.is_empty()
     assert derived.left_out == {"a tie, or a single answer": 2, "no other prompt in the batch": 5}
 
