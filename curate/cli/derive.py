@@ -106,7 +106,6 @@ def derive(
     overwrite: OverwriteFolder = False,
 ) -> None:
     """Create pairs from instructions (MAPL), feedback, classes, other prompts, models or traces."""
-    from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
     from curate.read.raw_rows import PublishedRows
     from curate.write.run_folder import check_free
@@ -117,17 +116,16 @@ def derive(
     rows = PublishedRows(dataset.input())
     with console_progress() as progress, TemporaryDirectory() as scratch:
         if source is PairOrigin.feedback:
-            endpoints = judge_model, write_model, url
-            frames = _by_feedback(rows, patterns, endpoints, progress, summary)
+            frames = _by_feedback(
+                rows, patterns, (judge_model, write_model, url), progress, summary
+            )
         elif source is PairOrigin.classes:
             frames = _by_classes(rows, judge_model, url, progress, summary)
         else:
-            settings = _PairSettings(instructions, seed, models, trace_weight)
-            batches = dataset.stream(progress, Path(scratch))
-            frames = _by_pairs(source, batches, settings, summary)
+            settings = _PairSettings(source, instructions, seed, models, trace_weight)
+            frames = _by_pairs(dataset.stream(progress, Path(scratch)), settings, summary)
         _write_pairs(frames, output, overwrite, summary)
-    show_warnings([f"{data}: {line}" for line in rows.notes()])
-    summary.show(output)
+    summary.show(output, rows.notes())
 
 
 @dataclass(frozen=True)
@@ -144,8 +142,11 @@ class _DerivationSummary:
     counts: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
 
-    def show(self, output: Path) -> None:
-        """Print the number of pairs, and of rows without one by reason."""
+    def show(self, output: Path, notes: list[str]) -> None:
+        """Print notes about reading, the number of pairs, and of rows without one by reason."""
+        from curate.cli.console import show_warnings
+
+        show_warnings([f"{self.facts['data']}: {note}" for note in notes])
         for reason, count in self.left_out.items():
             typer.echo(f"{count:,} without a pair: {reason}")
         typer.echo(f"{self.counts['pairs made']:,} pairs: {output / 'pairs'}")
@@ -173,8 +174,9 @@ def _write_pairs(
 
 @dataclass(frozen=True)
 class _PairSettings:
-    """Settings of the sources that derive pairs from pairs, as given on the command line."""
+    """Source that derives pairs from pairs, and its settings, as typed on the command line."""
 
+    source: PairOrigin
     instructions: int
     seed: int
     models: str | None
@@ -182,24 +184,21 @@ class _PairSettings:
 
 
 def _by_pairs(
-    source: PairOrigin,
-    batches: Iterator[Pairs],
-    settings: _PairSettings,
-    summary: _DerivationSummary,
+    batches: Iterator[Pairs], settings: _PairSettings, summary: _DerivationSummary
 ) -> Iterator[pl.DataFrame]:
     def frames() -> Iterator[pl.DataFrame]:
         for batch in batches:
             summary.counts["pairs read"] += len(batch)
             yield batch.frame
 
-    for derived in _derived_pairs(source, frames(), settings, summary.facts):
+    for derived in _derived_pairs(frames(), settings, summary.facts):
         summary.counts["pairs made"] += len(derived.pairs)
         summary.left_out.update(derived.left_out)
         yield derived.pairs
 
 
 def _derived_pairs(
-    source: PairOrigin, frames: Iterator[pl.DataFrame], settings: _PairSettings, facts: JsonObject
+    frames: Iterator[pl.DataFrame], settings: _PairSettings, facts: JsonObject
 ) -> Iterator[DerivedPairs]:
     """Return the derived pairs of a source, and note the settings that it uses."""
     import polars as pl
@@ -209,10 +208,10 @@ def _derived_pairs(
     from curate.derive.strength import strength_pairs
     from curate.derive.traces import trace_batches
 
-    if source is PairOrigin.traces:
+    if settings.source is PairOrigin.traces:
         facts["trace_weight"] = settings.trace_weight
         return trace_batches(frames, settings.trace_weight)
-    if source is PairOrigin.models:
+    if settings.source is PairOrigin.models:
         names = [name.strip() for name in (settings.models or "").split(",") if name.strip()]
         if len(set(names)) < _FEWEST_MODELS:
             raise CurateError(
@@ -225,7 +224,7 @@ def _derived_pairs(
         # The answers to one prompt may stand anywhere in the file.
         return iter([strength_pairs(pl.concat(frames), names)])
     facts["seed"] = settings.seed
-    if source is PairOrigin.neutral:
+    if settings.source is PairOrigin.neutral:
         return neutral_batches(frames, settings.seed)
     facts["instructions"] = settings.instructions
     return derive_batches(frames, settings.instructions, settings.seed)

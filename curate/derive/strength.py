@@ -42,6 +42,13 @@ def strength_pairs(pairs: pl.DataFrame, models: Sequence[str]) -> DerivedPairs:
             found=", ".join(missing),
             expected=f"names among {', '.join(sorted(names)[:20])}",
         )
+    derived = _strongest_and_weakest(answers, order)
+    frame = PairIds().fill_missing(pl.concat([empty_pairs(), derived], how="diagonal_relaxed"))
+    unused = prompt_keys(pairs).n_unique() - len(derived)
+    return DerivedPairs(frame, {_NO_TWO: unused} if unused else {})
+
+
+def _strongest_and_weakest(answers: pl.DataFrame, order: dict[str, int]) -> pl.DataFrame:
     ranked = answers.filter(pl.col("model").is_in(list(order))).with_columns(
         rank=pl.col("model").replace_strict(order, return_dtype=pl.Int64)
     )
@@ -53,7 +60,7 @@ def strength_pairs(pairs: pl.DataFrame, models: Sequence[str]) -> DerivedPairs:
     )
     groups_of_two = groups.filter(pl.col("chosen_model") != pl.col("rejected_model"))
     facts = pl.struct(pl.lit(MADE).alias("made"), "chosen_model", "rejected_model")
-    derived = groups_of_two.select(
+    return groups_of_two.select(
         "prompt",
         "source",
         chosen="chosen_answer",
@@ -61,9 +68,6 @@ def strength_pairs(pairs: pl.DataFrame, models: Sequence[str]) -> DerivedPairs:
         is_tie=pl.lit(False),
         extra=facts.struct.json_encode(),
     )
-    frame = PairIds().fill_missing(pl.concat([empty_pairs(), derived], how="diagonal_relaxed"))
-    unused = prompt_keys(pairs).n_unique() - len(groups_of_two)
-    return DerivedPairs(frame, {_NO_TWO: unused} if unused else {})
 
 
 def _answers_with_models(pairs: pl.DataFrame) -> pl.DataFrame:
