@@ -181,8 +181,8 @@ app.command("list", rich_help_panel=INSPECT)(list_steps)
 app.command(rich_help_panel=INSPECT)(inspect)
 app.command(rich_help_panel=INSPECT)(audit)
 _BENCH_EXAMPLE = (
-    "Example: curate bench prefs.jsonl --train 'python train.py --data {data} --seed {seed} --out "
-    "{out}' --metric '{out}/eval.json:accuracy' --variant advice --variant mine.yaml --runs 24"
+    "Example: curate bench prefs.jsonl --train 'python train.py {data} {seed} {out}' "
+    "--metric '{out}/eval.json:accuracy' --variant advice --variant mine.yaml --runs 24"
 )
 app.command(rich_help_panel=MEASURE, epilog=_BENCH_EXAMPLE)(bench)
 app.command(rich_help_panel=MEASURE)(worth)

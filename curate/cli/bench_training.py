@@ -39,8 +39,8 @@ class TrainingChoice(NamedTuple):
         """
         if self.train is not None:
             return True
-        others = self._asdict() | {"to": self.to != "trl", "file_type": self.file_type != "parquet"}
-        options = sorted(f"--{name.replace('_', '-')}" for name, value in others.items() if value)
+        values = self._asdict() | {"to": self.to != "trl", "file_type": self.file_type != "parquet"}
+        options = sorted(f"--{name.replace('_', '-')}" for name, value in values.items() if value)
         if options:
             raise CurateError("the option needs --train", where=", ".join(options))
         return False
@@ -56,7 +56,6 @@ def bench_by_training(
 ) -> None:
     """Compare variants of one dataset by a training command, and print what was found."""
     from curate.benchmark.training.bench_training import TrainingOptions, bench_training
-    from curate.benchmark.training.schedule import MIN_SEEDS
     from curate.benchmark.training.trainer import TrainingCommand
     from curate.benchmark.training.variants import VariantFormat
     from curate.cli.progress import console_progress
@@ -67,10 +66,7 @@ def bench_by_training(
     if choice.metric is None:
         expected = "--metric FILE:KEY, such as '{out}/eval.json:accuracy'"
         raise CurateError("--train needs a metric", where="--train", expected=expected)
-    if seeds < MIN_SEEDS:
-        expected = f"{MIN_SEEDS} or more"
-        raise CurateError("too few seeds", where="--seeds", found=str(seeds), expected=expected)
-    command = TrainingCommand(choice.train or "", choice.metric)
+    command = TrainingCommand(str(choice.train), choice.metric)
     options = TrainingOptions(
         variants=tuple(choice.variants or ("advice",)),
         seeds=seeds,

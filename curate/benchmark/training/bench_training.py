@@ -17,6 +17,7 @@ from curate.benchmark.data import held_out_mask
 from curate.benchmark.run import KEEP_ALL
 from curate.benchmark.training.report import TrainingReport, TrainingRun, training_sentences
 from curate.benchmark.training.schedule import (
+    MIN_SEEDS,
     TrainingSchedule,
     TrainingTask,
     Values,
@@ -37,6 +38,7 @@ from curate.benchmark.training.variants import (
 from curate.data.checksums import file_digest
 from curate.data.json_types import JsonObject
 from curate.data.table import fingerprint_pairs
+from curate.errors import CurateError
 from curate.read.pairs import Pairs, read_pairs
 from curate.recipes import Recipe
 from curate.steps.context import Context, Progress, SilentProgress
@@ -74,11 +76,18 @@ class TrainingOptions:
     holds_out: bool = False
 
     def schedule(self, variants: Sequence[Variant]) -> TrainingSchedule:
-        """Return the schedule of these variants."""
+        """Return the schedule of these variants.
+
+        Raises:
+            CurateError: too few seeds or runs.
+        """
         names = tuple(variant.name for variant in variants)
-        if self.runs is None or not names:
-            return TrainingSchedule(names, self.seeds)
-        return TrainingSchedule.within(names, self.runs)
+        if self.runs is not None and names:
+            return TrainingSchedule.within(names, self.runs)
+        if self.seeds < MIN_SEEDS:
+            problem, least = "too few seeds", f"{MIN_SEEDS} or more"
+            raise CurateError(problem, where="--seeds", found=str(self.seeds), expected=least)
+        return TrainingSchedule(names, self.seeds)
 
 
 def bench_training(
@@ -88,9 +97,7 @@ def bench_training(
     options: TrainingOptions | None = None,
     progress: Progress | None = None,
 ) -> TrainingReport:
-    """Train on variants of a dataset, and return what each gains over keeping all pairs.
-
-    A second call with the same arguments goes on where the first one ended.
+    """Train on variants, and return their gains; the same call goes on where one was ended.
 
     Args:
         data: pairs of `read_pairs`, or anything it accepts.
@@ -100,8 +107,7 @@ def bench_training(
         progress: receives the progress; default none.
 
     Raises:
-        CurateError: a mistake in the options, a training that fails, or a folder that holds another
-            bench.
+        CurateError: a wrong option, a training that fails, or a folder with another bench.
 
     Examples:
         >>> rows = [{"prompt": f"{n}?", "chosen": f"{n}", "rejected": "?"} for n in range(60)]
@@ -110,12 +116,12 @@ def bench_training(
         >>> report.advice is None, report.gains[0].verdict
         (True, 'changes nothing')
     """
-    options, progress = options or TrainingOptions(), progress or SilentProgress()
+    options = options or TrainingOptions()
     variants = find_variants(options.variants)
     options.schedule(variants)  # too small a budget is found before anything is read
     pairs = data if isinstance(data, Pairs) else read_pairs(data)
     pairs.require_two_answers("bench --train")
-    bench = _TrainingBench(TrainingFolder(Path(folder)), train, options, progress)
+    bench = _TrainingBench(Path(folder), train, options, progress or SilentProgress())
     notes = bench.prepare(variants, pairs)
     schedule = options.schedule(bench.variants)
     sign = -1 if options.lower_is_better else 1
@@ -129,9 +135,9 @@ class _TrainingBench:
     """A bench with the data of its variants."""
 
     def __init__(
-        self, folder: TrainingFolder, train: Train, options: TrainingOptions, progress: Progress
+        self, folder: Path, train: Train, options: TrainingOptions, progress: Progress
     ) -> None:
-        self.folder, self.variants = folder, list[Variant]()
+        self.folder, self.variants = TrainingFolder(folder), list[Variant]()
         """The variants whose pairs differ from all pairs, and from each other."""
         self._train, self._options, self._progress = train, options, progress
         self._shards: dict[str, Path] = {}

@@ -75,10 +75,10 @@ class TrainingCommand:
             )
         for option, text in (("--train", command), ("--metric", metric)):
             if unknown := _placeholders(text) - {"data", "seed", "out", "eval"}:
-                found = ", ".join(f"{{{name}}}" for name in sorted(unknown))
+                names = ", ".join(f"{{{name}}}" for name in sorted(unknown))
                 expected = "{data}, {seed}, {out}, {eval}"
                 raise CurateError(
-                    "unknown placeholder", where=option, found=found, expected=expected
+                    "unknown placeholder", where=option, found=names, expected=expected
                 )
         self.needs_held_out = "eval" in placeholders
         self.description = f"{command} -> {metric}"

@@ -57,8 +57,8 @@ def rows(count: int = 60) -> list[dict[str, str]]:
 
 def accuracy(job: TrainingJob) -> float:
     """What a trainer reaches: wrong labels cost, and so does luck."""
-    kept = pl.read_parquet(f"{job.data}/*.parquet")
-    bad = kept["chosen"].list.last().struct.field("content").str.contains("bad").mean()
+    shard = pl.read_parquet(f"{job.data}/*.parquet")
+    bad = shard["chosen"].list.last().struct.field("content").str.contains("bad").mean()
     assert isinstance(bad, float)
     luck = {KEEP_ALL: 3, "without bad": 5}.get(job.variant, 7) * (job.seed + 1) % 4
     return 0.9 - 0.3 * bad + 0.002 * luck
