@@ -6,6 +6,7 @@ Held-out pairs count by what is known of the truth behind their labels: see `cle
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import logit
@@ -25,16 +26,21 @@ from curate.benchmark.run import (
 )
 from curate.data.json_result import JsonResult
 from curate.models.heads.noise.estimate import NoiseEstimate
-from curate.models.heads.posterior.label_posterior import label_posterior
+from curate.models.heads.posterior.label_posterior import LabelPosterior, label_posterior
 from curate.pipeline.config import parse_config
 from curate.pipeline.plan import make_plan
 from curate.pipeline.run_evidence import label_evidence
 from curate.pipeline.scoring import PairScorer
 from curate.steps.context import Context, Progress
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 _POSTERIOR = {"scorers": [{"type": "label_em"}]}
 _MIN_PROBABILITY = 1e-6
 """Smallest posterior, and smallest distance from 1: only reviewed labels are certain."""
+_POINTS = 7
+"""Points that stand for the posterior of flip rate and scales."""
 
 
 @dataclass(frozen=True)
@@ -75,20 +81,37 @@ def label_truth(data: BenchData, context: Context) -> tuple[LabelTruth, GivenLab
     # The scorer's own, which the context holds.
     posterior = label_posterior(data.pairs, step_context)
     averaged = posterior.averaged
-    right = scores["label_em.posterior"].fill_null(0.5).to_numpy()
-    right_log_odds = logit(np.clip(right, _MIN_PROBABILITY, 1.0 - _MIN_PROBABILITY))
+    right = scores["label_em.posterior"].fill_null(float("nan")).to_numpy()
+    truth = _truth_at_points(posterior, right)
     low, high = (averaged.rate_quantile(share) for share in (0.025, 0.975))
-    # From one half on, a label would count for the opposite answer.
-    rates = np.clip([low, averaged.rate, high], _MIN_PROBABILITY, 0.5 - _MIN_PROBABILITY)
-    label_log_odds = np.tile(-logit(rates), (len(right), 1))
-    # Terms at mean scales are surer than their average: what the label does not say is the rest.
-    terms = posterior.heads + posterior.votes + posterior.evidence
-    other_log_odds = np.where(posterior.verdicts == 0, right_log_odds - label_log_odds[:, 1], terms)
-    truth = LabelTruth(other_log_odds, label_log_odds, posterior.verdicts)
     noise = NoiseEstimate.from_facts(record.facts)
     assert noise is not None, "label_em always records its estimate"
     judged_count = int((posterior.verdicts != 0).sum())
     return truth, GivenLabelNoise(noise.text, averaged.rate, low, high, judged_count)
+
+
+def _truth_at_points(posterior: LabelPosterior, right: NDArray[np.float64]) -> LabelTruth:
+    """Return what is known at some points of the posterior of flip rate and scales.
+
+    Args:
+        posterior: with one flip rate, or with rates by trait.
+        right: (pairs,) P(label right) with rates by annotator, where they differ; NaN: no label.
+    """
+    labels, points = posterior.observations, posterior.averaged.summarise(_POINTS)
+    voting = ~np.isnan(posterior.right)
+    other_log_odds, label_log_odds = (np.zeros((len(right), len(points))) for _ in range(2))
+    # An annotator's own rate changes what the label says.
+    shift = _log_odds(right[voting]) - _log_odds(posterior.right[voting])
+    for column, point in enumerate(points):
+        label = point.label_log_odds(labels)
+        other_log_odds[voting, column] = point.log_odds(labels) - label
+        label_log_odds[voting, column] = label + shift
+    mass = np.array([point.mass for point in points])
+    return LabelTruth(other_log_odds, label_log_odds, mass / mass.sum(), posterior.verdicts)
+
+
+def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(logit(np.clip(probability, _MIN_PROBABILITY, 1.0 - _MIN_PROBABILITY)))
 
 
 def run_given_labels(

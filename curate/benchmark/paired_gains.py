@@ -15,7 +15,13 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from curate.benchmark.clean_gain import CleanDifference, LabelTruth, clean_difference
+from curate.benchmark.actions import DEFAULT
+from curate.benchmark.clean_gain import (
+    CleanDifference,
+    LabelTruth,
+    PossibleMeans,
+    clean_difference,
+)
 from curate.benchmark.condition import Condition
 from curate.data.table import dense_ranks
 from curate.models.heads.folds import group_folds
@@ -64,7 +70,10 @@ class Rankings:
             for column, method in enumerate(self.methods)
         }
         if self.truth is None:
-            return {name: CleanDifference(values, 0.0) for name, values in labelled.items()}
+            return {
+                name: CleanDifference(values, PossibleMeans.certain(float(values.mean())))
+                for name, values in labelled.items()
+            }
         # A pair that several draws test has one label.
         weight = 1.0 / np.bincount(self.rows)[self.rows]
         truth = self.truth.take(self.rows)
@@ -83,7 +92,7 @@ class Rankings:
     def gain(self, method: str) -> PairedGain:
         """Return the gain of a method over keeping all."""
         difference = self.difference(method)
-        return paired_gain(difference.expected, self.prompts, self.seeds, difference.variance)
+        return paired_gain(difference.expected, self.prompts, self.seeds, difference.means)
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,7 @@ def paired_gain(
     differences: NDArray[np.float64],
     prompts: NDArray[np.int64],
     seeds: NDArray[np.int64],
-    unknown: float = 0.0,
+    means: PossibleMeans | None = None,
 ) -> PairedGain:
     """Return the mean of paired differences, with errors that are common within prompts and draws.
 
@@ -121,7 +130,7 @@ def paired_gain(
         differences: (tests,).
         prompts: (tests,) whose pairs vary together.
         seeds: (tests,) whose heads were trained together.
-        unknown: additional variance of the mean, since the truth behind labels is unknown.
+        means: what the mean may be, since the truth behind labels is unknown; default: it is known.
     """
     mean, count = float(differences.mean()), len(differences)
     # Pairs of one prompt fail together: their errors count as one.
@@ -134,17 +143,19 @@ def paired_gain(
     # Draws share prompts: only what they vary by beyond the prompts is added.
     between_draws, draws = _between_draw_variance(differences, seeds, within_draws)
     sampled = within_draws + between_draws
-    variance = sampled + unknown
+    means = PossibleMeans.certain(mean) if means is None else means
+    variance = sampled + means.variance
     if variance <= 0.0:
         return PairedGain(mean, 0.0, mean, mean, 1.0 if mean == 0.0 else 0.0)
     # Few prompts or few draws make the tails heavier.
     by_prompt = within_draws**2 / max(prompt_count - 1, 1)
     by_draw = between_draws**2 / max(draws - 1, 1)
-    freedom = variance**2 / (by_prompt + by_draw) if sampled > 0.0 else np.inf
-    error = float(np.sqrt(variance))
-    half = float(stats.t.ppf(1.0 - _LEVEL / 2.0, freedom)) * error
-    p = 2.0 * float(stats.t.sf(abs(mean) / error, freedom))
-    return PairedGain(mean, error, mean - half, mean + half, p)
+    freedom = sampled**2 / (by_prompt + by_draw) if sampled > 0.0 else np.inf
+    error = float(np.sqrt(sampled))
+    low, high = (means.quantile(end, error, freedom) for end in (_LEVEL / 2, 1.0 - _LEVEL / 2))
+    below = means.share_below(0.0, error, freedom)
+    p = min(2.0 * min(below, 1.0 - below), 1.0)
+    return PairedGain(mean, float(np.sqrt(variance)), low, high, p)
 
 
 def _between_draw_variance(
@@ -160,13 +171,23 @@ def _between_draw_variance(
     return max(float(means.var(ddof=1)) / draws - within, 0.0), draws
 
 
-def holm_correction(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p values corrected for looking at all of them, by Holm's step-down; (methods,)."""
-    order = np.argsort(p, kind="stable")
+def holm_correction(
+    p: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Return p values corrected for looking at all of them, by Holm's step-down; (methods,).
+
+    Args:
+        p: (methods,).
+        weights: (methods,) shares of the level, positive; default equal. The weighted procedure
+            keeps the level for any weights that are chosen before looking (Holm 1979, section 4).
+    """
+    weights = np.ones(len(p)) if weights is None else weights
     # The smallest p is compared with all methods, the next with all but one, and so on.
-    steps = p[order] * np.arange(len(p), 0, -1)
+    order = np.argsort(p / weights, kind="stable")
+    left = np.cumsum(weights[order][::-1])[::-1]
     corrected = np.empty(len(p))
     # A running maximum: a larger p value must not end up with the smaller correction.
+    steps = p[order] / weights[order] * left
     corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return corrected
 
@@ -174,9 +195,13 @@ def holm_correction(p: NDArray[np.float64]) -> NDArray[np.float64]:
 def gain_table(tested: Rankings, family: list[str]) -> pl.DataFrame:
     """Return one row a method of a family: gain, its interval, Holm's p within the family, the
     verdict.
+
+    The default step has half of the level: methods err together, and it is what one would take.
     """
     gains = [tested.gain(method) for method in family]
-    corrected = holm_correction(np.array([g.p for g in gains]))
+    default_weight = max(len(family) - 1.0, 1.0)
+    weights = np.array([default_weight if name == DEFAULT else 1.0 for name in family])
+    corrected = holm_correction(np.array([g.p for g in gains]), weights)
     rows = [
         {
             "method": name,
@@ -224,7 +249,7 @@ def gain_by_halves(tested: Rankings, family: list[str]) -> PairedGain:
     """
     # By prompt: pairs of one prompt in both halves would carry the choice over.
     in_second_half = group_folds(tested.prompts, 2, 0) == 1
-    expected, unknown = np.zeros(len(in_second_half)), 0.0
+    expected, variance = np.zeros(len(in_second_half)), 0.0
     for selection in (in_second_half, ~in_second_half):
         if not selection.any() or selection.all():
             continue
@@ -234,5 +259,6 @@ def gain_by_halves(tested: Rankings, family: list[str]) -> PairedGain:
         if best is not None and means[best] > 0:
             difference = tested.where(~selection).difference(best)
             expected[~selection] = difference.expected
-            unknown += difference.variance * float((~selection).mean()) ** 2
-    return paired_gain(expected, tested.prompts, tested.seeds, unknown)
+            variance += difference.means.variance * float((~selection).mean()) ** 2
+    means = PossibleMeans.normal(float(expected.mean()), variance)
+    return paired_gain(expected, tested.prompts, tested.seeds, means)

@@ -97,7 +97,7 @@ def check_estimates(tested: Rankings, sign: np.ndarray, rate: float) -> dict[str
         truth = tested.truth.take(tested.rows)
         shrunk = paired_gain(labelled / (1.0 - 2.0 * rate), tested.prompts, tested.seeds)
         posterior = clean_difference(labelled, truth, spread=0.0)
-        alone = paired_gain(posterior.expected, tested.prompts, tested.seeds, posterior.variance)
+        alone = paired_gain(posterior.expected, tested.prompts, tested.seeds, posterior.means)
         estimates = {"labels": shrunk, "posterior": alone, "bench": tested.gain(name)}
         for kind, gain in estimates.items():
             covered = gain.low - 1e-9 <= true_gain <= gain.high + 1e-9

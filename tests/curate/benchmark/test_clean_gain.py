@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from curate.benchmark.clean_gain import LabelTruth, clean_difference
+from curate.benchmark.clean_gain import LabelTruth, PossibleMeans, clean_difference
 from curate.benchmark.condition import Condition
 from curate.benchmark.paired_gains import HARMS, HELPS, Rankings, gain_table, paired_gain
 
 KEY = Condition("d", "p", 0.0)
+MASS = np.array([1.0, 4.0, 1.0]) / 6.0
+"""Of a lower, a middle and an upper flip rate."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,16 @@ def held_out_tests(
     odds = logit(1.0 - np.clip([rate - 0.04, rate, rate + 0.04], 0.002, 0.49))
     verdicts = np.zeros(count, dtype=np.int8)
     verdicts[:judged_share] = sign[:judged_share]
-    truth = LabelTruth(other_log_odds, np.tile(odds, (count, 1)), verdicts)
+    truth = LabelTruth(
+        np.repeat(other_log_odds[:, None], 3, axis=1), np.tile(odds, (count, 1)), MASS, verdicts
+    )
     return HeldOutPairs(method_right * sign, float(method_right.mean()), truth)
 
 
 def gain_of(tests: HeldOutPairs) -> tuple[float, float, float]:
     clean = clean_difference(tests.difference, tests.truth)
     numbers = np.arange(len(tests.difference))
-    gain = paired_gain(clean.expected, numbers, numbers % 5, clean.variance)
+    gain = paired_gain(clean.expected, numbers, numbers % 5, clean.means)
     return gain.mean, gain.low, gain.high
 
 
@@ -89,11 +93,8 @@ def test_a_method_that_follows_the_posterior_does_not_confirm_itself() -> None:
     for seed in range(40):
         tests = held_out_tests(4000, 0.1, 0.5, seed)
         side = 0.7 * np.sign(tests.difference)
-        truth = LabelTruth(
-            tests.truth.other_log_odds + side + rng.normal(0, 0.1, len(side)),
-            tests.truth.label_log_odds,
-            tests.truth.judgements,
-        )
+        shift = (side + rng.normal(0, 0.1, len(side)))[:, None]
+        truth = replace(tests.truth, other_log_odds=tests.truth.other_log_odds + shift)
         _, low, _ = gain_of(HeldOutPairs(tests.difference, tests.gain, truth))
         helps += low > 0.0
     assert helps <= 4
@@ -111,14 +112,15 @@ def test_the_mean_by_a_naive_sum() -> None:
     difference = np.array([1.0, -1.0, 0.0, 0.5])
     other_log_odds = np.array([0.3, -0.2, 1.0, 0.1])
     label = np.tile(logit([0.9, 0.8, 0.7]), (4, 1))
-    truth = LabelTruth(other_log_odds, label, np.array([0, 0, 0, -1], dtype=np.int8))
-    nodes = np.linspace(-4.0, 4.0, 81) * 1.5
+    points = np.repeat(other_log_odds[:, None], 3, axis=1)
+    truth = LabelTruth(points, label, MASS, np.array([0, 0, 0, -1], dtype=np.int8))
+    nodes = np.linspace(-4.0, 4.0, 81)
     expected, squares = 0.0, 0.0
-    for k, share in enumerate((1 / 6, 2 / 3, 1 / 6)):
+    for k, share in enumerate(MASS):
         eta = expit(label[0, k])
         mass, gains = [], []
         for c in nodes:
-            likelihood, gain = np.exp(-0.5 * (c / 1.5) ** 2), 0.0
+            likelihood, gain = np.exp(-0.5 * c**2), 0.0
             for i in range(4):
                 p = expit(other_log_odds[i] + c * difference[i])
                 right, wrong = eta * p, (1 - eta) * (1 - p)
@@ -136,7 +138,7 @@ def test_the_mean_by_a_naive_sum() -> None:
         squares += share * weights @ np.square(gains)
     clean = clean_difference(difference, truth)
     assert clean.expected.sum() == pytest.approx(expected)
-    assert clean.variance == pytest.approx((squares - expected**2) / 16)
+    assert clean.means.variance == pytest.approx((squares - expected**2) / 16, rel=1e-4)
 
 
 def test_two_draws_of_a_pair_have_one_label() -> None:
@@ -145,13 +147,44 @@ def test_two_draws_of_a_pair_have_one_label() -> None:
     rows = np.repeat(np.arange(1000), 2)
     twice = clean_difference(tests.difference[rows], tests.truth.take(rows), np.full(2000, 0.5))
     assert twice.expected.mean() == pytest.approx(once.expected.mean())
-    assert twice.variance == pytest.approx(once.variance)
+    assert twice.means.variance == pytest.approx(once.means.variance)
 
 
 def test_no_difference_has_no_variance() -> None:
     tests = held_out_tests(50, 0.2, 0.5, seed=0)
     clean = clean_difference(np.zeros(50), tests.truth)
-    assert (clean.expected.any(), clean.variance) == (False, 0.0)
+    assert (clean.expected.any(), clean.means.variance) == (False, 0.0)
+
+
+def test_an_unknown_flip_rate_makes_a_gain_larger_or_smaller_but_not_doubtful() -> None:
+    tests = held_out_tests(8000, 0.4, 0.8, seed=2)
+    # Few wrong labels and weak heads, or many wrong labels and strong heads.
+    odds, worth = logit([0.9, 0.57]), np.array([0.1, 1.4])
+    others = np.sign(tests.difference * np.where(tests.truth.judgements < 0, -1, 1))[:, None]
+    truth = LabelTruth(
+        others * worth,
+        np.tile(odds, (8000, 1)),
+        np.array([0.5, 0.5]),
+        np.zeros(8000, dtype=np.int8),
+    )
+    clean = clean_difference(tests.difference, truth)
+    assert clean.means.share_below(0.0, 0.0, np.inf) < 0.02
+    assert clean.means.quantile(0.025, 0.0, np.inf) > 0.0
+    # A normal distribution of the same variance would reach below zero.
+    normal = PossibleMeans.normal(float(clean.expected.mean()), clean.means.variance)
+    assert normal.quantile(0.025, 0.0, np.inf) < 0.0
+
+
+def test_a_distribution_by_hand() -> None:
+    means = PossibleMeans(np.array([0.0, 1.0]), np.array([0.25, 0.75]))
+    assert means.variance == pytest.approx(0.1875)
+    assert means.share_below(0.5, 0.0, np.inf) == pytest.approx(0.25)
+    assert means.share_below(0.0, 1.0, np.inf) == pytest.approx(0.25 * 0.5 + 0.75 * 0.158655, abs=1e-5)
+    for share in (0.025, 0.5, 0.975):
+        value = means.quantile(share, 0.3, 12.0)
+        assert means.share_below(value, 0.3, 12.0) == pytest.approx(share, abs=1e-9)
+    assert PossibleMeans.certain(2.0).quantile(0.975, 1.0, np.inf) == pytest.approx(3.959964)
+    assert PossibleMeans.normal(2.0, 9.0).variance == pytest.approx(9.0, rel=0.01)
 
 
 def test_verdicts_by_the_posterior() -> None:

@@ -74,9 +74,13 @@ def test_what_is_known_of_the_truth() -> None:
     truth, noise = label_truth(labels_as_given("x", data.pairs, data.features), Context())
     assert noise.low <= 0.3 <= noise.high
     assert noise.judged_pairs == 0
-    assert truth.label_log_odds.shape == (1200, 3)
-    # The lower the flip rate, the more a label is worth.
-    assert (np.diff(truth.label_log_odds, axis=1) < 0).all()
+    assert truth.label_log_odds.shape == truth.other_log_odds.shape == (1200, len(truth.mass))
+    assert truth.mass.sum() == pytest.approx(1.0)
+    # The lower the flip rate, the more a label is worth, and the less heads are.
+    assert (np.diff(truth.label_log_odds, axis=1) < 1e-9).all()
+    assert np.ptp(truth.label_log_odds, axis=1).min() > 0.2
+    worth = np.abs(truth.other_log_odds).mean(axis=0)
+    assert worth[0] < worth[-1]
     # And worth the same in each pair: one that all else contradicts says no more than others.
     np.testing.assert_array_equal(np.ptp(truth.label_log_odds, axis=0), 0.0)
     assert truth.other_log_odds[~flipped].mean() > 0.5 > truth.other_log_odds[flipped].mean()

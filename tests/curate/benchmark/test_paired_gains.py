@@ -65,6 +65,9 @@ def test_holm_by_hand() -> None:
         [0.04, 0.03, 0.04]
     )
     assert holm_correction(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
+    # The second has half of the level: .02 x 4 / 2, then .03 x 2, then .03 x 1 of what is left.
+    weighted = holm_correction(np.array([0.03, 0.02, 0.03]), np.array([1.0, 2.0, 1.0]))
+    assert weighted.tolist() == pytest.approx([0.06, 0.04, 0.06])
     assert len(holm_correction(np.array([]))) == 0
 
 

@@ -16,7 +16,7 @@ noise and keeps a third of what clean labels say, the average .94 (docs/explanat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -31,7 +31,7 @@ from curate.models.heads.posterior.axes import (
     is_coarse,
     normalised,
 )
-from curate.models.heads.posterior.observations import Observations
+from curate.models.heads.posterior.observations import Observations, constant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,6 +79,19 @@ class GridPoint:
         """Log odds that a single vote is right."""
         return float(np.log((1.0 - self.rate) / self.rate))
 
+    def log_odds(self, labels: Observations) -> NDArray[np.float64]:
+        """Return the log odds that each label is right, by all votes and margins, (labels,)."""
+        votes = _vote_log_odds(labels, np.array([self.vote]))[:, 0]
+        result: NDArray[np.float64] = (
+            self.heads * labels.heads + self.evidence * labels.evidence + votes
+        )
+        return result
+
+    def label_log_odds(self, labels: Observations) -> NDArray[np.float64]:
+        """Return what each label alone says for itself, (labels,) log odds."""
+        one = constant(1.0, len(labels))
+        return _vote_log_odds(replace(labels, votes=one, count=one), np.array([self.vote]))[:, 0]
+
 
 @dataclass(frozen=True)
 class AveragedPosterior:
@@ -113,6 +126,23 @@ class AveragedPosterior:
             logit = point.heads * labels.heads + point.evidence * labels.evidence
             total += point.mass * expit(logit + by_votes[point.vote])
         return total
+
+    def summarise(self, count: int) -> tuple[GridPoint, ...]:
+        """Return at most `count` points that stand for all: means over points of like flip rate.
+
+        Each holds about the same mass.
+        """
+        points = sorted(self.points, key=lambda point: (point.rate, point.heads))
+        mass = np.array([point.mass for point in points])
+        values = np.array([(point.heads, point.evidence, point.vote) for point in points])
+        middle = (np.cumsum(mass) - 0.5 * mass) / mass.sum()
+        group = np.minimum((middle * count).astype(int), count - 1)
+        means = []
+        for each in np.unique(group):
+            weights = np.where(group == each, mass, 0.0)
+            heads, evidence, vote = (float(v) for v in weights @ values / weights.sum())
+            means.append(GridPoint(heads, evidence, float(expit(-vote)), float(weights.sum())))
+        return tuple(means)
 
     @property
     def rate(self) -> float:

@@ -11,6 +11,7 @@ from scipy.special import expit
 
 from curate.models.heads.posterior import observations
 from curate.models.heads.posterior.averaging import (
+    GridPoint,
     Priors,
     _log_posterior,
     average_posterior,
@@ -225,3 +226,33 @@ def test_a_narrow_posterior_is_averaged_over_several_nodes() -> None:
 
 def test_masses_sum_to_one() -> None:
     assert normalised(np.array([-1000.0, -1001.0])).sum() == pytest.approx(1.0)
+
+
+def test_a_few_points_stand_for_all() -> None:
+    labels, _ = simulated(800, 0.3, heads=1.5, seed=4)
+    averaged = average_posterior(labels, Priors(DIFFUSE))
+    points = averaged.summarise(5)
+    assert 2 <= len(points) <= 5
+    assert sum(point.mass for point in points) == pytest.approx(1.0)
+    assert [point.rate for point in points] == sorted(point.rate for point in points)
+    for name in ("heads", "evidence", "vote"):
+        mean = sum(point.mass * getattr(point, name) for point in points)
+        assert mean == pytest.approx(averaged.mean(name), abs=1e-6)
+    right = sum(point.mass * expit(point.log_odds(labels)) for point in points)
+    np.testing.assert_allclose(right, averaged.label_right(labels), atol=0.02)
+
+
+def test_the_log_odds_of_a_point_by_hand() -> None:
+    labels = mixed_labels()
+    point = GridPoint(0.7, 0.4, 0.2, 1.0)
+    rows = [labels.take(np.array([k])) for k in range(len(labels))]
+    expected = [
+        float(0.7 * row.heads[0] + 0.4 * row.evidence[0])
+        + np.subtract(*np.log(naive_votes([c[0] for c in row.columns()], 0.2)))
+        for row in rows
+    ]
+    np.testing.assert_allclose(point.log_odds(labels), expected)
+    # Without its own vote a single label says what its margins say.
+    single = replace(labels, votes=np.ones(len(labels)), count=np.ones(len(labels)))
+    alone = point.log_odds(single) - point.label_log_odds(single)
+    np.testing.assert_allclose(alone, 0.7 * labels.heads + 0.4 * labels.evidence)
