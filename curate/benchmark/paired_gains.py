@@ -260,5 +260,5 @@ def gain_by_halves(tested: Rankings, family: list[str]) -> PairedGain:
             difference = tested.where(~selection).difference(best)
             expected[~selection] = difference.expected
             variance += difference.means.variance * float((~selection).mean()) ** 2
-    means = PossibleMeans.normal(float(expected.mean()), variance)
-    return paired_gain(expected, tested.prompts, tested.seeds, means)
+    possible = PossibleMeans.normal(float(expected.mean()), variance)
+    return paired_gain(expected, tested.prompts, tested.seeds, possible)
