@@ -154,8 +154,8 @@ def clean_difference(
     d, labels = difference[moved], truth.take(moved)
     sums, masses = [], []
     columns = zip(truth.mass, labels.other_log_odds.T, labels.label_log_odds.T, strict=True)
-    for share, others, label in columns:
-        logits = others[:, None] + spread * d[:, None] * _NODES
+    for share, other, label in columns:
+        logits = other[:, None] + spread * d[:, None] * _NODES
         mass, right = _average_nodes(logits, label[:, None], labels.judgements[:, None], weights)
         # The difference on the true label: a wrong label turns its sign.
         values = d[:, None] * (2.0 * right - 1.0)

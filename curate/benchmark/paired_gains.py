@@ -132,30 +132,38 @@ def paired_gain(
         seeds: (tests,) whose heads were trained together.
         means: what the mean may be, since the truth behind labels is unknown; default: it is known.
     """
-    mean, count = float(differences.mean()), len(differences)
-    # Pairs of one prompt fail together: their errors count as one.
-    # G / (G - 1) below is the usual small-sample factor of cluster-robust variances.
-    clusters = np.bincount(dense_ranks(pl.Series(prompts)), weights=differences - mean)
-    prompt_count = len(clusters)
-    within_draws = (
-        float(np.square(clusters).sum()) / count**2 * prompt_count / max(prompt_count - 1, 1)
-    )
-    # Draws share prompts: only what they vary by beyond the prompts is added.
-    between_draws, draws = _between_draw_variance(differences, seeds, within_draws)
-    sampled = within_draws + between_draws
+    mean = float(differences.mean())
+    sampled, freedom = _sampling_variance(differences, prompts, seeds)
     means = PossibleMeans.certain(mean) if means is None else means
     variance = sampled + means.variance
     if variance <= 0.0:
         return PairedGain(mean, 0.0, mean, mean, 1.0 if mean == 0.0 else 0.0)
-    # Few prompts or few draws make the tails heavier.
-    by_prompt = within_draws**2 / max(prompt_count - 1, 1)
-    by_draw = between_draws**2 / max(draws - 1, 1)
-    freedom = sampled**2 / (by_prompt + by_draw) if sampled > 0.0 else np.inf
     error = float(np.sqrt(sampled))
     low, high = (means.quantile(end, error, freedom) for end in (_LEVEL / 2, 1.0 - _LEVEL / 2))
     below = means.share_below(0.0, error, freedom)
     p = min(2.0 * min(below, 1.0 - below), 1.0)
     return PairedGain(mean, float(np.sqrt(variance)), low, high, p)
+
+
+def _sampling_variance(
+    differences: NDArray[np.float64], prompts: NDArray[np.int64], seeds: NDArray[np.int64]
+) -> tuple[float, float]:
+    """Return the variance of the mean over prompts and draws, and its degrees of freedom."""
+    # Pairs of one prompt fail together: their errors count as one.
+    # G / (G - 1) below is the usual small-sample factor of cluster-robust variances.
+    clusters = np.bincount(
+        dense_ranks(pl.Series(prompts)), weights=differences - differences.mean()
+    )
+    prompt_count = len(clusters)
+    squares = float(np.square(clusters).sum()) / len(differences) ** 2
+    within_draws = squares * prompt_count / max(prompt_count - 1, 1)
+    # Draws share prompts: only what they vary by beyond the prompts is added.
+    between_draws, draws = _between_draw_variance(differences, seeds, within_draws)
+    sampled = within_draws + between_draws
+    # Few prompts or few draws make the tails heavier.
+    by_prompt = within_draws**2 / max(prompt_count - 1, 1)
+    by_draw = between_draws**2 / max(draws - 1, 1)
+    return sampled, sampled**2 / (by_prompt + by_draw) if sampled > 0.0 else np.inf
 
 
 def _between_draw_variance(
@@ -184,10 +192,10 @@ def holm_correction(
     weights = np.ones(len(p)) if weights is None else weights
     # The smallest p is compared with all methods, the next with all but one, and so on.
     order = np.argsort(p / weights, kind="stable")
-    left = np.cumsum(weights[order][::-1])[::-1]
+    remaining = np.cumsum(weights[order][::-1])[::-1]
     corrected = np.empty(len(p))
     # A running maximum: a larger p value must not end up with the smaller correction.
-    steps = p[order] / weights[order] * left
+    steps = p[order] / weights[order] * remaining
     corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return corrected
 

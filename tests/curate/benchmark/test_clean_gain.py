@@ -160,9 +160,9 @@ def test_an_unknown_flip_rate_makes_a_gain_larger_or_smaller_but_not_doubtful() 
     tests = held_out_tests(8000, 0.4, 0.8, seed=2)
     # Few wrong labels and weak heads, or many wrong labels and strong heads.
     odds, worth = logit([0.9, 0.57]), np.array([0.1, 1.4])
-    others = np.sign(tests.difference * np.where(tests.truth.judgements < 0, -1, 1))[:, None]
+    side = np.sign(tests.difference * np.where(tests.truth.judgements < 0, -1, 1))[:, None]
     truth = LabelTruth(
-        others * worth,
+        side * worth,
         np.tile(odds, (8000, 1)),
         np.array([0.5, 0.5]),
         np.zeros(8000, dtype=np.int8),
