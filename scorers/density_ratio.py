@@ -19,6 +19,11 @@ class DensityRatioParams(Parameters):
     tokens: Literal["sum", "mean"] = Field(
         "sum", description="Whether an answer's log-probability is summed or averaged over tokens."
     )
+    criteria: str | None = Field(
+        None,
+        description="Criteria and worked examples that both models read before the prompt, as a "
+        "system message (the customisation of CDR).",
+    )
 
 
 class DensityRatio(Scorer[DensityRatioParams]):
@@ -26,6 +31,8 @@ class DensityRatio(Scorer[DensityRatioParams]):
 
     The reward is log pi_strong(y|x) - log pi_weak(y|x) in nats, summed over an answer's tokens
     (`tokens: mean` averages); `margin` is chosen minus rejected (CDR / Dr.SoW, arXiv 2411.02481).
+    With `criteria` both densities are conditioned on them as well; the paper chooses criteria and
+    examples by the domain of the prompt, here one text serves all.
     Use it when a strong and a weak model of one family are available; it costs a forward pass of
     both.
 
@@ -65,6 +72,8 @@ class DensityRatio(Scorer[DensityRatioParams]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Return ratios of a batch."""
         p = self.params
+        if p.criteria is not None:
+            pairs = pairs.with_columns(prompt=_prompt_after(p.criteria))
         strong, weak = (answer_logprobs(pairs, context, m) for m in (p.strong, p.weak))
         if p.tokens == "mean":
             # A mean does not grow with the length of the answer, as a sum does.
@@ -73,3 +82,18 @@ class DensityRatio(Scorer[DensityRatioParams]):
             ratios = [strong.chosen - weak.chosen, strong.rejected - weak.rejected]
         values = {"margin": ratios[0] - ratios[1], "chosen": ratios[0], "rejected": ratios[1]}
         return with_status(values, strong, weak)
+
+
+def _prompt_after(criteria: str) -> pl.Expr:
+    """Return the prompt with the criteria as system message, before those of its own."""
+    first = pl.col("prompt").list.first()
+    has_system = (first.struct.field("role") == "system").fill_null(False)
+    content = first.struct.field("content")
+    text = pl.when(has_system).then(pl.concat_str(pl.lit(f"{criteria}\n\n"), content))
+    message = pl.struct(
+        role=pl.lit("system"),
+        content=text.otherwise(pl.lit(criteria)),
+        more=pl.lit(None, dtype=pl.String),
+    )
+    later_messages = pl.col("prompt").list.slice(pl.when(has_system).then(1).otherwise(0))
+    return pl.concat_list(pl.concat_list(message), later_messages)

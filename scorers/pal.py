@@ -47,8 +47,9 @@ class PAL(HeldOutScorer[PALParams]):
     `margin` is the held-out log odds of the label for its annotator in nats, `controversy` the
     standard deviation of the label's probability over groups, 0 to 0.5, `group` the annotator's
     most likely group, from 0. A vote that its annotator's group supports is taste, however many
-    others disagree; one against its own group is suspect. PAL's ideal points (arXiv 2406.08469)
-    with a common answer map are the linear case. It needs three annotators with five votes or more
+    others disagree; one against its own group is suspect. It deviates from PAL (arXiv 2406.08469):
+    reward heads of groups, to one of which an annotator mostly belongs, instead of ideal points in
+    a learned map of answers and mixtures of them. It needs three annotators with five votes or more
     each.
 
     Examples:

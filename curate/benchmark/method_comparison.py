@@ -19,8 +19,8 @@ _KEYS = ("dataset", "pattern", "rate")
 MEASURES = {"auroc": "AUROC"}
 # Holm-Bonferroni over the recipes.
 _LEVEL = 0.05
-# Differences between recipes over the spread of seeds.
-_CLEAR, _SOME = 3.0, 1.0
+# Chance of such differences between methods that are all alike (F-test): clear, and some.
+_CLEAR, _SOME = 0.001, 0.05
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class MethodComparison(JsonResult):
         pattern: flip pattern.
         rate: flip rate.
         measure: a key of `MEASURES`.
-        signal: standard deviation over methods of their means, less what noise adds to it.
-        noise: standard error of a method's mean: what is left of the spread over seeds when the
-            common effect of each seed is taken out.
+        signal: range of the methods' means over the mean of all.
+        noise: standard error of a method's mean, over the same mean: what is left of the spread
+            over seeds when the common effect of each seed is taken out.
         ratio: signal over noise.
         best: method of the best mean.
         tied: methods that do not differ from it by a paired t-test over seeds (Holm, 5 %).
@@ -57,7 +57,9 @@ def compare_methods(rows: pl.DataFrame) -> list[MethodComparison]:
     """Return one comparison for each dataset, pattern, rate and measure with two seeds and two
     methods.
 
-    After Signal and Noise (arXiv 2508.13144), with seeds instead of checkpoints.
+    Signal and noise are those of arXiv 2508.13144, section 3: the range of the scores over their
+    mean, and their relative spread, here over seeds instead of checkpoints. Whether methods differ
+    is an F-test's, as the range of equal methods grows with their number.
     """
     comparisons = []
     methods = rows.filter(~pl.col("method").is_in([*BASELINES, BAYES]))
@@ -87,8 +89,15 @@ def _compare_on_measure(
     residual = values - means - values.mean(axis=1, keepdims=True) + values.mean()
     # Of a two-way layout of seeds and methods without interaction.
     freedom = (seeds - 1) * (methods - 1)
-    noise = float(np.sqrt(np.square(residual).sum() / freedom / seeds))
-    signal = float(np.sqrt(max(float(means.var(ddof=1)) - noise**2, 0.0)))
+    variance = np.square(residual).sum() / freedom
+    between = seeds * float(means.var(ddof=1))
+    # Methods without any spread over seeds differ if their means do at all.
+    chance = (
+        float(stats.f.sf(between / variance, methods - 1, freedom))
+        if variance > 0
+        else float(between == 0)
+    )
+    noise, signal = (float(v / values.mean()) for v in (np.sqrt(variance / seeds), np.ptp(means)))
     ratio = signal / noise if noise > 0 else float("inf") if signal > 0 else 0.0
     best = int(means.argmax())
     tied = [names[i] for i in _tied_with_best(values, best)]
@@ -102,7 +111,7 @@ def _compare_on_measure(
         ratio=ratio,
         best=names[best],
         tied=tied,
-        text=_describe_comparison(measure, ratio, names[best], tied),
+        text=_describe_comparison(measure, chance, names[best], tied),
     )
 
 
@@ -126,14 +135,14 @@ def _tied_with_best(values: NDArray[np.float64], best: int) -> list[int]:
     return [rival for rival in rivals if rival not in worse]
 
 
-def _describe_comparison(measure: str, ratio: float, best: str, tied: list[str]) -> str:
+def _describe_comparison(measure: str, chance: float, best: str, tied: list[str]) -> str:
     name = MEASURES[measure]
-    if ratio < _SOME:
+    if chance > _SOME:
         return (
             f"{name}: differences between methods are not significant; use more seeds or more "
             "pairs before you choose"
         )
-    text = f"{name}: methods differ {'clearly' if ratio >= _CLEAR else 'somewhat'}"
+    text = f"{name}: methods differ {'clearly' if chance <= _CLEAR else 'somewhat'}"
     if not tied:
         return f"{text}; {best} is best"
     named = ", ".join(tied[:4]) + (f" and {len(tied) - 4} more" if len(tied) > 4 else "")

@@ -48,8 +48,9 @@ class GeneralPreference(HeldOutScorer[GeneralPreferenceParams]):
     `gain` is the difference of the log likelihood of the label. `kind` is `right` where both agree
     with the label, `cycle` where only the general head does, `order` where only the reward does,
     `wrong` where neither does. A `cycle` is preference structure, not a flip (GPM, arXiv
-    2410.02197); a `wrong` one is suspect. The general head is fixed over prompts, so it finds
-    cycles that recur over prompts; `tournament` finds single ones.
+    2410.02197); a `wrong` one is suspect. It deviates from GPM: a head on embeddings, with
+    a constant in each block and the same scales for all prompts, so it finds cycles that recur over
+    prompts; `tournament` finds single ones.
 
     Examples:
         >>> [column.name for column in GeneralPreference(blocks=3).columns()]
