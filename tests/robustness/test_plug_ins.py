@@ -70,7 +70,7 @@ def test_a_broken_plug_in_is_told_and_the_others_go_on(
     assert listed.exit_code == 0
     assert "noise_score" in listed.stdout
     assert "broken" in listed.output
-    names = [s["title"] for s in pipeline_schema()["properties"]["scorers"]["items"]["oneOf"]]
+    names = pipeline_schema()["properties"]["scorers"]["items"]["properties"]["type"]["enum"]
     assert "noise_score" in names
     assert "broken" not in names
     assert len(Pipeline({"scorers": [{"type": "lengths"}]}).run(Pairs(numbered_pairs(5))).kept) == 5
