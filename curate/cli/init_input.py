@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from curate.cli.console import show_warnings
+from curate.cli.init_questions import ask_columns, is_terminal
 from curate.cli.inputs import DatasetOptions, parse_columns, source_arguments
 from curate.errors import CurateError
 
@@ -92,6 +93,7 @@ def adapt_to_media(text: str, dataset: DatasetOptions) -> str:
 def _detected_lines(dataset: DatasetOptions) -> list[str]:
     from curate.read.column_guess import guess_columns
     from curate.read.formats import detect_format
+    from curate.read.header_check import missing_header_fix
     from curate.read.pairs import sample_rows
 
     try:
@@ -104,12 +106,16 @@ def _detected_lines(dataset: DatasetOptions) -> list[str]:
     try:
         name = detect_format(rows, dataset.data).name
     except CurateError:
-        return _mapping_lines(rows, guess_columns(rows))
+        # Values for names: no column could be named in a mapping.
+        if missing_header_fix(rows) is not None:
+            raise
+        guess = guess_columns(rows)
+        return _mapping_lines(rows, ask_columns(rows, guess) if is_terminal() else guess)
     return [f"  format: {name}            # detected from the first rows; others: curate list"]
 
 
 def _mapping_lines(rows: RowSample, guess: GuessedMapping) -> list[str]:
-    """Return a mapping of the file's columns, with comments at uncertain guesses."""
+    """Return a mapping of the file's columns, with a question at each uncertain guess."""
     names = list(dict.fromkeys(key for row in rows for key in row))
     lines = [
         "  # Unknown format: this mapping is a guess. Check it with: curate inspect",
@@ -117,29 +123,47 @@ def _mapping_lines(rows: RowSample, guess: GuessedMapping) -> list[str]:
         "  columns:",
     ]
     for key, column in guess.pair_columns().items():
-        lines.append(f"    {key}: {_yaml_value(column)}")
+        question = f"   # {_QUESTIONS[key]}" if key in guess.unsure_keys & set(_QUESTIONS) else ""
+        lines.append(f"    {key}: {_yaml_value(column)}{question}")
         if key == "label":
             lines += _label_lines(guess)
     if guess.vote_columns:
         lines += [f"    labels: {_yaml_value(guess.vote_columns)}", *_label_lines(guess)]
     if not guess.is_complete:
-        lines += [
-            "    # The answer columns were not found. Give either",
-            "    # chosen: COLUMN",
-            "    # rejected: COLUMN",
-            "    # or the two answers and the column with the winner",
-            "    # first: COLUMN",
-            "    # second: COLUMN",
-            "    # label: COLUMN         # or first_score and second_score",
-        ]
+        lines += _missing_answer_lines(guess)
     if "prompt" not in guess.columns:
-        lines.append("    # prompt: COLUMN        # not found")
+        lines.append("    # Which column is the prompt?\n    # prompt: COLUMN")
     lines += [
-        f"    # {key}: {_yaml_value(guess.columns[key])}   # uncertain"
+        f"    # {key}: {_yaml_value(guess.columns[key])}   # is it the {key}?"
         for key in sorted(guess.unsure_keys)
         if key in guess.columns and key not in guess.pair_columns()
     ]
     return lines
+
+
+_QUESTIONS = {"prompt": "is it the prompt?", "label": "does it say which answer won?"}
+
+
+def _missing_answer_lines(guess: GuessedMapping) -> list[str]:
+    """Return questions about the columns without which there is no pair."""
+    if {"first", "second"} <= guess.columns.keys():
+        return [
+            "    # Which column says which answer won, and by which values? Fill in and uncomment:",
+            "    # label: COLUMN",
+            "    # first_wins: [VALUE]",
+            "    # second_wins: [VALUE]",
+            "    # tie: [VALUE]",
+            "    # or, where each answer has a score: first_score: COLUMN, second_score: COLUMN",
+        ]
+    return [
+        "    # Which columns hold the answers? Fill in and uncomment either",
+        "    # chosen: COLUMN",
+        "    # rejected: COLUMN",
+        "    # or the two answers and the column with the winner:",
+        "    # first: COLUMN",
+        "    # second: COLUMN",
+        "    # label: COLUMN         # or first_score and second_score",
+    ]
 
 
 def _label_lines(guess: GuessedMapping) -> list[str]:
@@ -147,8 +171,8 @@ def _label_lines(guess: GuessedMapping) -> list[str]:
         f"{value} ({count})"
         for value, count in list(guess.label_counts.items())[:_MAX_LABEL_VALUES]
     )
-    unsure = "; assign each value" if "label" in guess.unsure_keys else ""
-    lines = [f"    # values of the label in the first rows: {value_counts}{unsure}"]
+    question = "; is this what each means?" if "label" in guess.unsure_keys else ""
+    lines = [f"    # its values in the first rows: {value_counts}{question}"]
     return lines + [
         f"    {key}: {_yaml_value(guess.labels.get(key, []))}"
         for key in ("first_wins", "second_wins", "tie")

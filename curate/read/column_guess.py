@@ -16,7 +16,7 @@ from curate.read.column_names import (
     split_name,
     split_name_words,
 )
-from curate.read.label_guess import guess_label, guess_votes
+from curate.read.label_guess import LabelGuess, guess_label, guess_votes
 from curate.read.nested_guess import (
     guess_answer_lists,
     guess_nested_answers,
@@ -136,7 +136,7 @@ def guess_columns(rows: RowSample) -> GuessedMapping:
     guess = GuessedMapping()
     _guess_answers(rows, names, texts, guess)
     if not holds_whole_conversations(rows, guess.columns.get("responses")):
-        _guess_prompt(texts, guess)
+        _guess_prompt(rows, texts, guess)
     for key, words in _VALUE_WORDS.items():
         free_names = [name for name in names if name not in guess.columns.values()]
         if column := find_column(free_names, words):
@@ -171,20 +171,25 @@ def _guess_winner(
     rows: RowSample, names: list[str], answers: tuple[str, str], guess: GuessedMapping
 ) -> None:
     """Add the label of two answers of equal standing, or their scores where there is no label."""
-    label = guess_label(rows, names, answers)
-    if label is not None:
-        guess.columns |= label.columns
-        guess.labels, guess.label_counts = label.meanings, label.counts
-        if label.is_unsure:
-            guess.unsure_keys.add("label")
+    if label := guess_label(rows, names, answers):
+        _add_label(label, guess)
     elif votes := guess_votes(rows, names, answers):
         guess.vote_columns = votes.names
         guess.labels, guess.label_counts = votes.meanings, votes.counts
     elif scores := slot_score_columns(rows, names):
         guess.columns |= dict(zip(("first_score", "second_score"), scores, strict=True))
+    elif label := guess_label(rows, names, answers, by_values=True):
+        _add_label(label, guess)
 
 
-def _guess_prompt(texts: list[str], guess: GuessedMapping) -> None:
+def _add_label(label: LabelGuess, guess: GuessedMapping) -> None:
+    guess.columns |= label.columns
+    guess.labels, guess.label_counts = label.meanings, label.counts
+    if label.is_unsure:
+        guess.unsure_keys.add("label")
+
+
+def _guess_prompt(rows: RowSample, texts: list[str], guess: GuessedMapping) -> None:
     """Add the columns of the prompt and of a system text."""
     used_names = {re.split(r"[.\[]", column)[0] for column in guess.columns.values()}
     free_texts = [name for name in texts if name not in used_names]
@@ -192,6 +197,10 @@ def _guess_prompt(texts: list[str], guess: GuessedMapping) -> None:
     if prompt is None and len(free_texts) == 1:
         # The one text that is no answer.
         prompt = free_texts[0]
+    elif prompt is None and free_texts and guess.is_complete:
+        # Prompts are the longest of the texts beside the answers, in any language.
+        prompt = max(free_texts, key=lambda name: _mean_characters(rows, name))
+        guess.unsure_keys.add("prompt")
     if prompt is not None:
         guess.columns["prompt"] = prompt
     if system := next((name for name in texts if name.lower() in SYSTEM), None):
@@ -207,6 +216,11 @@ def slot_score_columns(rows: RowSample, names: list[str]) -> tuple[str, str] | N
 def _is_number_column(rows: RowSample, name: str) -> bool:
     values = [row[name] for row in rows if row.get(name) is not None]
     return bool(values) and all(type(value) in (int, float) for value in values)
+
+
+def _mean_characters(rows: RowSample, name: str) -> float:
+    lengths = [len(str(row[name])) for row in rows if row.get(name) is not None]
+    return sum(lengths) / max(len(lengths), 1)
 
 
 def _is_text_column(rows: RowSample, name: str) -> bool:

@@ -30,6 +30,8 @@ _SECOND_WINS = {
     "false",
 }  # fmt: skip
 _TIE = {"tie", "both", "same", "equal", "draw", "none", "neither", "[[c]]", "a=b", "c"}
+_SCALE_WORDS = {"rating", "score", "scale", "likert", "preference"}
+"""Words of columns that hold a scale, also where no value repeats in the sample."""
 # A column with more distinct values than this is no verdict.
 _MAX_LABELS = 12
 _MIN_SCALE, _MAX_SCALE = 4, 10
@@ -54,7 +56,7 @@ class LabelGuess:
 
 
 def guess_label(
-    rows: RowSample, names: Sequence[str], answers: tuple[str, str]
+    rows: RowSample, names: Sequence[str], answers: tuple[str, str], by_values: bool = False
 ) -> LabelGuess | None:
     """Return the column that says who won and what its values mean; None if there is none.
 
@@ -62,15 +64,20 @@ def guess_label(
         rows: a sample.
         names: its columns without those of the answers.
         answers: the columns of the two answers.
+        by_values: whether a column may be found by its values alone, whatever its name.
     """
     by_model = _guess_model_label(rows, names)
     if by_model is not None:
         return by_model
     value_counts = _count_label_values(rows, names)
     name = find_column(list(value_counts), _LABEL_WORDS)
+    is_named = name is not None
+    if name is None and by_values:
+        name = next(iter(label_columns_by_values(rows, names, answers)), None)
     if name is None:
         return None
     guess = LabelGuess({"label": name}, counts=dict(value_counts[name].most_common()))
+    guess.is_unsure = not is_named
     # A scale first: of 1 to 7 the values 1 and 2 would look like the two answers.
     scale = _scale_numbers(guess.counts)
     if scale:
@@ -80,9 +87,41 @@ def guess_label(
     _assign_named_sides(guess, answers)
     if {_normalise(value) for value in guess.counts} <= {"0", "1"}:
         _assign_zero_and_one(guess, answers)
+    _assign_remaining_tie(guess)
     if sum(map(len, guess.meanings.values())) < len(guess.counts):
         guess.is_unsure = True
     return guess
+
+
+def label_columns_by_values(
+    rows: RowSample, names: Sequence[str], answers: tuple[str, str] = ("", "")
+) -> list[str]:
+    """Return the columns whose values say who won, whatever their names and language.
+
+    Their values name both sides (A and B, 1 and 2, "Antwort A" and "Antwort B"), or are the steps
+    of a scale; and values repeat, as those of an id do not.
+
+    Args:
+        rows: a sample.
+        names: its columns without those of the answers.
+        answers: the columns of the two answers.
+
+    Examples:
+        >>> rows = [{"Frage": f"Frage {n}", "Gewinner": "AAB"[n]} for n in range(3)]
+        >>> label_columns_by_values(rows, ["Frage", "Gewinner"])
+        ['Gewinner']
+    """
+    columns = []
+    for name, counts in _count_label_values(rows, names).items():
+        guess = LabelGuess({}, counts=dict(counts))
+        _assign_usual_meanings(guess, answers)
+        _assign_named_sides(guess, answers)
+        names_both = bool(guess.meanings["first_wins"] and guess.meanings["second_wins"])
+        names_all = names_both and sum(map(len, guess.meanings.values())) >= len(counts) - 1
+        repeats = len(counts) < counts.total() or bool(_SCALE_WORDS & set(split_name_words(name)))
+        if repeats and (names_all or _scale_numbers(counts)):
+            columns.append(name)
+    return columns
 
 
 @dataclass
@@ -118,6 +157,12 @@ def guess_votes(
         if len(columns) > 1 and guess.meanings["first_wins"] and assigned_count == len(counts):
             return VotesGuess(columns, guess.meanings, guess.counts)
     return None
+
+
+def value_counts(rows: RowSample, name: str) -> dict[object, int]:
+    """Return the values of a column in a sample, the most frequent first."""
+    values = [row[name] for row in rows if isinstance(row.get(name), (str, int, bool))]
+    return dict(Counter[object](values).most_common(_MAX_LABELS))
 
 
 def _count_label_values(rows: RowSample, names: Sequence[str]) -> dict[str, Counter[object]]:
@@ -181,6 +226,17 @@ def _assign_named_sides(guess: LabelGuess, answers: tuple[str, str]) -> None:
         if names_first != names_second:
             guess.meanings["first_wins" if names_first else "second_wins"].append(value)
             guess.is_unsure = True
+
+
+def _assign_remaining_tie(guess: LabelGuess) -> None:
+    """Guess that the one value left, where others name both sides, is that of a tie ("gleich")."""
+    assigned = [value for values in guess.meanings.values() for value in values]
+    # A further number may be a third answer, or a step of a scale.
+    remaining = [v for v in guess.counts if v not in assigned and not str(v).strip("-. ").isdigit()]
+    has_both = guess.meanings["first_wins"] and guess.meanings["second_wins"]
+    if has_both and not guess.meanings["tie"] and len(remaining) == 1:
+        guess.meanings["tie"] = remaining
+        guess.is_unsure = True
 
 
 def _assign_zero_and_one(guess: LabelGuess, answers: tuple[str, str]) -> None:

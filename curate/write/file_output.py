@@ -30,7 +30,7 @@ def check_output_file(output: Path, overwrite: bool, inputs: Iterable[str | Path
         raise CurateError(
             "the output would replace the input", where=str(output), fix="use another --output"
         )
-    if not overwrite and not _is_curate_file(output):
+    if not overwrite and not is_curate_file(output):
         raise CurateError(
             "the output is a file that curate did not write",
             where=str(output),
@@ -49,7 +49,7 @@ def _has_pairs(source: str | Path, output: Path) -> bool:
         if path.exists():
             # A file within the folder that is read would be read as data the next time.
             inside = path.is_dir() and path.resolve() in target.parents
-            return path.samefile(output) or (inside and not _is_curate_file(output))
+            return path.samefile(output) or (inside and not is_curate_file(output))
         folder = Path(path.anchor) if path.is_absolute() else Path()
         pattern = str(path.relative_to(path.anchor))
         # A pattern may match the output as well as the input.
@@ -58,7 +58,8 @@ def _has_pairs(source: str | Path, output: Path) -> bool:
         return False
 
 
-def _is_curate_file(path: Path) -> bool:
+def is_curate_file(path: Path) -> bool:
+    """Return whether curate wrote a page or a JSON file, and may write it again."""
     return is_generated_page(path) or _is_curate_json(path)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 from curate.errors import CurateError
 from curate.option_names import is_command_line
 from curate.read.closest_formats import closest_formats
@@ -9,6 +12,7 @@ from curate.read.column_guess import guess_columns
 from curate.read.embedded_json import parse_embedded_json, parse_embedded_json_in_rows
 from curate.read.formats.base import BoundFormat, Format, ReadOptions, RowSample
 from curate.read.formats.single_answers import SingleAnswers, may_hold_pairs
+from curate.read.header_check import missing_header_fix
 from curate.steps.discovery import Catalogue
 from curate.steps.entries import FORMATS
 
@@ -120,8 +124,9 @@ def _candidates() -> list[Format]:
 def _unknown_format_error(rows: RowSample, where: str) -> CurateError:
     """Return the error for a sample of no format, with the formats that it nearly matches."""
     columns = sorted({key for row in rows for key in row})
-    near_misses = closest_formats(rows, _candidates(), matches_sample)
-    fix = _suggest_mapping(rows)
+    header_fix = missing_header_fix(rows)
+    near_misses = [] if header_fix else closest_formats(rows, _candidates(), matches_sample)
+    fix = header_fix or _suggest_mapping(rows, where)
     hint = f"It is nearly {'; or '.join(near_misses)}. Else one" if near_misses else "one"
     return CurateError(
         "the format of the data was not recognised",
@@ -158,7 +163,7 @@ def _count_matching_rows(candidate: Format, rows: RowSample) -> int:
     return len(matching_rows) if matches_sample(candidate, matching_rows) else 0
 
 
-def _suggest_mapping(rows: RowSample) -> str:
+def _suggest_mapping(rows: RowSample, where: str) -> str:
     """Return how to map the columns, with the guess if it is complete."""
     guess = guess_columns(rows)
     in_shell = is_command_line()
@@ -166,7 +171,7 @@ def _suggest_mapping(rows: RowSample) -> str:
     has_prompt = "prompt" in guess.columns or "responses" in guess.columns
     if guess.is_complete and has_prompt and "answer" not in guess.columns:
         unsure = " (check what its labels mean)" if "label" in guess.unsure_keys else ""
-        place = "; in a pipeline input.columns, which 'curate init --data FILE' writes"
+        place = f"; in a pipeline input.columns, which {_init_command(where)} writes"
         return f"if this is what the columns hold{unsure}: {option}{place * in_shell}"
     is_single = matches_sample(SingleAnswers(), rows)
     if is_single or {"answer", "prompt"} <= guess.columns.keys():
@@ -174,11 +179,16 @@ def _suggest_mapping(rows: RowSample) -> str:
         kind = "one answer and what it is worth" if is_judged else "one answer and no rejected one"
         by_name = "--format answers" if in_shell else 'format="answers"'
         choice = by_name if is_single and not is_judged else option
-        return f"if each row holds {kind}: {choice}; else {_mapping_fix()}"
-    return _mapping_fix()
+        return f"if each row holds {kind}: {choice}; else {_mapping_fix(where)}"
+    return _mapping_fix(where)
 
 
-def _mapping_fix() -> str:
+def _init_command(where: str) -> str:
+    """Return the command that writes a mapping for a file, in quote marks."""
+    return f"'curate init --data {shlex.quote(where) if Path(where).exists() else 'FILE'}'"
+
+
+def _mapping_fix(where: str) -> str:
     """Return how a mapping of columns is written."""
     if not is_command_line():
         return (
@@ -188,5 +198,5 @@ def _mapping_fix() -> str:
     return (
         "say what the columns hold: --columns prompt=...,chosen=...,rejected=... or "
         "prompt=...,first=...,second=...,label=... (in a pipeline input.columns); "
-        "'curate init --data FILE' writes a guess for each column"
+        f"{_init_command(where)} writes a guess for each column"
     )

@@ -71,3 +71,13 @@ class SFTExport(Export):
         if counts.bare:
             notes.append(bare_answers_note(counts))
         return notes
+
+
+class SFTChosenExport(SFTExport):
+    """The prompt and the chosen answer of each pair as `sft` writes single answers."""
+
+    name = "sft_chosen"
+    summary = "the chosen answer of each pair: messages for TRL's SFTTrainer and axolotl"
+    # Nothing of the rejected answer is written, so no set of pairs is pointed to it unasked.
+    general = False
+    single_answers, pairs = False, True

@@ -126,7 +126,7 @@ def test_init_looks_at_the_data(odd: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["init", str(path), "--data", str(odd)])
     assert result.exit_code == 0, result.output
     text = path.read_text()
-    assert "values of the label in the first rows: A>B (20), B>A (20), tie (20)" in text
+    assert "its values in the first rows: A>B (20), B>A (20), tie (20)" in text
     inspected = CliRunner().invoke(app, ["inspect", str(path), "--json"])
     assert json.loads(inspected.output)["ties"] == 20
 
@@ -146,7 +146,7 @@ def test_init_says_what_it_could_not_find(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", [{"x": 1, "note": "t"}])
     CliRunner().invoke(app, ["init", str(tmp_path / "a.yaml"), "--data", str(data)])
     text = (tmp_path / "a.yaml").read_text()
-    assert "The answer columns were not found" in text
+    assert "Which columns hold the answers?" in text
     assert "columns of the file: x, note" in text
 
 
