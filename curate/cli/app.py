@@ -19,6 +19,7 @@ from curate.cli.bench import bench
 from curate.cli.cache import cache
 from curate.cli.check import check
 from curate.cli.derive import derive
+from curate.cli.diff import diff
 from curate.cli.explain import explain
 from curate.cli.export import export, push
 from curate.cli.hash_prompts import hash_prompts
@@ -185,6 +186,7 @@ _BENCH_EXAMPLE = (
     "--metric '{out}/eval.json:accuracy' --variant advice --variant mine.yaml --runs 24"
 )
 app.command(rich_help_panel=MEASURE, epilog=_BENCH_EXAMPLE)(bench)
+app.command(rich_help_panel=INSPECT)(diff)
 app.command(rich_help_panel=MEASURE)(worth)
 app.command(rich_help_panel=INSPECT)(explain)
 app.command(rich_help_panel=CURATE)(derive)

@@ -121,13 +121,13 @@ def _audit_dataset(
         pairs = dataset.read(progress, _make_folder(scratch, "data"))
         compared_pairs = None
         if against is not None:
-            compared_pairs = _read_prompts(against, progress, _make_folder(scratch, "against"))
+            compared_pairs = read_prompts(against, progress, _make_folder(scratch, "against"))
         if has_single_answers(pairs.frame):
             return audit_single_answers(pairs, compared_pairs)
         return audit_pairs(pairs, progress, options, compared_pairs, reviews, dataset.data)
 
 
-def _read_prompts(against: str, progress: Progress, folder: Path) -> Pairs:
+def read_prompts(against: str, progress: Progress, folder: Path | None = None) -> Pairs:
     """Read the other dataset, which may be a file of prompts alone, as evaluation sets are."""
     import polars as pl
 

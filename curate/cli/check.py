@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curate.cli.check_policy import check_policy, report_policy
 from curate.cli.inputs import DatasetOptions
 from curate.cli.options import Columns, ConfigName, FormatName, Json, Limit, OverwriteFolder, Split
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import polars as pl
 
     from curate.check.command import CheckReport
     from curate.steps.context import Progress
-    from curate.steps.models import ModelSpec
     from curate.write.run_files import RunFiles
 
 _EXIT_UNFIT = 3
@@ -28,6 +30,7 @@ _EXIT_UNFIT = 3
 _Folder = Annotated[
     str, typer.Argument(help="A run's folder (its kept pairs), or any other dataset.")
 ]
+_Model = Annotated[str | None, typer.Option(help="Model to be trained: folder or Hub name.")]
 _Trainer = Annotated[str, typer.Option(help="trl, axolotl, llamafactory, openrlhf or swift.")]
 _MaxLength = Annotated[
     int | None,
@@ -41,12 +44,29 @@ _Fix = Annotated[
 ]
 
 
+_Policy = Annotated[
+    Path | None,
+    typer.Option(
+        help="Rules on audit, check and diff (policy.yaml); exit code 3 if one is broken."
+    ),
+]
+_Old = Annotated[str | None, typer.Option(help="Earlier version, for rules on the difference.")]
+_Against = Annotated[str | None, typer.Option(help="Evaluation set, for rules on leaked prompts.")]
+_Junit = Annotated[Path | None, typer.Option(help="Write the policy's results as JUnit XML.")]
+_Sarif = Annotated[Path | None, typer.Option(help="Write the policy's results as SARIF JSON.")]
+
+
 def check(
     folder: _Folder,
-    model: Annotated[str, typer.Option(help="Model to be trained: folder or Hub name.")],
+    model: _Model = None,
     trainer: _Trainer = "trl",
     max_length: _MaxLength = None,
     fix: _Fix = None,
+    policy: _Policy = None,
+    old: _Old = None,
+    against: _Against = None,
+    junit: _Junit = None,
+    sarif: _Sarif = None,
     format: FormatName = "auto",
     columns: Columns = None,
     split: Split = None,
@@ -55,32 +75,63 @@ def check(
     as_json: Json = False,
     overwrite: OverwriteFolder = False,
 ) -> None:
-    """Check the data against the model's tokenizer and chat template before training."""
+    """Check the data against the model's tokenizer and chat template, or against a policy.
+
+    Example: curate check prefs.jsonl --policy policy.yaml --old prefs-v1.jsonl --junit out.xml
+    """
+    dataset = DatasetOptions(folder, format, columns, split, config, limit)
+    tokens = None if model is None else TokenCheck(dataset, model, trainer, max_length)
+    if policy is None:
+        options = {"--old": old, "--against": against, "--junit": junit, "--sarif": sarif}
+        _reject_policy_options(options)
+        is_fit = _check_tokens(tokens, fix, as_json, overwrite)
+    elif fix is not None:
+        raise CurateError("a policy fixes nothing", where="--fix", fix="remove --policy or --fix")
+    else:
+        run = None if tokens is None else tokens.run
+        results = check_policy(dataset, policy, old, against, run)
+        is_fit = report_policy(results, folder, junit, sarif, as_json)
+    if not is_fit:
+        raise typer.Exit(_EXIT_UNFIT)
+
+
+def _reject_policy_options(options: Mapping[str, object]) -> None:
+    names = ", ".join(name for name, value in options.items() if value is not None)
+    if names:
+        raise CurateError("the option needs --policy", where=names)
+
+
+def _check_tokens(
+    tokens: TokenCheck | None, fix: Path | None, as_json: bool, overwrite: bool
+) -> bool:
+    """Check the pairs against the tokenizer, and write a copy without the failing ones.
+
+    Returns:
+        Whether the data is fit for training; with JSON or a copy, the exit code does not say it.
+    """
     from curate.check.command import drop_failing_pairs
     from curate.cli.progress import console_progress
     from curate.cli.safe import json_text
     from curate.cli.show_check import show_check
     from curate.cli.show_run import show_result
-    from curate.steps.models import ModelSpec
-    from curate.write.run_files import RunFiles, is_run
 
-    run = RunFiles(folder) if is_run(folder) else None
+    if tokens is None:
+        raise CurateError("give --model, the model to be trained, or --policy", where="--model")
+    source = tokens.source
     if fix is not None:
-        _require_fixable(folder, run, fix, overwrite)
-    dataset = DatasetOptions(folder, format, columns, split, config, limit)
+        _require_fixable(tokens.dataset.data, source, fix, overwrite)
     fixed = None
     with console_progress() as progress:
-        report = _check_data(dataset, run, trainer, ModelSpec(name=model), max_length, progress)
-        if fix is not None and run is not None:
-            fixed = drop_failing_pairs(run, report, fix, overwrite, progress)
+        report = tokens.run(progress)
+        if fix is not None and source is not None:
+            fixed = drop_failing_pairs(source, report, fix, overwrite, progress)
     if as_json:
         typer.echo(json_text(report.to_json()))
     else:
-        show_check(report, trainer, model)
+        show_check(report, tokens.trainer, tokens.model)
     if fixed is not None:
         show_result(fixed)
-    elif not report.clean and not as_json:
-        raise typer.Exit(_EXIT_UNFIT)
+    return fixed is not None or report.clean or as_json
 
 
 def _require_fixable(folder: str, run: RunFiles | None, fix: Path, overwrite: bool) -> None:
@@ -92,23 +143,41 @@ def _require_fixable(folder: str, run: RunFiles | None, fix: Path, overwrite: bo
     check_free(fix, overwrite)
 
 
-def _check_data(
-    dataset: DatasetOptions,
-    run: RunFiles | None,
-    trainer: str,
-    model: ModelSpec,
-    max_length: int | None,
-    progress: Progress,
-) -> CheckReport:
-    """Check the kept pairs of a run, or all pairs of another dataset."""
-    from curate.check.command import check_data as run_check
+@dataclass(frozen=True)
+class TokenCheck:
+    """A check of pairs against a tokenizer.
 
-    if run is None:
-        tables = _split_into_batches(dataset.read(progress).frame)
-        # Without the content kinds the tables are read twice: they are in memory anyway.
-        return run_check(tables, trainer, model, progress, max_length)
-    content_kinds = run.manifest.output.content
-    return run_check(run.kept_batches(), trainer, model, progress, max_length, content_kinds)
+    Attributes:
+        dataset: a run, whose kept pairs are checked, or any other dataset.
+        model: the model to be trained.
+        trainer: name of the trainer.
+        max_length: maximum length in tokens; None: the trainer's.
+    """
+
+    dataset: DatasetOptions
+    model: str
+    trainer: str
+    max_length: int | None
+
+    @cached_property
+    def source(self) -> RunFiles | None:
+        """Return the run; None for another dataset."""
+        from curate.write.run_files import RunFiles, is_run
+
+        return RunFiles(self.dataset.data) if is_run(self.dataset.data) else None
+
+    def run(self, progress: Progress) -> CheckReport:
+        """Return what was found."""
+        from curate.check.command import check_data
+        from curate.steps.models import ModelSpec
+
+        settings = (self.trainer, ModelSpec(name=self.model), progress, self.max_length)
+        if self.source is None:
+            tables = _split_into_batches(self.dataset.read(progress).frame)
+            # Without the content kinds the tables are read twice: they are in memory anyway.
+            return check_data(tables, *settings)
+        content_kinds = self.source.manifest.output.content
+        return check_data(self.source.kept_batches(), *settings, content_kinds)
 
 
 def _split_into_batches(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
