@@ -66,8 +66,8 @@ class DatasetDiff(JsonResult):
         unchanged: comparisons with the same label in both, by the majority of votes.
         relabelled: comparisons with another label.
         added: comparisons that only the new version has.
-        gone: comparisons that only the old version has.
-        examples: ids of a few pairs that are relabelled, added and gone.
+        removed: comparisons that only the old version has.
+        examples: ids of a few pairs that are relabelled, added and removed.
     """
 
     old: VersionSummary
@@ -75,7 +75,7 @@ class DatasetDiff(JsonResult):
     unchanged: int
     relabelled: int
     added: int
-    gone: int
+    removed: int
     examples: dict[str, list[str]]
 
 
@@ -110,7 +110,7 @@ def diff_datasets(old: Pairs, new: Pairs, options: DiffOptions | None = None) ->
         >>> old = read_pairs([{"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}])
         >>> new = read_pairs([{"prompt": "2 + 2?", "chosen": "5", "rejected": "4"}])
         >>> diff = diff_datasets(old, new)
-        >>> diff.relabelled, diff.added, diff.gone
+        >>> diff.relabelled, diff.added, diff.removed
         (1, 0, 0)
     """
     options = options or DiffOptions()
@@ -120,10 +120,10 @@ def diff_datasets(old: Pairs, new: Pairs, options: DiffOptions | None = None) ->
     shared = second.join(first, on=_CONTENT, how="inner", suffix="_old")
     changed = shared.filter(pl.col("label") != pl.col("label_old"))
     added = second.join(first, on=_CONTENT, how="anti")
-    gone = first.join(second, on=_CONTENT, how="anti")
+    removed = first.join(second, on=_CONTENT, how="anti")
     examples = {
         name: rows["pair_id"].sort().head(_EXAMPLES).to_list()
-        for name, rows in (("relabelled", changed), ("added", added), ("gone", gone))
+        for name, rows in (("relabelled", changed), ("added", added), ("removed", removed))
     }
     return DatasetDiff(
         _summarise(old, options),
@@ -131,7 +131,7 @@ def diff_datasets(old: Pairs, new: Pairs, options: DiffOptions | None = None) ->
         len(shared) - len(changed),
         len(changed),
         len(added),
-        len(gone),
+        len(removed),
         examples,
     )
 

@@ -18,7 +18,7 @@ def show_diff(result: DatasetDiff) -> None:
         "unchanged": result.unchanged,
         "relabelled": result.relabelled,
         "added": result.added,
-        "gone": result.gone,
+        "removed": result.removed,
     }
     texts = (f"{count:,} {name}" for name, count in counts.items())
     out.print(Text(f"prompts with two answers: {', '.join(texts)}", style="bold"))

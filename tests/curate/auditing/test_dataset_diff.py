@@ -30,12 +30,12 @@ def test_pairs_that_are_added_gone_and_relabelled_are_told_apart() -> None:
     old = [row(n) for n in range(10)]
     new = [row(n, "no", "yes") if n < 3 else row(n) for n in reversed(range(8))]
     result = diff_datasets(pairs_of_rows(old), pairs_of_rows([*new, row(20), row(21)]))
-    counts = (result.unchanged, result.relabelled, result.added, result.gone)
+    counts = (result.unchanged, result.relabelled, result.added, result.removed)
     assert counts == (5, 3, 2, 2)
     assert {name: len(ids) for name, ids in result.examples.items()} == {
         "relabelled": 3,
         "added": 2,
-        "gone": 2,
+        "removed": 2,
     }
 
 
@@ -73,7 +73,7 @@ def test_noise_is_estimated_where_it_is_asked_for() -> None:
 def test_an_empty_version_and_single_answers() -> None:
     old = pairs_of_rows([row(0)])
     result = diff_datasets(old, old.cleared())
-    assert (result.gone, result.new.pairs, result.new.refusals) == (1, 0, {})
+    assert (result.removed, result.new.pairs, result.new.refusals) == (1, 0, {})
     no_answer = pl.lit(None, old.frame.schema["rejected"])
     texts = Pairs(old.frame.with_columns(rejected=no_answer))
     with pytest.raises(CurateError, match="single answers"):
@@ -89,10 +89,10 @@ def test_the_command_compares_files_and_the_kept_pairs_of_runs(
     filters = [{"type": "quantile", "column": "lengths.chosen", "keep": 0.5}]
     Pipeline({"scorers": [{"type": "lengths"}], "filters": filters}).run(rows, output="run")
     result = CliRunner().invoke(app, ["diff", "old.jsonl", "run"], catch_exceptions=False)
-    assert "4 unchanged, 0 relabelled, 0 added, 4 gone" in result.output
+    assert "4 unchanged, 0 relabelled, 0 added, 4 removed" in result.output
     (tmp_path / "test.txt").write_text("Question 0?\nQuestion 7?\n")
     words = ["diff", "old.jsonl", "run", "--json", "--against", "test.txt"]
     result = CliRunner().invoke(app, words, catch_exceptions=False)
     report = json.loads(result.stdout)
-    assert report["gone"] == 4
+    assert report["removed"] == 4
     assert report["old"]["leakage"]["shared_prompts"] == 2

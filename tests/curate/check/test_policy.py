@@ -93,7 +93,7 @@ def test_audit_check_and_diff_are_measured_and_written(folder: Path) -> None:
     (folder / "policy.yaml").write_text(
         "audit:\n  data.exact_repeats: {max: 0}\n  data.pairs: {min: 1000}\n"
         "check: {problems.tie: {max: 0}}\n"
-        "diff: {gone: {max: 0}, added: {max_share: 0.1}}\n"
+        "diff: {removed: {max: 0}, added: {max_share: 0.1}}\n"
     )
     options = ["--policy", "policy.yaml", "--old", "old.jsonl", "--model", "model"]
     code, output = run_check(*options, "--junit", "out.xml", "--sarif", "out.sarif")
@@ -129,9 +129,9 @@ def test_a_policy_that_is_kept_exits_with_0(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("policy", "words", "expected"),
     [
-        ("diff: {gone: {max: 0}}", ["--policy", "policy.yaml"], "need --old"),
+        ("diff: {removed: {max: 0}}", ["--policy", "policy.yaml"], "need --old"),
         ("check: {longest: {max: 9}}", ["--policy", "policy.yaml"], "need --model"),
-        ("diff: {gone: {max: 0}}", ["--policy", "policy.yaml", "--fix", "x"], "fixes nothing"),
+        ("diff: {removed: {max: 0}}", ["--policy", "policy.yaml", "--fix", "x"], "fixes nothing"),
         ("", ["--junit", "x.xml"], "needs --policy"),
         ("", [], "give --model"),
         ("", ["--policy", "nowhere.yaml"], "cannot be read"),
