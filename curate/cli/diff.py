@@ -33,7 +33,7 @@ def diff(
     config: ConfigName = None,
     as_json: Json = False,
 ) -> None:
-    """Compare two versions of a dataset: pairs added, removed and relabelled, and what else changed.
+    """Compare two versions of a dataset: pairs added, removed, relabelled, and what else changed.
 
     Example: curate diff prefs-v1.jsonl prefs-v2.jsonl --against test.jsonl
     """
