@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import least_squares
 
+from curate.data.json_types import Json, JsonObject, parse_json
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -40,6 +42,24 @@ class PowerLaw:
     size: float
     exponent: float
     worth: NDArray[np.float64]
+
+    def to_json(self) -> JsonObject:
+        """Return the parameters as plain data."""
+        return {
+            "limit": self.limit,
+            "size": self.size,
+            "exponent": self.exponent,
+            "worth": self.worth.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, values: Json) -> PowerLaw:
+        """Return the law that `to_json` gave; raises ValueError for other data."""
+        law = parse_json(dict[str, float | list[float]], values)
+        limit, size, exponent = (
+            parse_json(float, law.get(n)) for n in ("limit", "size", "exponent")
+        )
+        return cls(limit, size, exponent, np.array(parse_json(list[float], law.get("worth"))))
 
     def error(self, pairs: NDArray[np.float64] | float, rate: int = 0) -> NDArray[np.float64]:
         """Return the predicted error at a number of pairs of a noise rate's number."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,7 +22,7 @@ from curate.benchmark.power_law import (
     inside_bounds,
 )
 from curate.data.json_result import JsonResult
-from curate.data.json_types import JsonObject
+from curate.data.json_types import Json, JsonObject, parse_json
 from curate.steps.context import Progress
 
 if TYPE_CHECKING:
@@ -148,8 +148,26 @@ class Worth:
             "rates": list(self.rates),
             "sizes": self.sizes.tolist(),
             "errors": self.errors.round(4).tolist(),
+            "law": None if self.law is None else self.law.to_json(),
             "findings": self.findings.to_json(),
         }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Json]) -> Worth:
+        """Return what `to_json` gave; a file of an older version has no law.
+
+        Raises:
+            KeyError, ValueError: a part is missing or of another type.
+        """
+        law = values.get("law")
+        return cls(
+            dataset=parse_json(str, values["dataset"]),
+            rates=parse_json(tuple[float, ...], values["rates"]),
+            sizes=np.array(parse_json(list[int], values["sizes"]), dtype=np.int64),
+            errors=np.array(parse_json(list[list[list[float]]], values["errors"])),
+            law=None if law is None else PowerLaw.from_json(law),
+            findings=parse_json(WorthFindings, values["findings"]),
+        )
 
 
 def measure_worth(data: BenchData, plan: WorthPlan, progress: Progress) -> Worth:

@@ -24,7 +24,7 @@ _UntilWidth = Annotated[
 
 def report(
     run: Annotated[
-        Path, typer.Argument(help="Folder of a finished run, an audit.json or a bench.json.")
+        Path, typer.Argument(help="Folder or JSON file of a run, audit, bench, worth or explain.")
     ],
     output: Annotated[
         Path | None,
@@ -32,16 +32,13 @@ def report(
     ] = None,
     overwrite: OverwriteFile = False,
 ) -> None:
-    """Write the results of run, audit or bench as one self-contained page."""
-    from curate.cli.json_pages import write_json_report
-    from curate.report.build import REPORT, write_report
+    """Write the results of run, audit, bench, worth or explain as one self-contained page."""
+    from curate.cli.saved_pages import page_path, write_saved_page
     from curate.write.file_output import check_output_file
 
-    default = run.with_suffix(".html") if run.suffix == ".json" else run / REPORT
     # Before the page is made, which takes seconds; the input is never replaced.
-    check_output_file(output or default, overwrite, [run])
-    write = write_json_report if run.suffix == ".json" else write_report
-    path = write(run, output)
+    check_output_file(output or page_path(run), overwrite, [run])
+    path = write_saved_page(run, output)
     typer.echo(f"written: {path}")
 
 

@@ -96,13 +96,14 @@ def _read_clean_pairs(
 
 def _write_worth(result: Worth, notes: list[str], output: Path, overwrite: bool) -> None:
     """Write worth.json and worth.html."""
-    from curate.cli.show_worth import plot_worth
+    from curate.benchmark.worth_page import worth_html
+    from curate.report.page import write_page
     from curate.versions import versions
     from curate.write.run_folder import atomic_folder
-    from curate.write.shards import write_json, write_text
+    from curate.write.shards import write_json
 
     with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
-        write_text(plot_worth(result).to_html(include_plotlyjs=True), stage / "worth.html")
+        write_page(worth_html(result), stage / "worth.html")
         metadata = {"versions": versions(), "notes": notes}
         write_json(metadata | result.to_json(), stage / _RESULT_FILE)
     typer.echo(f"written: {output / _RESULT_FILE}, {output / 'worth.html'}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import orjson
@@ -62,16 +62,16 @@ class DatasetSummary(JsonResult):
     notes: list[str]
     pairs: int
     distinct_prompts: int
-    ties: int | None
-    identical_answers: int | None
+    ties: int | None = field(default=None, kw_only=True)
+    identical_answers: int | None = field(default=None, kw_only=True)
     empty_answers: int
     exact_repeats: int
-    contradicted: int | None
-    chosen_is_longer: float | None
+    contradicted: int | None = field(default=None, kw_only=True)
+    chosen_is_longer: float | None = field(default=None, kw_only=True)
     prompt_turns: dict[str, int]
     annotators: dict[str, int]
     sources: dict[str, int]
-    strengths: int | None
+    strengths: int | None = field(default=None, kw_only=True)
     besides_texts: dict[str, int]
     characters: dict[str, dict[str, int]]
     extra_keys: list[str]

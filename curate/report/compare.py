@@ -11,7 +11,7 @@ from curate.data.table import messages_key
 from curate.errors import CurateError
 from curate.report.page import render_page, write_page
 from curate.report.pair_details import pairs_with_diff
-from curate.report.run_view import RunView, load_view
+from curate.report.run_view import RunView, as_read, load_view
 
 # As many as a reader goes through by hand.
 MAX_COMPARED_PAIRS = 20
@@ -157,12 +157,14 @@ def comparison_html(comparison: RunComparison) -> str:
     side.
     """
     ids = comparison.different.head(MAX_COMPARED_PAIRS)
-    rows = ids.join(comparison.first.frame, on="pair_id", how="left", maintain_order="left")
+    rows = as_read(
+        ids.join(comparison.first.frame, on="pair_id", how="left", maintain_order="left")
+    )
     fates = (
         "kept by both with opposite labels" if relabelled else _describe_fate(fate)
         for _, fate, relabelled in ids.iter_rows()
     )
-    details = pairs_with_diff(rows, comparison.first)
+    details = pairs_with_diff(as_read(rows), comparison.first)
     pairs = [replace(pair, why=why) for pair, why in zip(details, fates, strict=True)]
     return render_page(
         "compare.html.j2",

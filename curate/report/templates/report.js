@@ -9,7 +9,7 @@ function layout(extra) {
   const { xaxis, yaxis, ...rest } = extra;
   return {
     paper_bgcolor: css("--bg"), plot_bgcolor: css("--bg"), font: { color: css("--fg"), size: 13 },
-    margin: { l: 50, r: 10, t: 10, b: 40 }, legend: { orientation: "h", y: 1.12 }, hovermode: "closest",
+    margin: { l: 50, r: 10, t: 40, b: 40 }, legend: { orientation: "h", yanchor: "bottom", y: 1.02 }, hovermode: "closest",
     hoverlabel: { bgcolor: css("--panel"), font: { color: css("--fg") }, align: "left" },
     xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis }, ...rest,
   };
@@ -88,14 +88,33 @@ function read(i) {
   add(p.kept[i] ? "kept" : "removed", p.kept[i] ? p.id[i] : `${p.id[i]} ${p.why[i] || ""}`);
   add("prompt", p.prompt[i]); add("chosen", p.chosen[i]); add("rejected", p.rejected[i]);
 }
-// Gains of a bench with their intervals, in points, the best at the top.
+// Gains of a bench with their intervals, in points, the best at the top; a colour for each verdict.
 function gainsOf(rows) {
-  const shown = rows.filter((r) => r.method !== "keep all");
-  const colour = (r) => css(r.verdict === "helps" ? "--kept" : r.verdict === "harms" ? "--dropped" : "--muted");
-  return [[{
-    type: "scatter", mode: "markers", y: shown.map((r) => r.method), x: shown.map((r) => 100 * r.gain), marker: { size: 9, color: shown.map(colour) },
-    error_x: { type: "data", symmetric: false, array: shown.map((r) => 100 * (r.gain_high - r.gain)), arrayminus: shown.map((r) => 100 * (r.gain - r.gain_low)), color: css("--muted") },
-  }], { yaxis: { autorange: "reversed", type: "category" }, xaxis: { title: { text: "gain over keeping all, points" }, zeroline: true }, height: 30 * shown.length + 90, showlegend: false }];
+  const listed = rows.filter((r) => r.method !== "keep all"), methods = listed.map((r) => r.method);
+  const kinds = [["helps", "--good"], ["harms", "--dropped"], ["not shown", "--muted"]];
+  const kindOf = (r) => (r.verdict === "helps" || r.verdict === "harms" ? r.verdict : "not shown");
+  const traces = kinds.map(([name, colour]) => {
+    const own = listed.filter((r) => kindOf(r) === name);
+    return {
+      type: "scatter", mode: "markers", name, y: own.map((r) => r.method), x: own.map((r) => 100 * r.gain), marker: { size: 9, color: css(colour) },
+      error_x: { type: "data", symmetric: false, array: own.map((r) => 100 * (r.gain_high - r.gain)), arrayminus: own.map((r) => 100 * (r.gain - r.gain_low)), color: css(colour), thickness: 1.5 },
+      hovertemplate: "%{y}: %{x:+.1f} points<extra></extra>",
+    };
+  }).filter((trace) => trace.x.length);
+  const zero = { type: "line", x0: 0, x1: 0, y0: 0, y1: 1, yref: "paper", line: { color: css("--fg"), width: 1 } };
+  return [traces, { yaxis: { type: "category", categoryorder: "array", categoryarray: methods.reverse(), range: [-0.7, methods.length - 0.3] }, xaxis: { title: { text: "gain over keeping all, points" }, zeroline: false }, shapes: [zero], height: 28 * methods.length + 130, showlegend: true }];
+}
+// Errors by number of training pairs, for each share of flipped labels.
+function learningCurves() {
+  const colours = ["--kept", "--dropped", "--good", "--warn", "--muted"];
+  const traces = data.curves.flatMap((c, i) => {
+    const color = css(colours[i % colours.length]);
+    const points = { type: "scatter", mode: c.fit ? "markers" : "markers+lines", name: c.name, x: c.pairs, y: c.error, error_y: { type: "data", array: c.spread, color }, marker: { color, size: 8 }, line: { color, width: 1 } };
+    const fit = { type: "scatter", mode: "lines", name: `${c.name}: fit`, x: c.fit_pairs, y: c.fit, line: { color, dash: "dot" }, showlegend: false, hoverinfo: "skip" };
+    return c.fit ? [points, fit] : [points];
+  });
+  const ticks = [1, 2, 3, 4, 5, 6].flatMap((power) => [1, 2, 5].map((m) => m * 10 ** power));
+  return [traces, { xaxis: { title: { text: "training pairs" }, type: "log", tickvals: ticks, ticktext: ticks.map((v) => v.toLocaleString()) }, yaxis: { title: { text: "error on clean held-out pairs" }, tickformat: ".0%" } }];
 }
 function calibration() {
   const curve = data.noise.reliability_curve;
@@ -137,6 +156,7 @@ function start() {
   }
   if (data.noise && data.noise.reliability_curve) draw("calibration", calibration);
   if (data.gains) data.gains.forEach((rows, i) => draw(`gains-${i}`, () => gainsOf(rows)));
+  if (data.curves) draw("curves", learningCurves);
   if (data.lengths) draw("length-chart", lengths);
   if (data.map) draw("map", map);
 }

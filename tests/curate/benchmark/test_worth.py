@@ -23,8 +23,8 @@ from curate.benchmark.worth import (
     _fit_and_describe,
     measure_worth,
 )
+from curate.benchmark.worth_page import worth_sentence
 from curate.cli.app import app
-from curate.cli.show_worth import worth_sentence
 from curate.steps.context import SilentProgress
 from tests.helpers import simulate, trl_rows, write_jsonl
 

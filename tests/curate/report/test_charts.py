@@ -13,7 +13,7 @@ from curate import CurateError, Pairs, Pipeline
 from curate.auditing.audit_report import AuditReport
 from curate.auditing.biases import LabelBiases, TraitShare
 from curate.auditing.noise import GroupAgreement, NoiseFindings
-from curate.cli.json_pages import write_json_report
+from curate.cli.saved_pages import write_saved_page
 from curate.models.heads.noise.calibration import Calibration, ReliabilityBin
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.models.heads.noise.learnability import LearnabilityTest
@@ -216,7 +216,7 @@ def test_an_audit_as_a_page(tmp_path: Path) -> None:
     )
     (tmp_path / "audit.json").write_text(json.dumps(result.to_json()))
     assert AuditReport.from_json(json.loads((tmp_path / "audit.json").read_text())) == result
-    page = write_json_report(tmp_path / "audit.json").read_text()
+    page = write_saved_page(tmp_path / "audit.json").read_text()
     assert "&lt;s&gt;judge&lt;/s&gt;" in page
     assert "75.0% - 84.0%" in page
     assert "at most 21 % (by &lt;b&gt;heads&lt;/b&gt;)" in page
@@ -229,8 +229,8 @@ def test_an_audit_as_a_page(tmp_path: Path) -> None:
     assert "{&#34;" not in page
     assert "80.0% - 95.0%" in page
     (tmp_path / "other.json").write_text("{}")
-    with pytest.raises(CurateError, match="not an audit"):
-        write_json_report(tmp_path / "other.json")
+    with pytest.raises(CurateError, match="no findings"):
+        write_saved_page(tmp_path / "other.json")
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from curate import CurateError
 from curate.auditing.biases import LabelBiases, TraitShare
 from curate.auditing.gold import GoldRate
 from curate.auditing.noise import NoiseFindings
-from curate.cli.json_pages import write_json_report
+from curate.cli.saved_pages import write_saved_page
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.report.run_verdict import run_verdict, share_shifts
 from curate.steps.next_steps import next_step_by_judging
@@ -207,12 +207,12 @@ def test_a_bench_as_a_page(tmp_path: Path) -> None:
         },
     }
     (tmp_path / "bench.json").write_text(json.dumps(bench))
-    page = write_json_report(tmp_path / "bench.json").read_text()
+    page = write_saved_page(tmp_path / "bench.json").read_text()
     assert "&lt;b&gt;set&lt;/b&gt;: labels as given" in page
     assert "<i>said" not in page
     assert "at most 9 %" in page
     assert "40 reviewed pairs" in page
     assert 'id="gains-0"' in page
     (tmp_path / "bench.json").write_text('{"advice": 3}')
-    with pytest.raises(CurateError, match="not an audit or bench file"):
-        write_json_report(tmp_path / "bench.json")
+    with pytest.raises(CurateError, match="no findings that have a page"):
+        write_saved_page(tmp_path / "bench.json")
