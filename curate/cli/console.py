@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from curate.auditing.verdict import VerdictSentences
     from curate.errors import CurateError
     from curate.pipeline.plan import PipelinePlan
+    from curate.read.file_kinds import FileKind
     from curate.read.inspection import DatasetSummary
     from curate.read.pairs import Pairs
     from curate.steps.contracts import Column
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 out = SafeConsole()
 err = SafeConsole(stderr=True)
+_KIND_CHARACTERS = 200
+"""Maximum characters of the columns of a kind of files."""
 _PAIR_CHARACTERS, _PAIR_LINES = 600, 8
 """Maximum characters and lines shown for each text of a pair."""
 
@@ -107,6 +110,25 @@ def show_summary(summary: DatasetSummary) -> None:
     for column, quantiles in rows.items():
         lengths.add_row(column, *(f"{v:,}" for v in quantiles.values()))
     out.print(lengths)
+
+
+def show_kinds(data: str, kinds: Sequence[FileKind]) -> None:
+    """Print the kinds of files that a folder holds, a row each, and how to go on."""
+    table = Table(title=f"{data}: files of {len(kinds)} kinds", title_justify="left")
+    for name in ("format", "files", "the first", "columns"):
+        table.add_column(name, overflow="fold")
+    for kind in kinds:
+        columns = ", ".join(kind.columns) or kind.problem
+        if len(columns) > _KIND_CHARACTERS:
+            columns = columns[:_KIND_CHARACTERS] + " …"
+        cells = (kind.format or "not recognised", f"{len(kind.files):,}", kind.files[0], columns)
+        table.add_row(*map(escape, cells))
+    out.print(table)
+    problems = (f"{kind.files[0]}: {kind.problem}" for kind in kinds if kind.problem)
+    for text in problems:
+        err.print(Text(text), soft_wrap=True)
+    advice = "inspect one file at a time; to use several, make them sources of a mixture (a list "
+    out.print(Text(advice + "under input, see the guide on reading data)"), soft_wrap=True)
 
 
 def show_pair(texts: dict[str, str]) -> None:

@@ -194,6 +194,10 @@ def _assign_scale(guess: LabelGuess, numbers: Mapping[Any, int]) -> None:
     """Guess that low steps prefer the first answer, high ones the second, the middle one none."""
     low, high = min(numbers.values()), max(numbers.values())
     middle = 0.0 if low < 0 else (1 + high) / 2
+    # Steps that the first rows lack are there later on.
+    are_texts = all(isinstance(value, str) for value in numbers)
+    missing_steps = set(range(min(low, 1), high + 1)) - set(numbers.values())
+    numbers = {**numbers, **{str(n) if are_texts else n: n for n in missing_steps}}
     order = sorted(numbers, key=lambda value: numbers[value])
     guess.meanings = {
         "first_wins": [value for value in order if numbers[value] < middle],

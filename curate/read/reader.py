@@ -344,7 +344,15 @@ class Reader:
         counts = f"{self._counts.rows} rows, {rejected} of them malformed or without a pair"
         for reason, count in self._reasons.most_common(_MAX_NAMED_REASONS):
             counts += f"; {count}: {reason}"
-        return CurateError("no pair was read", where="input", found=counts, expected="pairs")
+        are_lists = any(reason.startswith("the row is a list") for reason in self._reasons)
+        fix = "lists have no names of columns: write each row as an object {name: value}"
+        return CurateError(
+            "no pair was read",
+            where="input",
+            found=counts,
+            expected="pairs",
+            fix=fix if are_lists else None,
+        )
 
 
 def select_rejected_rows(rows: pl.DataFrame, reason: str | pl.Expr, locate: Locate) -> pl.DataFrame:

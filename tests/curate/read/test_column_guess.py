@@ -185,7 +185,7 @@ def test_lists_votes_and_nested_fields(row: dict[str, Any], option: str) -> None
         (range(1, 8), [1, 2, 3], [5, 6, 7], [4]),
         (range(1, 7), [1, 2, 3], [4, 5, 6], []),
         (range(-3, 4), [-3, -2, -1], [1, 2, 3], [0]),
-        (["1", "4", "7"], ["1"], ["7"], ["4"]),
+        (["1", "4", "7"], ["1", "2", "3"], ["5", "6", "7"], ["4"]),
         ([1, 2, 3], [1], [2], []),
     ],
 )
@@ -198,3 +198,17 @@ def test_scales_are_split_at_their_middle(
     guess = guess_columns(rows)
     assert guess.labels == {"first_wins": first, "second_wins": second, "tie": tie}
     assert "label" in guess.unsure_keys
+
+
+@pytest.mark.parametrize("name", ["rating", "overall_score", "likert"])
+@pytest.mark.parametrize("as_text", [True, False])
+def test_a_scale_is_completed_by_the_steps_that_the_first_rows_lack(
+    name: str, as_text: bool
+) -> None:
+    kind = str if as_text else int
+    rows = [{"prompt": "q", "resp1": "x", "resp2": "y", name: kind(n)} for n in (1, 7, 4, 2)]
+    guess = guess_columns(rows)
+    assert guess.columns["label"] == name
+    steps = {"first_wins": (1, 2, 3), "second_wins": (5, 6, 7), "tie": (4,)}
+    assert guess.labels == {key: [kind(n) for n in numbers] for key, numbers in steps.items()}
+    assert guess.unsure_keys == {"label"}
