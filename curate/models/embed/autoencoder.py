@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from curate.models.heads.adam import CosineAdam
 from curate.models.heads.feature_matrix import FeatureMatrix
 from curate.models.heads.out_of_fold import answer_features
 
@@ -217,7 +218,7 @@ class _AutoencoderTraining:
         self, model: SparseAutoencoder, chosen: FeatureMatrix, rejected: FeatureMatrix, batches: int
     ) -> None:
         self.model, self._chosen, self._rejected = model, chosen, rejected
-        self._adam = torch.optim.Adam(model.parameters(), lr=model.settings.learning_rate)
+        self._adam = CosineAdam(model.parameters(), model.settings.learning_rate)
         self._steps_since_fired = torch.zeros(model.settings.features, device=chosen.device)
         self._dead_after = max(_DEAD_STEPS, batches)
 
@@ -245,9 +246,7 @@ class _AutoencoderTraining:
             residual = (differences - features @ model.decoder).detach()
             residual_reconstruction = (activations * dead) @ model.decoder
             loss = loss + _AUX_SHARE * (residual - residual_reconstruction).square().sum(1).mean()
-        self._adam.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._adam.step()
+        self._adam.minimise(loss)
         with torch.no_grad():
             # Of length 1: else activations shrink while the decoder grows, and no threshold holds.
             model.decoder.div_(model.decoder.norm(dim=1, keepdim=True).clamp_min(1e-8))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from curate.models.embed.device import move_to_device
+from curate.models.heads.adam import CosineAdam
 from curate.models.heads.feature_matrix import FeatureMatrix
 from curate.models.heads.losses import LossKind, make_loss
 from curate.models.heads.one_thread import threads_for
@@ -225,8 +226,7 @@ class Optimiser:
 
     def __init__(self, heads: Heads, spec: HeadSpec, total: int, steps: int) -> None:
         self._heads, self._l2, self._total = heads, spec.l2, total
-        self._adam = torch.optim.Adam(heads.parameters(), lr=spec.learning_rate)
-        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._adam, steps)
+        self._adam = CosineAdam(heads.parameters(), spec.learning_rate, steps)
 
     def step(self, losses: Tensor, weights: Tensor) -> None:
         """One step on (rows, heads) losses and weights of a batch of `total` pairs."""
@@ -234,10 +234,7 @@ class Optimiser:
         fit = (weights * losses).sum() * (self._total / len(losses))
         # Divided by the number of pairs, so that one learning rate serves any size.
         objective = (fit + self._l2 * self._heads.penalty()) / self._total
-        self._adam.zero_grad()
-        objective.backward()  # type: ignore[no-untyped-call]
-        self._adam.step()
-        self._schedule.step()
+        self._adam.minimise(objective)
 
 
 def rows_in_order(positions: Tensor, row_order: NDArray[np.int64] | None) -> Tensor:
