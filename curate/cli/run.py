@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from curate.pipeline.result import Result
     from curate.pipeline.run import Pipeline
     from curate.pipeline.yaml_locations import YamlLocations
+    from curate.read.pairs import Pairs
 
 ConfigPath = Annotated[Path, typer.Argument(help="The pipeline.yaml.", show_default=True)]
-_DRY_RUN_PAIRS = 100
+_DRY_RUN_PAIRS = 1000
 """Number of pairs that a dry run reads."""
 
 
@@ -153,26 +154,40 @@ def _show_truth(result: Result, labels_only: bool) -> None:
     out.print(Text("  curate inspect FILE    # your own data"), soft_wrap=True)
 
 
+def _read_first_pairs(pipeline: Pipeline) -> Pairs:
+    """Return the first pairs; an error of a mapping names the values and proposes another one."""
+    from curate.pipeline.dry_run import mapping_error
+
+    settings = pipeline.config.input
+    try:
+        return pipeline.read(limit=_DRY_RUN_PAIRS)
+    except CurateError as error:
+        if settings is None or settings.columns is None:
+            raise
+        raise mapping_error(error, settings) from None
+
+
 def _show_dry_run(pipeline: Pipeline, folder: Path) -> None:
     from curate.cli.console import show_plan, show_warnings
-    from curate.pipeline.extra_columns import check_extra_columns
+    from curate.pipeline.dry_run import combined_error, missing_keys, value_mistakes
     from curate.pipeline.run_evidence import check_gold, file_evidence
     from curate.pipeline.single_answers import check_answers, with_single_answer_export
     from curate.write.exports.content_support import single_answers_note
 
-    pairs = pipeline.read(limit=_DRY_RUN_PAIRS)
+    pairs = _read_first_pairs(pipeline)
     gold = pipeline.config.gold
     check_gold(gold)
     config, plan = with_single_answer_export(pipeline.config, pipeline.plan, pairs.frame)
     check_answers(plan, pairs.frame, is_written=True)
     if config.output.format != pipeline.config.output.format:
         show_warnings([single_answers_note(pipeline.config.output.format, config.output.format)])
-    try:
-        check_extra_columns(pipeline.plan.columns_of_filters, pairs.frame)
-    except CurateError as error:
+    missing, mistakes = missing_keys(plan, pairs.frame), value_mistakes(plan, pairs.frame)
+    if len(pairs) < _DRY_RUN_PAIRS:
+        mistakes = [*missing, *mistakes]
+    else:
         # A key may first occur in pairs that were not read.
-        if len(pairs) < _DRY_RUN_PAIRS:
-            raise
-        show_warnings([f"of the first {len(pairs):,} pairs: {error.problem}; {error.fix}"])
+        show_warnings([f"of the first {len(pairs):,} pairs: {e.problem}; {e.fix}" for e in missing])
+    if mistakes:
+        raise combined_error(mistakes)
     scores = file_evidence(pipeline.plan.scorers, pairs.frame).scores
     show_plan(plan, pairs, gold, str(folder), scores)

@@ -108,7 +108,7 @@ def test_a_key_of_one_late_pair_is_enough(tmp_path: Path) -> None:
     assert kept_prompts(tmp_path, data, "`extra.late` = 1") == ["p1999"]
 
 
-@pytest.mark.parametrize("count", [COUNT, 150])
+@pytest.mark.parametrize("count", [COUNT, 1500])
 def test_a_dry_run_says_so(tmp_path: Path, count: int) -> None:
     data = [{"prompt": f"p{i}", "chosen": "a", "rejected": "b", "quality": i} for i in range(count)]
     path = write_jsonl(tmp_path / "a.jsonl", data)
