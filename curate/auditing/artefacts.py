@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.auditing.biases import TraitShare, binomial_share
+from curate.auditing.trait_share import TraitShare, binomial_share
 from curate.data.hashes import select_in_batches
 from curate.models.heads.out_of_fold import trainable_mask
 from curate.models.text.artefacts import ARTEFACTS, artefact_direction

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from curate.auditing.agreement import AnnotatorAgreement
-from curate.auditing.biases import LabelBiases, TraitShare
+from curate.auditing.biases import LabelBiases
 from curate.auditing.candidates import CandidateDiversity
 from curate.auditing.disagreement import LabelKinds
 from curate.auditing.feedback import UserFeedback
@@ -14,6 +14,7 @@ from curate.auditing.noise import NoiseFindings
 from curate.auditing.ranking import RankingAccuracy
 from curate.auditing.structure import PreferenceStructure, PromptLeakage
 from curate.auditing.style import StyleEffects
+from curate.auditing.trait_share import TraitShare
 from curate.data.json_result import JsonResult
 from curate.models.embed.report import EmbeddingReport
 from curate.models.heads.noise.estimate import NoiseEstimate

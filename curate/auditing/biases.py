@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
 import polars as pl
-from scipy.stats import binomtest
 
+from curate.auditing.self_preference import audit_self_preference
+from curate.auditing.trait_share import TraitShare, binomial_share
 from curate.data.json_fields import SLOT_KEY, extra_value
 from curate.data.json_result import JsonResult
 from curate.data.table import messages_text
@@ -16,26 +16,7 @@ from curate.models.heads.out_of_fold import trainable_mask
 from curate.models.text.style import STYLE_FEATURES, text_style
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-
-@dataclass(frozen=True)
-class TraitShare(JsonResult):
-    """How often the preferred answer has a trait, among the pairs whose answers differ in it.
-
-    Attributes:
-        trait: name of the trait.
-        pairs: pairs that are counted.
-        share: share of them; None, as its limits, without any.
-        low: lower end of the exact 95 % interval.
-        high: upper end.
-    """
-
-    trait: str
-    pairs: int
-    share: float | None
-    low: float | None
-    high: float | None
+    pass
 
 
 @dataclass(frozen=True)
@@ -45,18 +26,21 @@ class LabelBiases(JsonResult):
     Attributes:
         preferred_has_more: how often the preferred answer has more of each trait of style.
         position: how often it stood in the first slot; None where slots are not recorded.
+        by_own_judge: how often it was written by a judge, by its own votes and by those of others;
+            None where no judge wrote answers.
     """
 
-    optional_fields: ClassVar[frozenset[str]] = frozenset(("position",))
+    optional_fields: ClassVar[frozenset[str]] = frozenset(("position", "by_own_judge"))
 
     preferred_has_more: tuple[TraitShare, ...]
     position: TraitShare | None = None
+    by_own_judge: tuple[TraitShare, ...] | None = None
 
     @property
     def traits(self) -> tuple[TraitShare, ...]:
-        """Return all shares, that of the position last."""
+        """Return all shares, those of the position and of the judges last."""
         position = () if self.position is None else (self.position,)
-        return (*self.preferred_has_more, *position)
+        return (*self.preferred_has_more, *position, *(self.by_own_judge or ()))
 
 
 def audit_biases(pairs: pl.DataFrame) -> LabelBiases:
@@ -71,21 +55,6 @@ def audit_biases(pairs: pl.DataFrame) -> LabelBiases:
     )
     slot = voted.select(s=extra_value(SLOT_KEY).cast(pl.Float64, strict=False))["s"]
     has_slot = slot.is_not_null().to_numpy()
-    if not has_slot.any():
-        return LabelBiases(traits)
     is_first = (slot == 1).fill_null(False).to_numpy()
-    return LabelBiases(traits, binomial_share("first slot", is_first, has_slot))
-
-
-def binomial_share(
-    name: str, has_trait: NDArray[np.bool_], counted: NDArray[np.bool_]
-) -> TraitShare:
-    """Return the share among the counted pairs, with the 95 % interval of a binomial
-    (Clopper-Pearson).
-    """
-    count, total = int((has_trait & counted).sum()), int(counted.sum())
-    if total == 0:
-        return TraitShare(name, 0, None, None, None)
-    # Exact limits: normal ones of a few pairs would reach beyond 0 and 1.
-    interval = binomtest(count, total).proportion_ci()
-    return TraitShare(name, total, count / total, float(interval.low), float(interval.high))
+    position = binomial_share("first slot", is_first, has_slot) if has_slot.any() else None
+    return LabelBiases(traits, position, audit_self_preference(voted) or None)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from curate.auditing.agreement import AnnotatorAgreement
     from curate.auditing.audit_findings import AuditFindings
-    from curate.auditing.biases import LabelBiases, TraitShare
+    from curate.auditing.biases import LabelBiases
     from curate.auditing.candidates import CandidateDiversity
     from curate.auditing.disagreement import LabelKinds
     from curate.auditing.feedback import UserFeedback
     from curate.auditing.noise import NoiseFindings
     from curate.auditing.ranking import RankedShare, RankingAccuracy
     from curate.auditing.style import StyleEffects
+    from curate.auditing.trait_share import TraitShare
     from curate.data.json_result import JsonResult
 
 # Rows of a table on the page; all rows are in the JSON.

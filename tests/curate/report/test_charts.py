@@ -11,8 +11,9 @@ import pytest
 
 from curate import CurateError, Pairs, Pipeline
 from curate.auditing.audit_report import AuditReport
-from curate.auditing.biases import LabelBiases, TraitShare
+from curate.auditing.biases import LabelBiases
 from curate.auditing.noise import GroupAgreement, NoiseFindings
+from curate.auditing.trait_share import TraitShare
 from curate.cli.saved_pages import write_saved_page
 from curate.models.heads.noise.calibration import Calibration, ReliabilityBin
 from curate.models.heads.noise.estimate import NoiseEstimate

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from curate import CurateError
-from curate.auditing.biases import LabelBiases, TraitShare
+from curate.auditing.biases import LabelBiases
 from curate.auditing.gold import GoldRate
 from curate.auditing.noise import NoiseFindings
+from curate.auditing.trait_share import TraitShare
 from curate.cli.saved_pages import write_saved_page
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.report.run_verdict import run_verdict, share_shifts
