@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
@@ -20,6 +20,7 @@ from curate.cli.cache import cache
 from curate.cli.check import check
 from curate.cli.derive import derive
 from curate.cli.diff import diff
+from curate.cli.examples import EXAMPLES
 from curate.cli.explain import explain
 from curate.cli.export import export, push
 from curate.cli.hash_prompts import hash_prompts
@@ -176,34 +177,34 @@ def _end_by_signals() -> None:
             signal.signal(getattr(signal, name), end)
 
 
-app.command(rich_help_panel=CURATE)(run)
-app.command("hash-prompts", rich_help_panel=INSPECT)(hash_prompts)
-app.command("list", rich_help_panel=INSPECT)(list_steps)
-app.command(rich_help_panel=INSPECT)(inspect)
-app.command(rich_help_panel=INSPECT)(audit)
-_BENCH_EXAMPLE = (
-    "Example: curate bench prefs.jsonl --train 'python train.py {data} {seed} {out}' "
-    "--metric '{out}/eval.json:accuracy' --variant advice --variant mine.yaml --runs 24"
-)
-app.command(rich_help_panel=MEASURE, epilog=_BENCH_EXAMPLE)(bench)
-app.command(rich_help_panel=INSPECT)(diff)
-app.command(rich_help_panel=MEASURE)(worth)
-app.command(rich_help_panel=INSPECT)(explain)
-app.command(rich_help_panel=CURATE)(derive)
-app.command("round", rich_help_panel=CURATE)(run_round_command)
-app.command(rich_help_panel=PUBLISH)(export)
-app.command(rich_help_panel=PUBLISH)(check)
-app.command(rich_help_panel=PUBLISH)(push)
-app.command(rich_help_panel=PEOPLE)(route)
-app.command(rich_help_panel=PEOPLE)(merge)
-app.command(rich_help_panel=INSPECT)(report)
-app.command(rich_help_panel=MEASURE)(compare)
-app.command(rich_help_panel=PEOPLE)(review)
-app.command(rich_help_panel=PEOPLE)(apply)
-app.command(rich_help_panel=CURATE)(cache)
-app.command(rich_help_panel=CURATE)(new)
-app.command(rich_help_panel=CURATE)(init)
-app.command(rich_help_panel=CURATE)(schema)
+_COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
+    INSPECT: {
+        "inspect": inspect,
+        "audit": audit,
+        "diff": diff,
+        "explain": explain,
+        "report": report,
+        "list": list_steps,
+        "hash-prompts": hash_prompts,
+    },
+    CURATE: {
+        "init": init,
+        "run": run,
+        "derive": derive,
+        "round": run_round_command,
+        "new": new,
+        "schema": schema,
+        "cache": cache,
+    },
+    MEASURE: {"bench": bench, "worth": worth, "compare": compare},
+    PEOPLE: {"route": route, "review": review, "merge": merge, "apply": apply},
+    PUBLISH: {"export": export, "check": check, "push": push},
+}
+"""The commands by the groups of --help, in the order in which they are used."""
+for _panel, _commands in _COMMANDS.items():
+    for _name, _command in _commands.items():
+        _epilog = f"Example: {EXAMPLES[_name]}"
+        app.command(_name, rich_help_panel=_panel, epilog=_epilog)(_command)
 
 
 def _print_version(requested: bool) -> None:

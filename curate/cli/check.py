@@ -75,10 +75,7 @@ def check(
     as_json: Json = False,
     overwrite: OverwriteFolder = False,
 ) -> None:
-    """Check the data against the model's tokenizer and chat template, or against a policy.
-
-    Example: curate check prefs.jsonl --policy policy.yaml --old prefs-v1.jsonl --junit out.xml
-    """
+    """Check the data against the model's tokenizer and chat template, or against a policy."""
     dataset = DatasetOptions(folder, format, columns, split, config, limit)
     tokens = None if model is None else TokenCheck(dataset, model, trainer, max_length)
     if policy is None:

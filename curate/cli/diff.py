@@ -33,10 +33,7 @@ def diff(
     config: ConfigName = None,
     as_json: Json = False,
 ) -> None:
-    """Compare two versions of a dataset: pairs added, removed, relabelled, and what else changed.
-
-    Example: curate diff prefs-v1.jsonl prefs-v2.jsonl --against test.jsonl
-    """
+    """Compare two versions of a dataset: pairs added, removed, relabelled, and other changes."""
     from curate.auditing.dataset_diff import DiffOptions, diff_datasets
     from curate.cli.progress import console_progress
     from curate.cli.safe import json_text

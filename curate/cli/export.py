@@ -22,18 +22,19 @@ Prompts = Annotated[
 ]
 Weights = Annotated[
     str | None,
-    typer.Option(help="rows, column or none (default: as in the run; see output.weights)."),
+    typer.Option(help="rows, column or none (default: as in the run)."),
 ]
 SoftLabels = Annotated[
     str | None,
-    typer.Option(help="sampled or signed (default: as in the run; see output.soft_labels)."),
+    typer.Option(help="sampled or signed (default: as in the run)."),
 ]
 Copies = Annotated[
     int | None,
     typer.Option(min=1, max=100, help="Random draws of weighted rows (default: as in the run)."),
 ]
 AllowLoss = Annotated[
-    bool, typer.Option(help="Export even if the format can't represent some content.")
+    bool,
+    typer.Option("--allow-loss", help="Export even if the format can't represent some content."),
 ]
 License = Annotated[
     str | None, typer.Option("--license", help="License of the source data, for the card: mit, ...")

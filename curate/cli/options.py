@@ -17,7 +17,8 @@ FormatName = Annotated[str, typer.Option("--format", help="Dataset format (see '
 Columns = Annotated[
     str | None,
     typer.Option(
-        "--columns", help="Column mapping, e.g. prompt=question,first=a,second=b,label=winner."
+        "--columns",
+        help="Column mapping, such as 'prompt=ask, first=a, second=b, label=winner'.",
     ),
 ]
 Split = Annotated[str | None, typer.Option("--split", help="Split of a Hub or saved dataset.")]

@@ -74,10 +74,7 @@ def review(
     sample: _ReviewSample = None,
     until_width: _UntilWidth = None,
 ) -> None:
-    """Review pairs on a local page; labels of sampled pairs are hidden.
-
-    Example: curate route prefs.jsonl --random 200; curate review prefs-drawn --until-width 15
-    """
+    """Review pairs on a local page; labels of sampled pairs are hidden."""
     import getpass
     import webbrowser
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import curate.cli.run
 from curate.cli.app import app, main, only_requested_command
+from curate.cli.examples import EXAMPLES
 from tests.helpers import trl_rows, write_jsonl
 
 PIPELINE = """
@@ -180,9 +181,10 @@ def test_help_loads_no_heavy_library() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "count"), [(["run", "p.yaml"], 1), (["list"], 1), ([], 23), (["--help"], 23)]
+    ("words", "count"),
+    [(["run", "p.yaml"], 1), (["list"], 1), ([], len(EXAMPLES)), (["--help"], len(EXAMPLES))],
 )
 def test_only_the_command_that_is_asked_for_is_looked_into(words: list[str], count: int) -> None:
     with only_requested_command(words):
         assert len(app.registered_commands) == count
-    assert len(app.registered_commands) == 23
+    assert len(app.registered_commands) == len(EXAMPLES)
