@@ -38,6 +38,7 @@ from threadpoolctl import threadpool_limits
 from curate.benchmark.data import BenchData
 from curate.benchmark.downstream import Weights, accuracy_by_weighting
 from curate.benchmark.run import experiment_seed
+from curate.filters.drop_wrong import most_informative_threshold
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.models.heads.folds import group_folds
@@ -200,7 +201,7 @@ def measure_cell(
     weights = {
         "keep all": Weights(np.ones(len(flips))),
         "oracle": Weights((~flips).astype(np.float64)),
-        "drop_wrong": Weights((right >= 0.5).astype(np.float64)),
+        "drop_wrong": Weights((right >= most_informative_threshold(right)).astype(np.float64)),
         "signed": Weights(np.maximum(signed, 0.0), np.maximum(-signed, 0.0)),
     }
     result: dict[str, Any] = dict(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import yaml
 
 from curate import Pairs, Pipeline
-from curate.filters.drop_wrong import DropWrong
+from curate.filters.drop_wrong import DropWrong, most_informative_threshold
 from curate.filters.flip import Flip
 from curate.filters.reweight import Reweight
 from curate.steps.context import Context
@@ -30,6 +31,43 @@ def test_drop_wrong_keeps_what_is_unknown_and_tells_the_noise_that_is_left() -> 
     assert result.reason[1] == "label right with probability 0.2"
     expected_noise = {"column": "label_em.posterior", "wrong_left": pytest.approx((0.1 + 0.5) / 2)}
     assert context.facts["posterior"] == expected_noise
+
+
+def keep_best_information(right: list[float]) -> float:
+    """The information of the best set to keep, by trying all that are allowed."""
+    best, expected_wrong = 0.0, sum(1 - p for p in right)
+    for size in range(2 ** len(right)):
+        kept = [p for k, p in enumerate(right) if size >> k & 1]
+        if kept and min(kept) >= 0.5 and len(right) - len(kept) <= expected_wrong:
+            best = max(best, sum(2 * p - 1 for p in kept) ** 2 / len(kept))
+    return best
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_threshold_keeps_what_says_most(seed: int) -> None:
+    right = np.random.default_rng(seed).beta(4.0, 1.0, 9).round(2)
+    kept = right[right >= most_informative_threshold(right)]
+    information = (2 * kept - 1).sum() ** 2 / len(kept)
+    assert information == pytest.approx(keep_best_information(right.tolist()))
+
+
+def test_a_threshold_never_drops_more_than_is_expected_to_be_wrong() -> None:
+    rng = np.random.default_rng(0)
+    right = np.concatenate([rng.uniform(0.5, 0.6, 300), rng.uniform(0.95, 1.0, 300)])
+    dropped = right < most_informative_threshold(right)
+    assert 100 < dropped.sum() <= (1 - right).sum()
+    # What is likelier wrong than right goes in any case.
+    assert most_informative_threshold(np.array([0.45] * 8 + [0.9])) >= 0.5
+    assert most_informative_threshold(np.full(5, 0.2)) == 0.5
+    assert most_informative_threshold(np.zeros(0)) == 0.5
+
+
+def test_labels_that_nothing_separates_are_all_kept() -> None:
+    alike = PAIRS.with_columns(pl.Series("label_em.posterior", [0.7] * 4))
+    assert DropWrong().apply(alike, Context()).keep.all()
+    context = Context()
+    assert DropWrong(below=0.8).apply(alike, context).keep.sum() == 0
+    assert "below" not in context.facts
 
 
 def test_flip_exchanges_answers_and_marks_extra() -> None:
