@@ -13,8 +13,9 @@ sees all that scorers see, and one that sees embeddings alone.
 Whether the bench's own estimates hold is measured on its held-out pairs, whose clean labels are
 known here: errors (in points) and coverage of the 95 % interval, mean over steps, of labels counted
 as they are and divided by 1 - 2e (`labels`), of the posterior alone (`posterior`), and of
-`clean_gain` (`bench`). `false`: a step that gains nothing is called a help. Finished cells are read
-from the output and not measured again.
+`clean_gain` (`bench`). `false`: a step that gains nothing is called a help. `label noise`: how far
+the labels alone are off for the default step, in standard errors of independent labels. Finished
+cells are read from the output and not measured again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from curate.benchmark.actions import ACTIONS
+from curate.benchmark.actions import ACTIONS, DEFAULT
 from curate.benchmark.advice import advise
 from curate.benchmark.clean_gain import clean_difference
 from curate.benchmark.data import BenchData, labels_as_given, unanimous_data
@@ -102,11 +103,24 @@ def check_estimates(tested: Rankings, sign: np.ndarray, rate: float) -> dict[str
         for kind, gain in estimates.items():
             covered = gain.low - 1e-9 <= true_gain <= gain.high + 1e-9
             errors.setdefault(kind, []).append((100 * (gain.mean - true_gain), covered))
-    checks: dict[str, float] = {}
+    checks = {"label noise": label_noise(tested, sign, rate)}
     for kind, values in errors.items():
         checks[f"{kind} error"] = float(np.sqrt(np.mean([error**2 for error, _ in values])))
         checks[f"{kind} held"] = float(np.mean([covered for _, covered in values]))
     return checks
+
+
+def label_noise(tested: Rankings, sign: np.ndarray, rate: float) -> float:
+    """Error of the default step's gain by labels alone, in standard errors of independent labels.
+
+    Its mean square is 1 if the labels of different folds err independently of the heads; 0 without
+    flips.
+    """
+    column = tested.methods.index(DEFAULT)
+    labelled = tested.right[:, column] - tested.right[:, 0]
+    variance = 4.0 * rate * (1.0 - rate) * float(np.square(labelled).sum())
+    error = float((labelled - (1.0 - 2.0 * rate) * labelled * sign).sum())
+    return error / np.sqrt(variance) if variance > 0 else 0.0
 
 
 def bench_noisy(noisy: BenchData, flips: np.ndarray, rate: float) -> dict[str, object]:
@@ -178,6 +192,7 @@ def show(output: Path) -> None:
     kinds = [f"{kind} {what}" for what in ("error", "held") for kind in ESTIMATES]
     if "advice" in table.columns:
         sentence = [pl.col(n).mean() for n in ("proven", "false", "flip_rate", *kinds)]
+        sentence.append(pl.col("label noise").pow(2).mean())
         _print(table.group_by("set", "rate", maintain_order=True).agg(pl.len(), *sentence))
 
 

@@ -114,22 +114,22 @@ def test_the_mean_by_a_naive_sum() -> None:
     label = np.tile(logit([0.9, 0.8, 0.7]), (4, 1))
     points = np.repeat(other_log_odds[:, None], 3, axis=1)
     truth = LabelTruth(points, label, MASS, np.array([0, 0, 0, -1], dtype=np.int8))
-    nodes = np.linspace(-4.0, 4.0, 81)
+    nodes = np.linspace(-4.0, 4.0, 81) * 0.7
     expected, squares = 0.0, 0.0
     for k, share in enumerate(MASS):
         eta = expit(label[0, k])
         mass, gains = [], []
         for c in nodes:
-            likelihood, gain = np.exp(-0.5 * c**2), 0.0
+            likelihood, gain = np.exp(-0.5 * (c / 0.7) ** 2), 0.0
             for i in range(4):
                 p = expit(other_log_odds[i] + c * difference[i])
                 right, wrong = eta * p, (1 - eta) * (1 - p)
                 if difference[i] == 0.0:
                     continue
                 if i == 3:
-                    likelihood, gain = likelihood * wrong, gain - difference[i]
+                    likelihood, gain = likelihood * np.sqrt(wrong), gain - difference[i]
                 else:
-                    likelihood *= right + wrong
+                    likelihood *= np.sqrt(right + wrong)
                     gain += difference[i] * (right - wrong) / (right + wrong)
             mass.append(likelihood)
             gains.append(gain)
