@@ -43,10 +43,10 @@ def most_informative_threshold(right: NDArray[np.float64]) -> float:
         0.7
     """
     ordered = np.sort(right)[::-1]
-    kept = np.arange(1, len(ordered) + 1)
-    information = np.square(np.cumsum(2.0 * ordered - 1.0)) / kept
+    sizes = np.arange(1, len(ordered) + 1)
+    information = np.square(np.cumsum(2.0 * ordered - 1.0)) / sizes
     # Below one half labels are wrong rather than right, whatever the others say.
-    allowed = (ordered >= 0.5) & (len(ordered) - kept <= (1.0 - right).sum())
+    allowed = (ordered >= 0.5) & (len(ordered) - sizes <= (1.0 - right).sum())
     if not allowed.any():
         return 0.5
     return float(ordered[np.argmax(np.where(allowed, information, -1.0))])

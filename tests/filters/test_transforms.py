@@ -36,18 +36,18 @@ def test_drop_wrong_keeps_what_is_unknown_and_tells_the_noise_that_is_left() -> 
 def keep_best_information(right: list[float]) -> float:
     """The information of the best set to keep, by trying all that are allowed."""
     best, expected_wrong = 0.0, sum(1 - p for p in right)
-    for size in range(2 ** len(right)):
-        kept = [p for k, p in enumerate(right) if size >> k & 1]
-        if kept and min(kept) >= 0.5 and len(right) - len(kept) <= expected_wrong:
-            best = max(best, sum(2 * p - 1 for p in kept) ** 2 / len(kept))
+    for subset in range(2 ** len(right)):
+        some = [p for k, p in enumerate(right) if subset >> k & 1]
+        if some and min(some) >= 0.5 and len(right) - len(some) <= expected_wrong:
+            best = max(best, sum(2 * p - 1 for p in some) ** 2 / len(some))
     return best
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_threshold_keeps_what_says_most(seed: int) -> None:
     right = np.random.default_rng(seed).beta(4.0, 1.0, 9).round(2)
-    kept = right[right >= most_informative_threshold(right)]
-    information = (2 * kept - 1).sum() ** 2 / len(kept)
+    chosen = right[right >= most_informative_threshold(right)]
+    information = (2 * chosen - 1).sum() ** 2 / len(chosen)
     assert information == pytest.approx(keep_best_information(right.tolist()))
 
 
@@ -63,10 +63,10 @@ def test_a_threshold_never_drops_more_than_is_expected_to_be_wrong() -> None:
 
 
 def test_labels_that_nothing_separates_are_all_kept() -> None:
-    alike = PAIRS.with_columns(pl.Series("label_em.posterior", [0.7] * 4))
-    assert DropWrong().apply(alike, Context()).keep.all()
+    same_posterior = PAIRS.with_columns(pl.Series("label_em.posterior", [0.7] * 4))
+    assert DropWrong().apply(same_posterior, Context()).keep.all()
     context = Context()
-    assert DropWrong(below=0.8).apply(alike, context).keep.sum() == 0
+    assert DropWrong(below=0.8).apply(same_posterior, context).keep.sum() == 0
     assert "below" not in context.facts
 
 
