@@ -24,6 +24,7 @@ FIRST_PURPOSES = ("label noise", "keep or drop by label noise", "relabel or weig
 """What most readers come for; the others follow in the order of `curate list`."""
 REQUIRED_VALUES: dict[str, object] = {
     "against": ["gsm8k.jsonl"],
+    "aspects": {"honesty": {"rating": "honesty"}, "helpfulness": {"rating": "helpfulness"}},
     "by": "source",
     "column": "reward_margin.margin",
     "condition": "score_chosen < score_rejected",
