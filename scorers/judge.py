@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Input, Scope, Scorer, Standing
-from curate.scoring import messages_text
+from curate.scoring import extra_value, messages_text
 from curate.scoring.judge import (
     CHOICE,
     CHOSEN,
@@ -61,6 +61,11 @@ class JudgeParams(EndpointParams):
         SCALE, description="Lowest and highest rating that modes score and rating ask for."
     )
     rubric: str | None = Field(None, description="Criteria to judge by, instead of the default.")
+    rubric_key: str | None = Field(
+        None,
+        description="Key of extra with the criteria of each pair, such as the rubric that `curate "
+        "derive --from rubrics` writes; pairs without one are judged by `rubric`.",
+    )
     system: str | None = Field(None, description="System message.")
 
 
@@ -72,8 +77,10 @@ class Judge(Scorer[JudgeParams]):
     orders, `margin` their difference, `consistent` whether the orders agree. `rationale` is the
     reply to the order in which the chosen answer is A. In mode `score` both ratings come from one
     reply. In mode `rating` each answer is rated by itself, in one question an answer: there is no
-    order, `consistent` is null, and single answers have `chosen` alone. Use it within a budget, on
-    the pairs that matter.
+    order, `consistent` is null, and single answers have `chosen` alone. With `rubric_key` each pair
+    is judged by its own rubric (OpenRubrics, arXiv 2510.07743); one that was written with the label
+    in view tends to confirm it, so only a verdict against the label says much. Use it within a
+    budget, on the pairs that matter.
 
     Examples:
         >>> step = Judge(model="local", base_url="http://localhost:8000/v1")
@@ -135,11 +142,12 @@ class Judge(Scorer[JudgeParams]):
     def _compare(self, pairs: pl.DataFrame, context: Context) -> list[dict[str, Any]]:
         """Return verdicts of replies that saw both answers."""
         questions = []
-        for prompt, chosen, rejected in _texts(pairs, "prompt", "chosen", "rejected"):
+        texts = _texts(pairs, "prompt", "chosen", "rejected")
+        for rubric, (prompt, chosen, rejected) in zip(self._rubrics(pairs), texts, strict=True):
             # Both orders: a judge that favours a position contradicts itself, and gives a tie.
             questions += [
-                self._question(prompt=prompt, answer_a=chosen, answer_b=rejected),
-                self._question(prompt=prompt, answer_a=rejected, answer_b=chosen),
+                self._question(rubric, prompt=prompt, answer_a=chosen, answer_b=rejected),
+                self._question(rubric, prompt=prompt, answer_a=rejected, answer_b=chosen),
             ]
         replies = self._ask(questions, context)
         return [
@@ -150,8 +158,12 @@ class Judge(Scorer[JudgeParams]):
     def _rate(self, pairs: pl.DataFrame, context: Context) -> list[dict[str, Any]]:
         """Return ratings of replies that saw one answer; those of single answers have no margin."""
         sides = [s for s in (CHOSEN, REJECTED) if pairs[s].null_count() < len(pairs)]
-        texts = _texts(pairs, "prompt", *sides)
-        questions = [self._question(prompt=p, answer=a) for p, *answers in texts for a in answers]
+        texts = zip(self._rubrics(pairs), _texts(pairs, "prompt", *sides), strict=True)
+        questions = [
+            self._question(rubric, prompt=prompt, answer=answer)
+            for rubric, (prompt, *answers) in texts
+            for answer in answers
+        ]
         replies, width = self._ask(questions, context), len(sides)
         return [
             self._rating_row(dict(zip(sides, replies[start : start + width], strict=True)), context)
@@ -185,9 +197,16 @@ class Judge(Scorer[JudgeParams]):
         _increment_count(counts, winner)
         return row | {"margin": margin, "verdict": winner}
 
-    def _question(self, **texts: str) -> Messages:
+    def _rubrics(self, pairs: pl.DataFrame) -> list[str | None]:
+        """Return the criteria of each pair."""
         p = self.params
-        text = self._compiled().render(texts, rubric=p.rubric)
+        common = pl.lit(p.rubric, pl.String)
+        rubric = common if p.rubric_key is None else pl.coalesce(extra_value(p.rubric_key), common)
+        return pairs.with_columns(rubric.alias("rubric"))["rubric"].to_list()
+
+    def _question(self, rubric: str | None, **texts: str) -> Messages:
+        p = self.params
+        text = self._compiled().render(texts, rubric=rubric)
         system = [{"role": "system", "content": p.system}] if p.system else []
         return [*system, {"role": "user", "content": text}]
 

@@ -52,6 +52,7 @@ class PairOrigin(StrEnum):
     neutral = "neutral"
     models = "models"
     traces = "traces"
+    rubrics = "rubrics"
 
 
 _Source = Annotated[
@@ -59,7 +60,8 @@ _Source = Annotated[
     typer.Option(
         "--from",
         help="Source of the pairs: instructions, user feedback in chats, classified texts, answers "
-        "of other prompts (neutral), of a strong and a weak model, or reasoning traces.",
+        "of other prompts (neutral), of a strong and a weak model, reasoning traces, or the same "
+        "pairs with rubrics.",
     ),
 ]
 _Instructions = Annotated[
@@ -74,7 +76,9 @@ _JudgeModel = Annotated[
 ]
 _WriteModel = Annotated[
     str | None,
-    typer.Option(help="Endpoint model that writes the answer if no later one met the complaint."),
+    typer.Option(
+        help="Endpoint model that writes rubrics, or the answer if no later one met the complaint."
+    ),
 ]
 _Models = Annotated[
     str | None,
@@ -122,8 +126,8 @@ def derive(
         elif source is PairOrigin.classes:
             frames = _by_classes(rows, judge_model, url, progress, summary)
         else:
-            settings = _PairSettings(source, instructions, seed, models, trace_weight)
-            frames = _by_pairs(dataset.stream(progress, Path(scratch)), settings, summary)
+            origin = _PairSource(source, instructions, seed, models, trace_weight, write_model, url)
+            frames = _by_pairs(dataset.stream(progress, Path(scratch)), origin, summary)
         _write_pairs(frames, output, overwrite, summary)
     summary.show(output, rows.notes())
 
@@ -173,7 +177,7 @@ def _write_pairs(
 
 
 @dataclass(frozen=True)
-class _PairSettings:
+class _PairSource:
     """Source that derives pairs from pairs, and its settings, as typed on the command line."""
 
     source: PairOrigin
@@ -181,10 +185,12 @@ class _PairSettings:
     seed: int
     models: str | None
     trace_weight: float
+    write_model: str | None
+    url: str | None
 
 
 def _by_pairs(
-    batches: Iterator[Pairs], settings: _PairSettings, summary: _DerivationSummary
+    batches: Iterator[Pairs], settings: _PairSource, summary: _DerivationSummary
 ) -> Iterator[pl.DataFrame]:
     def frames() -> Iterator[pl.DataFrame]:
         for batch in batches:
@@ -198,7 +204,7 @@ def _by_pairs(
 
 
 def _derived_pairs(
-    frames: Iterator[pl.DataFrame], settings: _PairSettings, facts: JsonObject
+    frames: Iterator[pl.DataFrame], settings: _PairSource, facts: JsonObject
 ) -> Iterator[DerivedPairs]:
     """Return the derived pairs of a source, and note the settings that it uses."""
     import polars as pl
@@ -208,6 +214,8 @@ def _derived_pairs(
     from curate.derive.strength import strength_pairs
     from curate.derive.traces import trace_batches
 
+    if settings.source is PairOrigin.rubrics:
+        return _with_rubrics(frames, settings, facts)
     if settings.source is PairOrigin.traces:
         facts["trace_weight"] = settings.trace_weight
         return trace_batches(frames, settings.trace_weight)
@@ -228,6 +236,21 @@ def _derived_pairs(
         return neutral_batches(frames, settings.seed)
     facts["instructions"] = settings.instructions
     return derive_batches(frames, settings.instructions, settings.seed)
+
+
+def _with_rubrics(
+    frames: Iterator[pl.DataFrame], settings: _PairSource, facts: JsonObject
+) -> Iterator[DerivedPairs]:
+    from curate.derive.rubrics import rubric_batches
+    from curate.models.judge.endpoint import EndpointParams
+    from curate.steps.context import Context
+    from curate.store.store import open_store
+
+    if settings.write_model is None:
+        raise CurateError("rubrics need a model that writes them", where="--write-model")
+    facts["writer"] = settings.write_model
+    params = EndpointParams(model=settings.write_model, base_url=settings.url)
+    return rubric_batches(frames, Context(store=open_store("auto")), params)
 
 
 def _by_classes(
