@@ -131,13 +131,13 @@ def convert_blocks(
         if block_format is not None and block_format.format.needs_all_rows:
             buffered.append(rows)
         else:
-            yield _convert_rows(block_format, rows, label)
+            yield convert_rows(block_format, rows, label)
     if buffered:
-        yield _convert_rows(fmt(), _concatenate_blocks(buffered), label)
+        yield convert_rows(fmt(), concatenate_blocks(buffered), label)
 
 
-def _concatenate_blocks(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    """Join the blocks of one file; a text column may hold texts in one and messages in another.
+def concatenate_blocks(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Join blocks of rows; a text column may hold texts in one and messages in another.
 
     The kind of most rows counts; the others are malformed.
     """
@@ -165,7 +165,14 @@ def _cast_column(frame: pl.DataFrame, name: str, kind: pl.DataType) -> pl.DataFr
     )
 
 
-def _convert_rows(fmt: BoundFormat | None, rows: pl.DataFrame, label: str) -> pl.DataFrame:
+def convert_rows(fmt: BoundFormat | None, rows: pl.DataFrame, label: str) -> pl.DataFrame:
+    """Return rows as pairs of the columns that `convert_blocks` yields.
+
+    Args:
+        fmt: the format; None where no row shows one.
+        rows: rows as a block gives them, broken ones included.
+        label: of their source.
+    """
     broken = rows.filter(pl.col(ERROR).is_not_null()).select(ROW, ERROR)
     readable = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
     converted = pl.DataFrame(schema=_CONVERTED)

@@ -35,6 +35,7 @@ from curate.read.formats.registry import (
     matches_most_rows,
     matches_sample,
 )
+from curate.read.joined_files import JoinedFiles
 from curate.read.media_files import MediaFileCheck
 from curate.read.notes import empty_files_note, replaced_text_note
 from curate.read.origin_columns import find_origin_columns
@@ -61,10 +62,6 @@ _MAX_NAMED_REASONS = 3
 _OTHER_FORMAT_NOTE = (
     "{file}: its rows are not of the format '{format}' of the first file: read files of another "
     "format separately, or as a mixture (a list under input)"
-)
-_SPLIT_PROMPTS_NOTE = (
-    "{alone} rows have no partner in their file, and {files} files are read: if rows of one prompt "
-    "are in several files, merge these files"
 )
 
 
@@ -103,7 +100,8 @@ class Reader:
         # Files whose first rows are of another format.
         self._other_format_files: set[str] = set()
         self._empty_files: list[str] = []
-        self.pairs = self._files = self._rows_without_pair = 0
+        self._joined_files = JoinedFiles()
+        self.pairs = self._files = 0
 
     def batches(self, sources: list[RowSource], workers: Workers | None = None) -> Iterator[Pairs]:
         """Yield the pairs of each block, or of each source whose pairs are made of several rows.
@@ -150,13 +148,16 @@ class Reader:
             if self._counts.rows == rows_before:
                 self._empty_files.append(source.label)
         yield from self._convert_group()
+        if self.format is not None:
+            yield from self._joined_files.convert(self.format)
 
     def _read_by_workers(
         self, sources: list[RowSource], workers: Workers
     ) -> Iterator[SourceRows | None]:
         """Yield the rows of each source that a worker read; None if it is to be read here."""
         fmt = self._settle_format(sources)
-        goes_to_worker = [fmt is not None and is_worker_sized(source) for source in sources]
+        is_joined = fmt is None or self._joins_files(fmt)
+        goes_to_worker = [not is_joined and is_worker_sized(source) for source in sources]
         worker_sources = [
             source for source, is_sent in zip(sources, goes_to_worker, strict=True) if is_sent
         ]
@@ -187,6 +188,9 @@ class Reader:
 
         blocks = self._counts.count_rows(inspected_blocks())
         for block in blocks:
+            if self.format is not None and self._joins_files(self.format):
+                self._joined_files.add(block.frame(self.format), source.label)
+                continue
             small = small_block(block) if self._groups_blocks() else None
             if small is not None:
                 yield from self._add_to_group(*small, source.label)
@@ -195,6 +199,10 @@ class Reader:
             every_block = chain([block], blocks)
             for rows in convert_blocks(lambda: self.format, every_block, source.label):
                 yield rows, partial(locate_in_file, source.label)
+
+    def _joins_files(self, fmt: BoundFormat) -> bool:
+        """Return whether rows of different files may make a pair."""
+        return fmt.format.needs_all_rows and self._files > 1
 
     def _groups_blocks(self) -> bool:
         """Return whether rows of several files may be converted together under new numbers."""
@@ -274,7 +282,6 @@ class Reader:
         if len(malformed_rows) and self._on_error == "stop":
             raise malformed_rows_error(malformed_rows)
         without_pair = select_rejected_rows(rows.drop_nulls(NO_PAIR), NO_PAIR, locate)
-        self._rows_without_pair += len(without_pair)
         rejected = pl.concat([malformed_rows, without_pair])
         for label in rejected["file"].unique(maintain_order=True):
             if label in self._other_format_files:
@@ -324,18 +331,6 @@ class Reader:
             *self._strength.notes(),
             *self._doubts.notes(),
         )
-        # A pair is looked for in the rows of one file: all files at once may be too much to hold.
-        if (
-            self.format is not None
-            and self.format.format.needs_all_rows
-            and self._files > 1
-            and self._rows_without_pair
-        ):
-            notes += (
-                _SPLIT_PROMPTS_NOTE.format(
-                    alone=f"{self._rows_without_pair:,}", files=f"{self._files:,}"
-                ),
-            )
         return (*notes, *self._unused_texts.notes(), *replaced_text_note(self._counts.replaced))
 
     def nothing_read(self) -> CurateError:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from curate.data.hashes import hash_bytes
 
-# Key of `extra` with the numbers of the rows that made a pair, which change when rows move.
-_ROW_NUMBERS = "rows"
+ROWS_KEY, FILES_KEY = "rows", "files"
+"""Keys of `extra` with the numbers of the rows that made a pair, and the file of each where they
+are of several; both change when rows move."""
 _NUMBER = re.compile(r"-?\d{1,400}(\.\d+)?([eE][+-]?\d{1,4})?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
 _WORDS = {"true": True, "false": False, "null": None, "": None}
@@ -40,8 +41,9 @@ def extra_keys(extra: str | None) -> ExtraKeys:
     """
     try:
         value = json.loads(extra or "{}")
-        if isinstance(value, dict) and _are_row_numbers(value.get(_ROW_NUMBERS)):
-            del value[_ROW_NUMBERS]
+        if isinstance(value, dict) and _are_row_numbers(value.get(ROWS_KEY)):
+            del value[ROWS_KEY]
+            value.pop(FILES_KEY, None)
         return ExtraKeys(_hash(_canonical(value)), _hash(value))
     except (ValueError, RecursionError):
         # Too deep or too long for Python: the text itself stands for it.

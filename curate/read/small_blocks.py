@@ -26,8 +26,8 @@ Located = tuple[pl.DataFrame, Locate]
 # A block of its own is converted by itself from this many rows on.
 _SMALL_ROWS = 256
 _MAX_ROWS, _MAX_BYTES = 4096, 8 << 20
-# Stands for the files where rows name no source; no file has such a name.
-_ANY_FILE = "\x00"
+ANY_FILE = "\x00"
+"""Stands for the files where rows name no source; no file has such a name."""
 _JSON_STARTS = ("[", "{", '"')
 
 Shape = frozenset[tuple[str, str]]
@@ -62,14 +62,14 @@ class BlockGroup:
         A format that refuses the rows is asked again block by block, to name the right file.
         """
         try:
-            (rows,) = convert_blocks(lambda: fmt, [self._merged()], _ANY_FILE)
+            (rows,) = convert_blocks(lambda: fmt, [self._merged()], ANY_FILE)
         except CurateError:
             for block, label in self._blocks:
                 for rows in convert_blocks(lambda: fmt, [block], label):
                     yield rows, partial(locate_in_file, label)
             return
         file = self._locate(rows[ROW])["file"]
-        source = pl.when(pl.col("source") == _ANY_FILE).then(file).otherwise("source")
+        source = pl.when(pl.col("source") == ANY_FILE).then(file).otherwise("source")
         yield rows.with_columns(source=source), self._locate
 
     def _merged(self) -> PythonBlock:

@@ -232,13 +232,16 @@ def _kept_rows(run: RunFiles) -> tuple[set[tuple[str, int]], set[tuple[str, int]
             "pair_id",
             flip=extra.str.json_path_match("$.flipped") == "true",
             rows=extra.str.json_path_match("$.rows"),
+            files=extra.str.json_path_match("$.files"),
         ).join(origins, on="pair_id", how="left", maintain_order="left")
-        for file, row, flip, several in kept_pairs.select(
-            "file", "row", "flip", "rows"
+        for file, row, flip, several, files in kept_pairs.select(
+            "file", "row", "flip", "rows", "files"
         ).iter_rows():
             # A pair that `consensus` made of several votes stands for all their rows.
             numbers = orjson.loads(several) if several else [row]
-            rows.update((file, number) for number in numbers)
+            # Its rows may be in several files.
+            names = orjson.loads(files) if several and files else [file] * len(numbers)
+            rows.update(zip(names, numbers, strict=True))
             if flip:
                 flipped.add((file, row))
     return rows, flipped

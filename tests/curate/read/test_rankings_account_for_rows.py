@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from curate import Pairs, read_pairs
+from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.read.convert_blocks import convert_blocks
 from curate.read.formats.base import (
     NO_PAIR,
@@ -21,6 +21,8 @@ from curate.read.formats.base import (
     as_turn,
 )
 from curate.read.sources import find_sources
+from curate.write.export import ExportTarget
+from curate.write.source_rows import export_source
 from tests.curate.read.public_rows import FORMS
 from tests.helpers import read_rows, write_jsonl
 
@@ -119,17 +121,55 @@ def test_a_row_of_which_a_format_says_nothing_is_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["kto", "scored"])
-def test_partners_in_another_file_are_told(tmp_path: Path, form: str) -> None:
+def test_partners_are_found_in_other_files(tmp_path: Path, form: str) -> None:
     rows = [row for i in range(4) for row in FORMS[form](i)]
     for name, file_rows in (("a", rows[::2]), ("b", rows[1::2])):
-        write_jsonl(tmp_path / f"{name}.jsonl", [*file_rows, *FORMS[form](9)])
+        write_jsonl(tmp_path / f"{name}.jsonl", [*file_rows, *FORMS[form](9 + (name == "b"))])
     pairs = read_pairs(str(tmp_path))
-    assert len(pairs) == 2
-    assert any(
-        note.startswith("8 rows have no partner in their file, and 2") for note in pairs.notes
-    )
-    (tmp_path / "b.jsonl").unlink()
-    assert not any("2 files" in note for note in read_pairs(str(tmp_path)).notes)
+    (tmp_path / "whole").mkdir()
+    whole = read_pairs(str(write_jsonl(tmp_path / "whole" / "all.jsonl", _joined(rows, form))))
+    assert len(pairs) == len(whole) == 6
+    answers = ("prompt", "chosen", "rejected", "pair_id")
+    key = ["pair_id"]
+    assert pairs.frame.select(answers).sort(key).equals(whole.frame.select(answers).sort(key))
+    places = {
+        (r["file"].rpartition("/")[2], r["row"]): json.loads(extra)
+        for r, extra in zip(pairs.origins.to_dicts(), pairs.frame["extra"], strict=True)
+    }
+    assert places["a.jsonl", 1]["rows"] == [1, 1]
+    assert [f.rpartition("/")[2] for f in places["a.jsonl", 1]["files"]] == ["a.jsonl", "b.jsonl"]
+    # A pair within one file names its rows alone.
+    assert places["b.jsonl", 5]["rows"] == [5, 6]
+    assert "files" not in places["b.jsonl", 5]
+
+
+def _joined(rows: list[dict[str, Any]], form: str) -> list[dict[str, Any]]:
+    return [*rows[::2], *FORMS[form](9), *rows[1::2], *FORMS[form](10)]
+
+
+def test_rows_of_pairs_across_files_are_exported_as_read(tmp_path: Path) -> None:
+    rows = FORMS["kto"](0)
+    (tmp_path / "data").mkdir()
+    for name, row in zip("ab", rows, strict=True):
+        write_jsonl(tmp_path / "data" / f"{name}.jsonl", [row])
+    run = tmp_path / "run"
+    Pipeline({"input": {"path": str(tmp_path / "data")}, "store": None}).run(output=run)
+    target = ExportTarget("source", file_type="jsonl")
+    export_source(str(run), tmp_path / "out", target)
+    lines = [
+        json.loads(line)
+        for path in sorted((tmp_path / "out").rglob("part-*"))
+        for line in path.read_text().splitlines()
+    ]
+    assert lines == rows
+
+
+def test_a_refusal_of_joined_files_names_the_file(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "a.jsonl", FORMS["kto"](0))
+    write_jsonl(tmp_path / "b.jsonl", [{"prompt": "p", "completion": "c", "label": "perhaps"}])
+    with pytest.raises(CurateError, match=r"b\.jsonl") as caught:
+        read_pairs(str(tmp_path))
+    assert "row 1: the label is 'perhaps'" in str(caught.value)
 
 
 @pytest.mark.parametrize(("first", "second"), [("trl", "ultrafeedback"), ("ultrafeedback", "kto")])

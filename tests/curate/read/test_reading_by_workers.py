@@ -83,13 +83,13 @@ def test_real_data_of_several_files() -> None:
     assert_the_same(DATA / "llmbar", files, on_error="skip")
 
 
-def test_pairs_of_several_rows_come_from_one_file_each(tmp_path: Path) -> None:
+def test_files_whose_rows_make_pairs_with_each_other_are_read_here(tmp_path: Path) -> None:
     rows = [
         {"prompt": "p", "completion": "good", "label": True},
         {"prompt": "p", "completion": "bad", "label": False},
     ]
-    pairs = assert_the_same(write(tmp_path / "d", {"a.jsonl": rows, "b.jsonl": rows[::-1]}), 2)
-    assert pairs.format == "unpaired"
+    pairs = assert_the_same(write(tmp_path / "d", {"a.jsonl": rows[:1], "b.jsonl": rows[1:]}), 0)
+    assert (pairs.format, len(pairs)) == ("unpaired", 1)
 
 
 def test_large_files_are_read_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
