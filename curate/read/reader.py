@@ -339,14 +339,18 @@ class Reader:
         counts = f"{self._counts.rows} rows, {rejected} of them malformed or without a pair"
         for reason, count in self._reasons.most_common(_MAX_NAMED_REASONS):
             counts += f"; {count}: {reason}"
-        are_lists = any(reason.startswith("the row is a list") for reason in self._reasons)
-        fix = "lists have no names of columns: write each row as an object {name: value}"
+        fix = None
+        if any(reason.startswith("the row is a list") for reason in self._reasons):
+            fix = "lists have no names of columns: write each row as an object {name: value}"
+        elif self.format is not None and self.format.format.answers_format is not None:
+            name = self.format.format.answers_format
+            fix = f"the format '{name}' reads each answer by itself; KTO needs no pairs (trl_kto)"
         return CurateError(
             "no pair was read",
             where="input",
             found=counts,
             expected="pairs",
-            fix=fix if are_lists else None,
+            fix=fix,
         )
 
 

@@ -101,6 +101,8 @@ class Format(ABC):
     may_name_origins: ClassVar[bool] = True
     """Whether columns such as `source` and `annotator` name a pair's source and annotator, if the
     format does not read them itself."""
+    answers_format: ClassVar[str | None] = None
+    """The format that reads the answers of such rows one by one, if pairs need several rows."""
     single_answers: ClassVar[bool] = False
     """Whether rows hold one answer each: `rejected` is then null."""
     priority: ClassVar[int] = 0

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import orjson
 import polars as pl
 
+from curate.data.json_text import to_json
 from curate.data.table import MESSAGES
 from curate.read.formats.base import (
     ERROR,
@@ -18,6 +19,7 @@ from curate.read.formats.base import (
     Format,
     ReadOptions,
     RowSample,
+    as_turn,
     has_columns,
 )
 from curate.read.formats.rankings import (
@@ -84,6 +86,7 @@ class OpenWebUI(Format):
     value_columns = ("id", "user_id", "type")
     json_columns: ClassVar[tuple[str, ...]] = (*_RECORD_COLUMNS, "chat")
     needs_all_rows = True
+    answers_format = "open_webui_answers"
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
@@ -93,6 +96,25 @@ class OpenWebUI(Format):
 
     def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
         """Return pairs of answers to one message with different ratings."""
+        groups, reasons, used_rows = self._rated_replies(rows)
+        complete = {key: replies for key, replies in groups.items() if replies.has_both()}
+        reasons += [
+            {ROW: row, NO_PAIR: _NO_OTHER}
+            for row, keys in used_rows.items()
+            if not keys & complete.keys()
+        ]
+        rankings = _rankings(complete.values())
+        pairs = pairs_from_rankings(rankings, options.with_min_gap(_MIN_GAP))
+        return _with_reasons(add_answer_metadata(pairs, "answer"), reasons)
+
+    def _rated_replies(
+        self, rows: pl.DataFrame
+    ) -> tuple[
+        dict[tuple[Any, ...], _Replies], list[dict[str, Any]], dict[int, set[tuple[object, ...]]]
+    ]:
+        """Return the rated answers to each message, reasons of rows without any, and the messages
+        that each row rates.
+        """
         groups: dict[tuple[Any, ...], _Replies] = {}
         reasons: list[dict[str, Any]] = []
         used_rows: dict[int, set[tuple[object, ...]]] = {}
@@ -107,20 +129,51 @@ class OpenWebUI(Format):
                 reasons.append({ROW: row, kind: outcome})
             else:
                 used_rows[row] = outcome
-        complete = {key: replies for key, replies in groups.items() if replies.has_both()}
-        reasons += [
-            {ROW: row, NO_PAIR: _NO_OTHER}
-            for row, keys in used_rows.items()
-            if not keys & complete.keys()
+        return groups, reasons, used_rows
+
+
+class OpenWebUIAnswers(OpenWebUI):
+    """Each rated answer of Open WebUI's feedback or chats by itself, for KTO.
+
+    The thumb is the `label` in `extra`, as the output format `trl_kto` reads it; unrated answers
+    are left out. Only when named.
+    """
+
+    name = "open_webui_answers"
+    summary = "Open WebUI: each answer with a thumb by itself, for KTO"
+    single_answers = True
+    priority = -1
+
+    def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
+        """Return answers with a thumb up or down; `rejected` is null."""
+        groups, reasons, _ = self._rated_replies(rows)
+        columns: dict[str, type[pl.DataType] | pl.DataType] = {
+            ROW: pl.Int64,
+            "annotator": pl.String,
+            "prompt": MESSAGES,
+            "_text": pl.String,
+            EXTRA: pl.String,
+        }
+        answers = [
+            (g.row, g.user, g.prompt, g.answers[key][0], _with_label(g.answers[key][1], score))
+            for g in groups.values()
+            for key, score in g.scores.items()
+            if score != _UNRATED
         ]
-        rankings = _rankings(complete.values())
-        pairs = pairs_from_rankings(rankings, options.with_min_gap(_MIN_GAP))
-        pairs = add_answer_metadata(pairs, "answer")
-        schema = dict[str, pl.DataType](
-            {ROW: rows.schema[ROW], ERROR: pl.String(), NO_PAIR: pl.String()}
-        )
-        listed = pl.DataFrame(reasons, schema=schema)
-        return pl.concat([pairs, listed], how="diagonal").sort(ROW, maintain_order=True)
+        frame = pl.DataFrame(answers, schema=columns, orient="row")
+        return _with_reasons(frame.with_columns(chosen=as_turn("_text", "assistant")), reasons)
+
+
+def _with_label(metadata: str, score: float) -> str:
+    """Return what is known of an answer, with its thumb as the label."""
+    return to_json(orjson.loads(metadata) | {"label": score > 0})
+
+
+def _with_reasons(pairs: pl.DataFrame, reasons: list[dict[str, Any]]) -> pl.DataFrame:
+    """Return the pairs and the rows that make none, by row."""
+    schema = dict[str, pl.DataType]({ROW: pl.Int64(), ERROR: pl.String(), NO_PAIR: pl.String()})
+    listed = pl.DataFrame(reasons, schema=schema)
+    return pl.concat([pairs, listed], how="diagonal").sort(ROW, maintain_order=True)
 
 
 def _rankings(groups: Iterable[_Replies]) -> pl.DataFrame:

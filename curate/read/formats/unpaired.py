@@ -47,6 +47,10 @@ _FORMS = (
     *((conversation,) for conversation in _CONVERSATIONS),
 )
 _NO_ANSWER = "the last turn is by '{}'; expected the answer that was judged"
+_KTO_NOTE = (
+    "answers have no partner with the other label: KTO needs none (input.kind: answers, then the "
+    "output format trl_kto)"
+)
 _NO_PARTNER = "no answer to this prompt has the other label"
 
 
@@ -80,6 +84,7 @@ class Unpaired(Format):
     # Beside a completion they are no part of the prompt, and must not be lost.
     keep_in_extra = ("instruction", "input", HISTORY)
     needs_all_rows = True
+    answers_format = "answers"
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
@@ -88,7 +93,9 @@ class Unpaired(Format):
         if name is None or has_columns(rows, "rejected"):
             return False
         labels = pl.DataFrame({"label": [str(row.get(name)) for row in rows]})
-        has_verdicts = labels.select(v=_verdict_score("label"))["v"].null_count() * 2 < len(labels)
+        has_verdicts = labels.select(v=verdict_score(pl.col("label")))["v"].null_count() * 2 < len(
+            labels
+        )
         return has_verdicts and any(has_columns(rows, *form) for form in _FORMS)
 
     def convert(self, rows: pl.DataFrame, options: ReadOptions) -> pl.DataFrame:
@@ -107,7 +114,7 @@ def pairs_from_judged_rows(rows: pl.DataFrame, label: str, options: ReadOptions)
         label: column that says whether an answer is good, as KTO's data does.
         options: how pairs are made of several good and bad answers.
     """
-    rows = rows.with_columns(_key=prompt_key(rows), _good=_verdict_score(label))
+    rows = rows.with_columns(_key=prompt_key(rows), _good=verdict_score(pl.col(label)))
     unknown_label = pl.format(_UNKNOWN_LABEL, pl.col(label).cast(pl.String))
     previous_errors = [ERROR] if ERROR in rows.columns else []
     speaker = pl.col("_answer").list.last().struct.field("role")
@@ -136,12 +143,13 @@ def pairs_from_judged_rows(rows: pl.DataFrame, label: str, options: ReadOptions)
     pairs = pairs_from_rankings(rankings, options.with_min_gap(0.5)).drop("strength")
     used = with_both_labels.select(pl.col("_rows").alias(ROW)).explode(ROW)
     listed = report_unused_rows(pairs, rows, used, _NO_PARTNER)
+    options.count_note(_KTO_NOTE, len(rows) - len(used))
     return pl.concat([listed, malformed], how="diagonal")
 
 
-def _verdict_score(label: str) -> pl.Expr:
+def verdict_score(label: pl.Expr) -> pl.Expr:
     """Return 1.0 for a label of a good answer, 0.0 for a bad one, null for any other."""
-    text = pl.col(label).cast(pl.String).str.strip_chars().str.to_lowercase()
+    text = label.cast(pl.String).str.strip_chars().str.to_lowercase()
     text = text.str.replace_all(" ", "_").str.replace("-(up|down)$", "_${1}")
     return text.replace_strict(_VERDICTS, default=None, return_dtype=pl.Float64)
 

@@ -10,6 +10,7 @@ import polars as pl
 from curate.data.attachments import ARGUMENTS, ATTACHMENTS, DOCUMENTS, TOOLS, attachment_keys
 from curate.data.content_kinds import FILE_BYTES, TURNS
 from curate.data.hashes import hash_halves
+from curate.data.json_fields import extra_value
 from curate.data.json_types import JsonObject
 from curate.data.key_counts import KeyCounts, KeyHalves
 from curate.data.messages import (
@@ -19,7 +20,9 @@ from curate.data.messages import (
     TEXTS,
     TOOL_CALLS,
 )
-from curate.data.table import messages_key, messages_text
+from curate.data.table import has_single_answers, messages_key, messages_text
+from curate.errors import CurateError
+from curate.read.formats.unpaired import verdict_score
 from curate.write.exports.base import (
     DRAW,
     Carrier,
@@ -154,13 +157,30 @@ class TRLUnpairedExport(Export):
     An answer that occurs in several pairs with the same label is written once, with the carried
     columns of its first pair, or once in each copy of a draw by weight; for that, hashes of all
     answers are held while they are written. Rows of one prompt stay apart, see `PromptSpacing`: TRL
-    takes them in this order.
+    takes them in this order. Single answers have the label of their own rows (`label` or `kto_tag`
+    in `extra`): KTO needs no partner.
     """
 
     name = "trl_kto"
     summary = "TRL unpaired preference for KTOTrainer: prompt, completion, label"
     reserved: ClassVar[tuple[str, ...]] = ("completion", "label")
     holds = _SEES
+    single_answers = True
+
+    def check_answers(self, pairs: pl.DataFrame, where: str) -> None:
+        """Make sure that single answers have a label; see `Export.check_answers`."""
+        super().check_answers(pairs, where)
+        if not has_single_answers(pairs):
+            return
+        unlabelled = pairs.select(n=_own_label().is_null().sum())["n"][0]
+        if unlabelled:
+            raise CurateError(
+                "single answers need a label for KTO",
+                where=where,
+                found=f"{unlabelled:,} of {len(pairs):,} rows without one",
+                expected="a column label or kto_tag: true or false, 1 or 0, good or bad",
+                fix="for supervised fine-tuning use sft or llamafactory_sft",
+            )
 
     def convert(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
         """Return two rows a pair, without repeats."""
@@ -214,6 +234,11 @@ class TRLUnpairedExport(Export):
         return [name for name in rows.columns if name not in names]
 
     def _rows(self, pairs: pl.DataFrame, schema: ShardSchema) -> pl.DataFrame:
+        if has_single_answers(pairs):
+            extra_columns = extra_output_columns(pairs, schema)
+            draw = [DRAW] if DRAW in pairs.columns else []
+            columns = ("prompt", *ATTACHMENTS, *extra_columns, *draw)
+            return pairs.select(*columns, completion=pl.col("chosen"), label=_own_label())
         sides = [
             pairs.select(
                 "prompt",
@@ -229,6 +254,12 @@ class TRLUnpairedExport(Export):
         order = pl.int_range(pl.len()) * 2 + (pl.col("label") == (pl.int_range(pl.len()) % 2 == 1))
         rows = pl.concat([side.with_columns(order.alias("_order")) for side in sides])
         return rows.sort("_order").drop("_order")
+
+
+def _own_label() -> pl.Expr:
+    """Return whether the single answer of a row is good, by its own label; null without one."""
+    label = pl.coalesce(extra_value("label"), extra_value("kto_tag"))
+    return verdict_score(label).cast(pl.Boolean)
 
 
 def _answer_keys(rows: pl.DataFrame) -> KeyHalves:

@@ -127,11 +127,11 @@ def test_partners_are_found_in_other_files(tmp_path: Path, form: str) -> None:
         write_jsonl(tmp_path / f"{name}.jsonl", [*file_rows, *FORMS[form](9 + (name == "b"))])
     pairs = read_pairs(str(tmp_path))
     (tmp_path / "whole").mkdir()
-    whole = read_pairs(str(write_jsonl(tmp_path / "whole" / "all.jsonl", _joined(rows, form))))
-    assert len(pairs) == len(whole) == 6
+    one_file = read_pairs(str(write_jsonl(tmp_path / "whole" / "all.jsonl", _joined(rows, form))))
+    assert len(pairs) == len(one_file) == 6
     answers = ("prompt", "chosen", "rejected", "pair_id")
     key = ["pair_id"]
-    assert pairs.frame.select(answers).sort(key).equals(whole.frame.select(answers).sort(key))
+    assert pairs.frame.select(answers).sort(key).equals(one_file.frame.select(answers).sort(key))
     places = {
         (r["file"].rpartition("/")[2], r["row"]): json.loads(extra)
         for r, extra in zip(pairs.origins.to_dicts(), pairs.frame["extra"], strict=True)

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from curate import Pipeline, read_pairs
+from curate import CurateError, Pipeline, read_pairs
 
 
 def message(
@@ -159,3 +159,16 @@ def test_a_run_accounts_for_every_record() -> None:
     ]
     result = Pipeline({"filters": [{"type": "ties"}]}).run(rows)
     assert (result.rows_kept, result.rows_dropped, len(result.rejected)) == (1, 0, 1)
+
+
+def test_rated_answers_by_themselves() -> None:
+    rows = [feedback(chat("4", "5"), "m3", 1), feedback(chat("7"), "m3", -1, chat_id="d")]
+    pairs = read_pairs(rows, format="open_webui_answers")
+    labels = [json.loads(extra)["label"] for extra in pairs.frame["extra"]]
+    answers = [turns[0]["content"] for turns in pairs.frame["chosen"]]
+    assert list(zip(answers, labels, strict=True)) == [("4", True), ("7", False)]
+    assert pairs.frame["rejected"].null_count() == 2
+    assert json.loads(pairs.frame["extra"][0])["model"] == "model-0"
+    assert pairs.frame["annotator"].to_list() == ["u1", "u1"]
+    with pytest.raises(CurateError, match="the format 'open_webui_answers' reads each answer"):
+        read_pairs(rows)
