@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from curate.cli.audit import audit
 from curate.cli.bench import bench
 from curate.cli.cache import cache
+from curate.cli.card import card
 from curate.cli.check import check
 from curate.cli.derive import derive
 from curate.cli.diff import diff
@@ -198,7 +199,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     },
     MEASURE: {"bench": bench, "worth": worth, "compare": compare},
     PEOPLE: {"route": route, "review": review, "merge": merge, "apply": apply},
-    PUBLISH: {"export": export, "check": check, "push": push},
+    PUBLISH: {"export": export, "check": check, "card": card, "push": push},
 }
 """The commands by the groups of --help, in the order in which they are used."""
 for _panel, _commands in _COMMANDS.items():

@@ -103,7 +103,7 @@ def audit(
         disagreement=disagreement,
         most=most,
     )
-    show_any_audit(report := _audit_dataset(dataset, against, options, _read_reviews(gold, sample)))
+    show_any_audit(report := _audit_dataset(dataset, against, options, read_reviews(gold, sample)))
     _write_report(report, output)
 
 
@@ -155,7 +155,7 @@ def _make_folder(scratch: str, name: str) -> Path:
     return folder
 
 
-def _read_reviews(gold: list[str] | None, sample: Path | None) -> Reviews | None:
+def read_reviews(gold: list[str] | None, sample: Path | None) -> Reviews | None:
     """Return the verdicts that the options name; damaged lines are reported."""
     from curate.auditing.command import Reviews
     from curate.cli.console import show_warnings

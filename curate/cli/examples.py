@@ -27,5 +27,6 @@ EXAMPLES = {
     "apply": "curate apply out --output reviewed",
     "export": "curate export out --to axolotl --output for-axolotl",
     "check": "curate check prefs.jsonl --policy policy.yaml --old prefs-v1.jsonl --junit out.xml",
+    "card": "curate card prefs.jsonl --license cc-by-4.0 --output prefs-card.html",
     "push": "curate push out owner/name --private",
 }

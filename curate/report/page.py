@@ -28,15 +28,15 @@ def write_page(html: str, path: Path) -> Path:
     return path
 
 
-def render_page(template: str, **values: Any) -> str:
-    """Return a template with the styles, scripts and plotting library put into it."""
+def render_page(template: str, *, has_charts: bool = True, **values: Any) -> str:
+    """Return a template with the styles and scripts, and for charts the plotting library, in it."""
     return (
         _jinja_environment()
         .get_template(template)
         .render(
             css=read_asset("style.css"),
             js=read_asset("report.js") + read_asset("explorer.js"),
-            plotly=_plotly_source(),
+            plotly=_plotly_source() if has_charts else "",
             **values,
         )
     )
