@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from curate.auditing.audit_report import AuditReport
-from curate.auditing.trait_share import TraitShare
 from curate.auditing.sections import AuditTable
+from curate.auditing.trait_share import TraitShare
 from curate.data.table import messages_text
 from curate.errors import CurateError
 from curate.models.text.languages import LanguageDetector
