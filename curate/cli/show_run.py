@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _EFFECT = "    # "
 """What stands between a line to paste and its effect."""
+_NUMBER = re.compile(r"\d[\d.,]*")
 
 
 def show_result(result: Result, data: str | None = None) -> None:
@@ -47,7 +49,7 @@ def show_result(result: Result, data: str | None = None) -> None:
 
         note = rejected_rows_note(len(result.rejected), result.rejected)[0]
         show_warnings([f"{note}: see rejected_rows.parquet"])
-    _show_step_warnings(result.steps)
+    show_step_warnings(result.steps)
     if result.folder is not None:
         _show_paths(result.folder)
     show_verdict(VerdictSentences("", "", "", verdict.next))
@@ -114,19 +116,31 @@ def _show_sources(sources: Sequence[SourceSummary]) -> None:
     out.print(table)
 
 
-def _show_step_warnings(steps: Sequence[StepRecord]) -> None:
-    """Print all warnings, grouped by the step that gives them; alerts go first."""
+def show_step_warnings(steps: Sequence[StepRecord]) -> None:
+    """Print all warnings under the steps that give them, alerts first.
+
+    Several steps may give the same warning with other numbers: the text of the first is shown.
+    """
     from curate.steps.step_record import warnings_by_step
 
+    texts, names_by_kind = dict[str, str](), dict[str, list[str]]()
     groups = warnings_by_step(steps)
-    # A stable sort: steps with alerts first, each kind in the order of the run.
-    for name, alerts, warnings in sorted(groups, key=lambda group: not group[1]):
-        texts = [*alerts, *warnings]
-        count = f" ({len(texts)})" if len(texts) > 1 else ""
-        title = ("warning: ", "bold yellow"), (f"{name}{count}", "bold")
-        err.print(Text.assemble(*title))
-        for text in texts:
-            _show_warning_text(text.removeprefix(f"'{name}': "))
+    for kind in range(2):
+        for name, *step_texts in groups:
+            for text in step_texts[kind]:
+                bare = text.removeprefix(f"'{name}': ")
+                key = _NUMBER.sub("#", bare)
+                texts.setdefault(key, bare)
+                names_by_kind.setdefault(key, []).append(name)
+    by_names: dict[tuple[str, ...], list[str]] = {}
+    for key, step_names in names_by_kind.items():
+        by_names.setdefault(tuple(dict.fromkeys(step_names)), []).append(texts[key])
+    for names, warnings in by_names.items():
+        count = f" ({len(warnings)})" if len(warnings) > 1 else ""
+        title = (f"{', '.join(names)}{count}", "bold")
+        err.print(Text.assemble(("warning: ", "bold yellow"), title))
+        for text in warnings:
+            _show_warning_text(text)
 
 
 def _show_warning_text(text: str) -> None:

@@ -115,7 +115,10 @@ def _changes(rows: RowCounts, filters: Sequence[StepRecord]) -> Iterator[str]:
 
 def _run_estimates(steps: Sequence[StepRecord], estimate: NoiseEstimate | None) -> str:
     sentences = []
-    if estimate is not None:
+    unlearned = _unlearned_step(steps)
+    # Where probe models learn nothing, that is the reason of having no estimate: said once, below.
+    is_said_below = unlearned is not None and estimate is not None and unlearned[1] in estimate.text
+    if estimate is not None and not is_said_below:
         sentences.append(f"Wrong labels before cleaning: {estimate.text}.")
     evidence = [PosteriorBasis.from_facts(step.facts).evidence for step in steps]
     sources = next(filter(None, evidence), ())

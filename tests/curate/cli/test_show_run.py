@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from curate.cli import console
 from curate.cli.app import app
+from curate.cli.show_run import show_step_warnings
 from curate.steps.step_record import StepRecord, all_warnings, warnings_by_step
 from tests.helpers import write_jsonl
 
@@ -69,6 +70,29 @@ def test_warnings_stand_under_their_step_and_each_once() -> None:
     ]
     assert warnings_by_step(steps) == [("a", (), ("x", "y")), ("b", ("z",), ())]
     assert all_warnings(steps) == ["z", "x", "y"]
+
+
+def test_near_equal_warnings_are_one_with_the_names_of_their_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(console.err, "width", 80)
+    steps = [
+        StepRecord("a", "score", 9, 9, 0.0, warnings=("agree with 51% of 9 labels", "other")),
+        StepRecord("b", "score", 9, 9, 0.0, warnings=("agree with 60.5% of 1,234 labels",)),
+        StepRecord("c", "filter", 9, 9, 0.0, alerts=("'c': first\n  - {x: 1}    # its effect",)),
+    ]
+    with console.err.capture() as capture:
+        show_step_warnings(steps)
+    assert capture.get().splitlines() == [
+        "warning: c",
+        "  - first",
+        "      # its effect",
+        "      - {x: 1}",
+        "warning: a, b",
+        "  - agree with 51% of 9 labels",
+        "warning: a",
+        "  - other",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,10 @@ def test_a_run_whose_heads_learn_nothing_and_one_that_keeps_nothing() -> None:
     verdict = run_verdict(RowCounts(10, 0, 10), steps)
     assert "on 51.0% of 100 prompts, which may be chance (reward_margin)" in verdict.unknown
     assert verdict.next.startswith("No pair is left")
+    no_estimate = {"rate": None, "low": None, "high": None, "text": f"none: {CHANCE['text']}"}
+    steps = [step("noise_score", "score", learnt=CHANCE, noise=no_estimate)]
+    verdict = run_verdict(RowCounts(10, 9, 1), steps)
+    assert (verdict.estimated, "may be chance (noise_score)" in verdict.unknown) == ("", True)
     low_estimate = {"rate": 0.05, "low": 0.01, "high": 0.09, "text": "5.0%"}
     verdict = run_verdict(RowCounts(10, 9, 1), [step("label_em", "score", noise=low_estimate)])
     assert verdict.estimated == "Wrong labels before cleaning: 5.0%."
