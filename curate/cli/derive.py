@@ -53,6 +53,7 @@ class PairOrigin(StrEnum):
     models = "models"
     traces = "traces"
     rubrics = "rubrics"
+    contrasts = "contrasts"
 
 
 _Source = Annotated[
@@ -61,7 +62,7 @@ _Source = Annotated[
         "--from",
         help="Source of the pairs: instructions, user feedback in chats, classified texts, answers "
         "of other prompts (neutral), of a strong and a weak model, reasoning traces, or the same "
-        "pairs with rubrics.",
+        "pairs with rubrics, or with instructions that only the chosen answer follows (contrasts).",
     ),
 ]
 _Instructions = Annotated[
@@ -209,6 +210,7 @@ def _derived_pairs(
     """Return the derived pairs of a source, and note the settings that it uses."""
     import polars as pl
 
+    from curate.derive.contrasts import contrast_batches
     from curate.derive.instructions import derive_batches
     from curate.derive.neutral import neutral_batches
     from curate.derive.strength import strength_pairs
@@ -235,6 +237,8 @@ def _derived_pairs(
     if settings.source is PairOrigin.neutral:
         return neutral_batches(frames, settings.seed)
     facts["instructions"] = settings.instructions
+    if settings.source is PairOrigin.contrasts:
+        return contrast_batches(frames, settings.instructions, settings.seed)
     return derive_batches(frames, settings.instructions, settings.seed)
 
 

@@ -132,8 +132,13 @@ def _build_pairs(
 
 def _conversation_with(instructions: Sequence[pl.Expr]) -> pl.Expr:
     """Build the conversation: instructions are added to the last question, the answer follows."""
+    return pl.concat_list(prompt_with(instructions), pl.col("chosen"))
+
+
+def prompt_with(instructions: Sequence[pl.Expr]) -> pl.Expr:
+    """Return the prompt with instructions, or nulls, added to its last question."""
     before = pl.col("prompt").list.head(pl.col("prompt").list.len() - 1)
     question = pl.col("prompt").list.last().struct.field("content")
     instruction_text = pl.concat_str(instructions, separator=" ", ignore_nulls=True)
     turn = plain_message("user", pl.format("{}\n\n{}", question, instruction_text))
-    return pl.concat_list(before, pl.concat_list(turn).cast(MESSAGES), pl.col("chosen"))
+    return pl.concat_list(before, pl.concat_list(turn).cast(MESSAGES))
