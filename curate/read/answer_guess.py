@@ -6,7 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from curate.data.answer_scores import SCORE_WORDS
-from curate.read.column_names import VERDICT_WORDS, find_column, split_name_words
+from curate.read.column_names import (
+    FEEDBACK_WORDS,
+    VERDICT_WORDS,
+    find_column,
+    holds_feedback,
+    split_name_words,
+)
 
 if TYPE_CHECKING:  # the formats import `column_guess`, which imports this module
     from curate.read.formats.base import RowSample
@@ -16,7 +22,10 @@ _ANSWER_WORDS = (
     "solution", "summary", "generation", "answers",
 )  # fmt: skip
 _REFERENCE_WORDS = ("expected", "reference", "ref", "gold", "truth", "original")
-_VERDICT_WORDS = ("label", "kto", *sorted(VERDICT_WORDS))
+_VERDICT_WORDS = (
+    *("label", "kto", "chosen", "preferred", "selected", "best"),
+    *sorted(VERDICT_WORDS | FEEDBACK_WORDS),
+)
 _PROMPT_WORDS = re.compile(r"prompt|question|instruction|query|problem|input", re.IGNORECASE)
 
 
@@ -36,12 +45,18 @@ def guess_single_answer(rows: RowSample, names: list[str]) -> dict[str, str] | N
 
 def _guess_worth(rows: RowSample, names: list[str], texts: list[str]) -> dict[str, str]:
     """Return the column of a verdict on each answer, or of its score; nothing if there is none."""
-    verdict = find_column([n for n in names if _holds(rows, n, bool)], _VERDICT_WORDS)
+    verdicts = [n for n in names if _holds(rows, n, bool) or holds_feedback(rows, n)]
+    verdict = find_column(verdicts, _VERDICT_WORDS)
     if verdict:
         return {"label": verdict}
-    scores = [n for n in names if _is_named_score(n) and _holds(rows, n, int, float)]
-    is_ranking = len(scores) == 1 and _has_repeated_prompts(rows, texts)
-    return {"score": scores[0]} if is_ranking else {}
+    if not _has_repeated_prompts(rows, texts):
+        return {}
+    numbers = [n for n in names if _holds(rows, n, int, float)]
+    scores = [n for n in numbers if _is_named_score(n)]
+    if len(scores) == 1:
+        return {"score": scores[0]}
+    rank = None if scores else find_column(numbers, ("rank", "ranking"))
+    return {"rank": rank} if rank else {}
 
 
 def _is_named_answer(name: str) -> bool:

@@ -21,6 +21,7 @@ from curate.read.nested_guess import (
     guess_answer_lists,
     guess_nested_answers,
     holds_whole_conversations,
+    with_paths,
 )
 
 if TYPE_CHECKING:  # the formats import this module, for names of prompts
@@ -50,14 +51,17 @@ _CHOSEN_WORDS = (
     "good",
     "positive",
     "pos",
-    "win",
+    *("win", "winning", "correct", "right"),
 )
-_REJECTED_WORDS = ("rejected", "dispreferred", "loser", "worse", "bad", "negative", "neg", "lose")
+_REJECTED_WORDS = (
+    *("rejected", "dispreferred", "loser", "worse", "bad", "negative", "neg", "lose"),
+    *("losing", "incorrect", "wrong"),
+)
 _RANK_WORDS = (("w", "l"), ("best", "worst"), ("high", "low"), ("up", "down"), ("plus", "minus"))
 _MAPPING_ORDER = (
     "system", "prompt", "chosen", "rejected", "first", "second", "label",
     "first_model", "second_model", "first_score", "second_score", "responses", "scores", "ranks",
-    "answer", "score",
+    "answer", "score", "rank",
 )  # fmt: skip
 _VALUE_WORDS = {
     "annotator": ("annotator", "worker", "rater", "labeler", "labeller", "judge", "user_id"),
@@ -126,7 +130,24 @@ def prompt_column(rows: RowSample) -> str | None:
 
 
 def guess_columns(rows: RowSample) -> GuessedMapping:
-    """Return a mapping of the columns of a sample, guessed by their names and values."""
+    """Return a mapping of the columns of a sample, guessed by their names and values.
+
+    Where the columns themselves are not enough, fields of objects are guessed by their paths.
+    """
+    guess = _guess_named_columns(rows)
+    if guess.is_complete and "answer" not in guess.columns:
+        return guess
+    nested = _guess_named_columns([with_paths(row) for row in rows])
+    has_all = nested.is_complete and "prompt" in nested.columns
+    if not has_all or ("answer" in nested.columns and guess.is_complete):
+        return guess
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    used_names = {re.split(r"[.\[]", column)[0] for column in nested.columns.values()}
+    nested.remaining_columns = [name for name in names if name not in used_names]
+    return nested
+
+
+def _guess_named_columns(rows: RowSample) -> GuessedMapping:
     names = list(dict.fromkeys(key for row in rows for key in row))
     texts = [
         name
@@ -150,9 +171,8 @@ def _guess_answers(
     rows: RowSample, names: list[str], texts: list[str], guess: GuessedMapping
 ) -> None:
     """Add the columns of both answers, and of who won where the names of the answers do not say."""
-    chosen, rejected = find_column(texts, _CHOSEN_WORDS), find_column(texts, _REJECTED_WORDS)
-    if chosen and rejected and chosen != rejected:
-        guess.columns |= {"chosen": chosen, "rejected": rejected}
+    if pair_columns := _judged_answers(rows, names, texts):
+        guess.columns |= pair_columns
     # From the clearest names to the vaguest: a file may have columns of several kinds.
     elif ranked := find_side_columns(texts, _RANK_WORDS):
         guess.columns |= dict(zip(("chosen", "rejected"), ranked, strict=True))
@@ -165,6 +185,18 @@ def _guess_answers(
         guess.columns |= lists
     elif single := guess_single_answer(rows, names):
         guess.columns |= single
+
+
+def _judged_answers(rows: RowSample, names: list[str], texts: list[str]) -> dict[str, str] | None:
+    """Return the columns of two answers of which at least one is named as rejected."""
+    chosen, rejected = find_column(texts, _CHOSEN_WORDS), find_column(texts, _REJECTED_WORDS)
+    if rejected and not chosen:
+        # An answer without a judgement in its name, beside one that was rejected.
+        remaining_names = [name for name in names if name != rejected]
+        chosen = (guess_single_answer(rows, remaining_names) or {}).get("answer")
+    if not (chosen and rejected) or chosen == rejected:
+        return None
+    return {"chosen": chosen, "rejected": rejected}
 
 
 def _guess_winner(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 SYSTEM = ("system", "system_prompt", "system_message")
@@ -18,6 +19,11 @@ VERDICT_WORDS = frozenset(
     ("safe", "correct", "good", "helpful", "accepted", "valid", "passed", "liked", "approved")
 )
 """Words of columns that say of one answer whether it is good."""
+FEEDBACK_WORDS = frozenset(("feedback", "thumb", "thumbs", "reaction", "vote", "rating", "verdict"))
+"""Words of columns whose values may be such verdicts as texts: up, down, like, ..."""
+_FEEDBACK = frozenset(
+    ("up", "down", "thumbs_up", "thumbs_down", "thumbsup", "thumbsdown", "like", "dislike")
+) | {"positive", "negative", "good", "bad", "👍", "👎"}
 
 
 def split_name_words(name: str) -> list[str]:
@@ -63,3 +69,11 @@ def find_side_columns(
         if different[0][::-1] in sides:
             return second_name, first_name
     return None
+
+
+def holds_feedback(rows: Sequence[Mapping[str, object]], name: str) -> bool:
+    """Return whether a column is named like feedback and says up or down, good or bad."""
+    if FEEDBACK_WORDS.isdisjoint(split_name_words(name)):
+        return False
+    values = {str(row[name]) for row in rows if row.get(name) not in (None, "")}
+    return bool(values) and {re.sub("[ -]", "_", v.strip().lower()) for v in values} <= _FEEDBACK

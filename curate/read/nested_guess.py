@@ -18,10 +18,32 @@ _LIST_WORDS = (
     "responses", "answers", "completions", "outputs", "generations", "candidates", "answer",
     "output", "response", "samples",
 )  # fmt: skip
-_SCORE_WORDS = {"score", "scores", "reward", "rewards", "rating", "ratings"}
+_SCORE_WORDS = {
+    *("score", "scores", "reward", "rewards", "rating", "ratings"),
+    *("votes", "upvotes", "likes"),
+}
 _RANK_WORDS = {"rank", "ranks", "ranking", "rankings"}
 _VERDICT_WORDS = VERDICT_WORDS | {"correctness", "verified"}
 _MIN_ANSWERS = 2
+
+
+def with_paths(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a row with the fields of its objects in place of them, by their paths.
+
+    Messages and lists stay as they are; so do names that a path cannot hold.
+
+    Examples:
+        >>> with_paths({"info": {"post": "Why?"}, "id": 1})
+        {'info.post': 'Why?', 'id': 1}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        path = prefix + name
+        if isinstance(value, Mapping) and not speaker_role(value):
+            flat |= with_paths(value, f"{path}.")
+        elif not prefix or not set(name) & set(".[]"):
+            flat[path] = value
+    return flat
 
 
 def guess_nested_answers(rows: RowSample, names: list[str]) -> dict[str, str] | None:

@@ -33,7 +33,7 @@ Label = str | int | float | bool
 _TEXT_KEYS = ("prompt", "system", "chosen", "rejected", "first", "second", "answer")
 _SIDE_KEYS = ("first_score", "second_score", "first_model", "second_model")
 _ORIGIN_KEYS = ("annotator", "strength", "source")
-_VALUE_KEYS = ("label", "score", *_SIDE_KEYS, *_ORIGIN_KEYS)
+_VALUE_KEYS = ("label", "score", "rank", *_SIDE_KEYS, *_ORIGIN_KEYS)
 _LIST_KEYS = ("responses", "scores", "ranks")
 _ROLES = {"prompt": "user", "system": "system"}
 """Who speaks a nested text; other texts are answers."""
@@ -49,9 +49,9 @@ class ColumnMapping(StrictModel):
     `label` says who won, or `first_score` and `second_score` do: the greater score wins. `labels`
     are the columns of several votes, each of which makes a pair. Or `responses` is a list of
     answers, and `scores` or `ranks` a list of numbers. Or `answer` is the one answer of each row:
-    rows of one prompt make pairs by their `score`, or by a `label` that says whether an answer is
-    good, and single answers without these. A column may be a field of a nested one: `a.b`,
-    `a[0].b`, or `a[].b` for that field of each item.
+    rows of one prompt make pairs by their `score` or `rank`, or by a `label` that says whether an
+    answer is good, and single answers without these. A column may be a field of a nested one:
+    `a.b`, `a[0].b`, or `a[].b` for that field of each item.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +62,7 @@ class ColumnMapping(StrictModel):
     rejected: str | None = Field(None, description="Column of the other answer.")
     answer: str | None = Field(None, description="Column of the answer, where a row has one.")
     score: str | None = Field(None, description="Column of its score: larger is better.")
+    rank: str | None = Field(None, description="Column of its rank: 1 is the best.")
     first: str | None = Field(None, description="Column of the answer in the first slot.")
     second: str | None = Field(None, description="Column of the answer in the second slot.")
     label: str | None = Field(None, description="Column that says which slot won.")
@@ -94,13 +95,16 @@ class ColumnMapping(StrictModel):
         says_who_won = (self.label is not None, bool(self.labels), scored)
         slots = None not in (self.first, self.second) and sum(says_who_won) == 1
         lists = self.responses is not None and None in (self.scores, self.ranks)
-        has_one_value = None in (self.score, self.label) and not self.labels and not scored
-        answers = self.answer is not None and has_one_value
-        if sum((pair, slots, lists, answers)) != 1 or (self.score and not self.answer):
+        values = (self.score, self.rank, self.label, self.labels, self.first_score)
+        has_one_value = sum(bool(value) for value in values) <= 1
+        answers = self.answer is not None and has_one_value and not (self.labels or scored)
+        if sum((pair, slots, lists, answers)) != 1 or (
+            (self.score or self.rank) and not self.answer
+        ):
             raise ValueError(
                 "map either chosen and rejected, or first, second and label, or first, second, "
                 "first_score and second_score, or first, second and labels, or responses and "
-                "scores or ranks, or answer, which may have a score or a label"
+                "scores or ranks, or answer, which may have a score, a rank or a label"
             )
         if self.labels and self.annotator is not None:
             raise ValueError("each column of labels is an annotator: leave out annotator")
@@ -172,7 +176,7 @@ class MappedColumns(Format):
         first, second = m.chosen or m.first, m.rejected or m.second
         if first and second:
             self.side_suffixes = (first, second)
-        is_ranked = m.answer is not None and bool(m.score or m.label)
+        is_ranked = m.answer is not None and bool(m.score or m.rank or m.label)
         self.needs_all_rows = is_ranked  # type: ignore[misc]
         self.draws_by_row = is_ranked or m.responses is not None  # type: ignore[misc]
         self.single_answers = m.answer is not None and not is_ranked  # type: ignore[misc]
@@ -180,7 +184,9 @@ class MappedColumns(Format):
     def _set_columns(self, present: Collection[str]) -> None:
         """Set the columns that are read."""
         m = self.mapping
-        labels = _mapped(m, ("label", "score")) + list(m.labels or ()) + _mapped(m, _SIDE_KEYS)
+        labels = (
+            _mapped(m, ("label", "score", "rank")) + list(m.labels or ()) + _mapped(m, _SIDE_KEYS)
+        )
         texts = _mapped(m, _TEXT_KEYS)
         values = labels + _mapped(m, _ORIGIN_KEYS)
         nested = [c for c in (*texts, *values) if c not in present and split_path(c)[1]]
@@ -231,8 +237,9 @@ class MappedColumns(Format):
         """Return rows of one answer: as pairs by score or label, else as single answers."""
         m = self.mapping
         answers = as_messages_column(rows, answer, "assistant")
-        if m.score:
-            score = pl.col(m.score).cast(pl.Float64, strict=False)
+        if m.score or m.rank:
+            number = pl.col(str(m.score or m.rank)).cast(pl.Float64, strict=False)
+            score = number if m.score else -number
             return pairs_from_scored_rows(rows.with_columns(_answer=answers, _score=score), options)
         if m.label:
             rows = rows.with_columns(label_text(m.label).alias(m.label), _answer=answers)

@@ -175,7 +175,7 @@ def _suggest_mapping(rows: RowSample, where: str) -> str:
         return f"if this is what the columns hold{unsure}: {option}{place * in_shell}"
     is_single = matches_sample(SingleAnswers(), rows)
     if is_single or {"answer", "prompt"} <= guess.columns.keys():
-        is_judged = {"score", "label"} & guess.columns.keys()
+        is_judged = {"score", "rank", "label"} & guess.columns.keys()
         kind = "one answer and what it is worth" if is_judged else "one answer and no rejected one"
         by_name = "--format answers" if in_shell else 'format="answers"'
         choice = by_name if is_single and not is_judged else option

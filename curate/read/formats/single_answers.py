@@ -11,6 +11,7 @@ from curate.read.column_names import (
     SYSTEM,
     VERDICT_WORDS,
     find_side_columns,
+    holds_feedback,
     split_name_words,
 )
 from curate.read.embedded_json import parse_embedded_json
@@ -136,6 +137,8 @@ def _names_pairs(names: list[str]) -> bool:
 
 def _is_verdict(rows: RowSample, name: str) -> bool:
     """Return whether a column says of each answer whether it is good: `is_safe`, `correct`, ..."""
+    if holds_feedback(rows, name):
+        return True
     values = [row[name] for row in rows if row.get(name) is not None]
     is_named = not VERDICT_WORDS.isdisjoint(split_name_words(name))
     return is_named and bool(values) and all(isinstance(value, bool) for value in values)

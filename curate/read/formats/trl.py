@@ -20,9 +20,10 @@ from curate.read.formats.base import (
     as_messages_column,
     has_columns,
     prepend_system_turn,
+    share_of_rows,
 )
 from curate.read.formats.unfinished_prefix import unfinished_structure
-from curate.read.messages import speaker_role
+from curate.read.messages import is_message, speaker_role
 
 PREFIX_ERROR = "prompts of chosen and rejected do not match: {}; expected one conversation for both"
 _UNFINISHED_ERROR = (
@@ -30,6 +31,7 @@ _UNFINISHED_ERROR = (
     "answers that begin with the prompt"
 )
 Turns = list[dict[str, str]]
+_HALF = 0.5
 
 
 class TRLPreference(Format):
@@ -54,6 +56,8 @@ class TRLPreference(Format):
         """
         if not has_columns(rows, "chosen", "rejected"):
             return False
+        if share_of_rows(rows, _holds_other_objects) > _HALF:
+            return False
         if any(row.get("prompt") is not None for row in rows):
             return True
         named_prompt = prompt_column(rows)
@@ -70,6 +74,16 @@ class TRLPreference(Format):
             return rows.with_columns(pl.lit(None, dtype=pl.String).alias(ERROR))
         out = pl.concat(converted, how="diagonal").sort("__row__")
         return out.with_columns(prompt=prepend_system_turn(out, pl.col("prompt")))
+
+
+def _holds_other_objects(row: Mapping[str, object]) -> bool:
+    """Return whether both answers are objects, but neither messages nor around messages."""
+    answers = (row.get("chosen"), row.get("rejected"))
+    return all(isinstance(answer, Mapping) and _is_other_object(answer) for answer in answers)
+
+
+def _is_other_object(answer: Mapping[str, object]) -> bool:
+    return not is_message(answer) and not any(isinstance(v, list) for v in answer.values())
 
 
 def _lacks_prompt(row: Mapping[str, object], prompt_name: str) -> bool:

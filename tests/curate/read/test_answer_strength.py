@@ -14,6 +14,7 @@ from curate import read_pairs
 from curate.data.answer_scores import score_columns
 from curate.read.pairs import Pairs
 from curate.steps.relabel import flip_labels
+from tests.helpers import read_rows
 
 CONVERSATION = {
     "prompt": "q",
@@ -129,3 +130,19 @@ def test_columns_of_one_side_or_of_other_words_are_no_scores() -> None:
     assert score_columns(["score_chosen", "scores", "rejected"]) is None
     assert score_columns(["chosen_model", "rejected_model"]) is None
     assert score_columns(["chosen_rank", "rejected_rank"]) is None
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+@pytest.mark.parametrize("key", ["reward", "score"])
+def test_numbers_in_the_messages_of_both_answers(tmp_path: Path, kind: str, key: str) -> None:
+    rows = [
+        {
+            "messages": [{"role": "user", "content": f"q{i}"}],
+            "chosen_response": {"role": "assistant", "content": "yes", key: 0.75 + i},
+            "rejected_response": {"role": "assistant", "content": "no", key: 0.25},
+        }
+        for i in range(2)
+    ]
+    pairs = read_rows(tmp_path, rows, kind)
+    assert pairs.frame["strength"].to_list() == [0.5, 1.5]
+    assert f"the strength of 2 pairs is the gap of '{key}' in the messages" in pairs.notes

@@ -127,6 +127,43 @@ SHAPES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], str]] = {
         [{"query": "why?", "reply": str(score), "quality_score": score} for score in (1, 4)],
         "proposed: `prompt=query,answer=reply,score=quality_score`",
     ),
+    "the same, with a rank": (
+        [{"query": "why?", "reply": str(rank), "rank": rank} for rank in (1, 2)],
+        "proposed: `prompt=query,answer=reply,rank=rank`",
+    ),
+    "an answer and feedback in words (`up`, `down`)": (
+        [{"question": "why?", "answer": "so", "feedback": vote} for vote in ("up", "down")],
+        "proposed: `prompt=question,label=feedback,answer=answer`",
+    ),
+    "`prompt`, `response`, `rejected`": (
+        {"prompt": "why?", "response": "good", "rejected": "bad"},
+        "proposed: `prompt=prompt,chosen=response,rejected=rejected`",
+    ),
+    "`winning_response`, `losing_response`; `correct_answer`, `incorrect_answer`": (
+        {"prompt": "why?", "correct_answer": "good", "incorrect_answer": "bad"},
+        "proposed: `prompt=prompt,chosen=correct_answer,rejected=incorrect_answer`",
+    ),
+    "everything within one object": (
+        {"data": {"prompt": "why?", "chosen": "good", "rejected": "bad"}, "meta": {"lang": "en"}},
+        "proposed: `prompt=data.prompt,chosen=data.chosen,rejected=data.rejected`",
+    ),
+    "`answers`: an object `{A, B}`, `winner`": (
+        [{"task": "why?", "answers": {"A": "x", "B": "y"}, "winner": w} for w in "AB"],
+        "proposed: `prompt=task,first=answers.A,second=answers.B,label=winner,first_wins=A,"
+        "second_wins=B`",
+    ),
+    "`chosen`, `rejected`: objects `{text, score}`": (
+        {"prompt": "why?", "chosen": {"text": "x", "score": 4}, "rejected": {"text": "y"}},
+        "proposed: `prompt=prompt,chosen=chosen.text,rejected=rejected.text`",
+    ),
+    "`answers`: a list of `{text, votes}`": (
+        {"question": "why?", "answers": [{"text": "x", "votes": 9}, {"text": "y", "votes": 2}]},
+        "proposed: `prompt=question,responses=answers[].text,scores=answers[].votes`",
+    ),
+    "a pair of sentences and a label (NLI)": (
+        {"sentence1": "It rains.", "sentence2": "It is dry.", "label": 1},
+        "refused",
+    ),
     "`generations` and whether each is correct": (
         {"problem": "why?", "generations": ["good", "bad"], "correctness": [True, False]},
         "proposed: `prompt=problem,responses=generations,scores=correctness`",

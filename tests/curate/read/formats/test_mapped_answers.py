@@ -51,6 +51,12 @@ def test_an_answer_with_a_verdict(tmp_path: Path, kind: str) -> None:
     assert pairs.rejected["reason"].to_list() == ["no answer to this prompt has the other label"]
 
 
+def test_ranks_count_from_the_best(tmp_path: Path) -> None:
+    rows = [{"q": "p", "a": f"a{i}", "place": i} for i in (2, 1, 3)]
+    mapping = {"prompt": "q", "answer": "a", "rank": "place"}
+    assert answers(read_rows(tmp_path, rows, columns=mapping).frame) == [("a1", "a3")]
+
+
 def test_scores_pair_by_the_rules_of_rankings(tmp_path: Path) -> None:
     rows = [{"q": "p", "a": f"a{i}", "s": i} for i in range(4)]
     mapping = {"prompt": "q", "answer": "a", "score": "s"}
@@ -72,11 +78,12 @@ def test_a_pipeline_runs_on_mapped_single_answers(tmp_path: Path) -> None:
         {"prompt": "q", "answer": "a", "chosen": "a", "rejected": "b"},
         {"prompt": "q", "answer": "a", "score": "s", "label": "l"},
         {"prompt": "q", "score": "s"},
+        {"prompt": "q", "answer": "a", "score": "s", "rank": "s"},
         {"prompt": "q", "answer": "a", "labels": ["l"]},
     ],
 )
 def test_incomplete_and_ambiguous_mappings_are_refused(mapping: dict[str, Any]) -> None:
-    with pytest.raises(CurateError, match="or answer, which may have a score or a label"):
+    with pytest.raises(CurateError, match="or answer, which may have a score, a rank or a label"):
         read_pairs([{"q": "x", "a": "y"}], columns=mapping)
 
 
