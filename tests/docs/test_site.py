@@ -78,3 +78,14 @@ def test_every_page_is_in_the_navigation() -> None:
 def test_pages_are_short() -> None:
     lengths = {page.name: len(page.read_text().splitlines()) for page in DOCS.rglob("*.md")}
     assert [name for name, count in lengths.items() if count >= 150] in ([], ["reading.md"])
+
+
+def test_notebooks_are_five_with_results_and_charts() -> None:
+    paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert 0 < len(paths) <= 5
+    for path in paths:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        assert not [output for output in outputs if output["output_type"] == "error"], path.name
+        assert any("plotly" in key for output in outputs for key in output.get("data", {}))
+        assert "/tmp/" not in path.read_text(encoding="utf-8"), path.name
