@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from curate.explain.explanation import Explanation
 
-_RESULT_FILE = "explanation.json"
+_RESULT_FILE, _PAGE = "explanation.json", "explanation.html"
 _NameModel = Annotated[str | None, typer.Option(help="Endpoint model that names the features.")]
 
 
@@ -50,7 +50,7 @@ def explain(
     seed: Seed = 0,
     overwrite: OverwriteFolder = False,
 ) -> None:
-    """Find which answer features the labels reward (sparse autoencoder)."""
+    """Find what the labels reward: words and style across prompts, and features of embeddings."""
     from curate.cli.progress import console_progress
     from curate.errors import CurateError
     from curate.explain.command import explain_labels
@@ -77,12 +77,15 @@ def _write_explanation(
     """Write the files and print what they say."""
     from curate.cli.console import show_warnings
     from curate.cli.show_explain import show_explanation
+    from curate.explain.page import explanation_html
+    from curate.report.page import write_page
     from curate.write.run_folder import atomic_folder
     from curate.write.shards import write_frame, write_json
 
     with atomic_folder(output, overwrite, _RESULT_FILE) as stage:
         write_frame(values, stage / "features.parquet")
         write_json(explanation.to_json(), stage / _RESULT_FILE)
+        write_page(explanation_html(explanation), stage / _PAGE)
     show_warnings(explanation.embedder.notes)
     show_explanation(explanation)
-    typer.echo(f"written: {output}/{_RESULT_FILE}, {output}/features.parquet")
+    typer.echo(f"written: {output}/{_PAGE}, {output}/{_RESULT_FILE}, {output}/features.parquet")

@@ -118,6 +118,13 @@ def _worth_page(values: Mapping[str, Json], _: Path) -> str:
     return worth_html(Worth.from_json(values))
 
 
+def _explanation_page(values: Mapping[str, Json], _: Path) -> str:
+    from curate.explain.explanation import Explanation
+    from curate.explain.page import explanation_html
+
+    return explanation_html(Explanation.from_json(values))
+
+
 def _answers_page(values: Mapping[str, Json], file: Path) -> str:
     from curate.auditing.single_answers import AnswerAudit
     from curate.report.audit_page import answers_html
@@ -135,6 +142,7 @@ def _audit_page(values: Mapping[str, Json], file: Path) -> str:
 _PAGES: dict[str, Callable[[Mapping[str, Json], Path], str]] = {
     "advice": _bench_page,
     "errors": _worth_page,
+    "autoencoder": _explanation_page,
     "problems": _answers_page,
     "biases": _audit_page,
 }

@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 from curate.data.hashes import select_in_batches
 from curate.data.table import gather_pairs, messages_text
 from curate.errors import CurateError
+from curate.explain.contrasts import TermTable, find_contrasts, term_table
 from curate.explain.explanation import (
     AutoencoderFit,
     ExplainedFeature,
@@ -56,8 +57,7 @@ def explain_labels(
 ) -> tuple[Explanation, pl.DataFrame]:
     """Return features of answers and how the vote goes with them (arXiv 2510.26202).
 
-    A sparse autoencoder learns from embedding differences, without the labels. `ExplainedFeature`
-    has what is said of each feature; the table has pair_id and the activations `f0`, `f1`...
+    The table has pair_id and the activations `f0`, `f1`... of a sparse autoencoder's features.
 
     Args:
         pairs: the dataset.
@@ -65,7 +65,7 @@ def explain_labels(
         settings: settings of the autoencoder.
         embedder: embedder of the texts.
         store: see `store` in pipeline.yaml.
-        seed: seed of the autoencoder.
+        seed: seed of autoencoder and halves.
         namer: endpoint of a language model that names each feature by its extreme pairs.
 
     Raises:
@@ -76,14 +76,15 @@ def explain_labels(
     is_voted = _require_votes(vote_mask(pairs.frame, context))
     features, embedding = embed_frame(pairs.frame, config, store, progress, media=pairs.folders)
     context = context.for_pairs(pairs.frame, features)
-    fitted = fit_to_run(pairs.frame, context, is_voted, settings)
-    entries = _feature_entries(pairs.frame, fitted.features.numpy(), context, is_voted)
-    if namer is not None:
-        entries = _name_features(entries, pairs.frame, fitted.features.numpy(), context, namer)
+    fitted, table = fit_to_run(pairs.frame, context, is_voted, settings), term_table(pairs.frame)
+    entries = _feature_entries(pairs.frame, fitted.features.numpy(), table, context, is_voted)
+    prompts = context.prompt_groups(pairs.frame)
+    contrasts = find_contrasts(pairs.frame, table, prompts, is_voted, seed)
+    entries = _name_features(entries, pairs.frame, fitted.features.numpy(), context, namer)
+    judge = None if namer is None else context.facts
     fit = AutoencoderFit(settings, fitted.epochs, round(fitted.explained, 4))
     about = (versions(), seed, embedding, pairs.reading_notes(), len(pairs.frame))
-    judge = None if namer is None else context.facts
-    explanation = Explanation(*about, int(is_voted.sum()), fit, tuple(entries), judge)
+    explanation = Explanation(*about, int(is_voted.sum()), fit, tuple(entries), contrasts, judge)
     return explanation, _activation_table(pairs.frame, fitted)
 
 
@@ -112,9 +113,11 @@ def _name_features(
     pairs: pl.DataFrame,
     values: NDArray[np.float32],
     context: Context,
-    namer: EndpointParams,
+    namer: EndpointParams | None,
 ) -> list[ExplainedFeature]:
-    """Return the entries with the names that a language model gives to their extreme pairs."""
+    """Return the entries, with the names that a language model gives to their extreme pairs."""
+    if namer is None:
+        return list(entries)
     tops = extreme_rows(values, _EXAMPLES_TO_NAME)
     examples = []
     for entry in entries:
@@ -128,13 +131,16 @@ def _name_features(
 def _feature_entries(
     pairs: pl.DataFrame,
     values: NDArray[np.float32],
+    table: TermTable,
     context: Context,
     is_voted: NDArray[np.bool_],
 ) -> list[ExplainedFeature]:
     """Return one entry a feature, the most significant first."""
     length = select_in_batches(pairs, d=trait_difference(LENGTH))["d"].to_numpy()[is_voted]
-    groups = np.unique(context.prompt_groups(pairs)[is_voted], return_inverse=True)[1]
-    words, tops = feature_words(pairs, values), extreme_rows(values, _SHOWN_EXAMPLES)
+    prompts = context.prompt_groups(pairs)
+    groups = np.unique(prompts[is_voted], return_inverse=True)[1]
+    words = feature_words(table, values, prompts)
+    tops = extreme_rows(values, _SHOWN_EXAMPLES)
     sources, annotators = (pairs[c].filter(is_voted) for c in ("source", "annotator"))
     entries = []
     for number in range(values.shape[1]):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from curate.data.json_result import JsonResult, to_plain
-from curate.data.json_types import JsonObject
+from curate.data.json_types import Json, JsonObject, parse_json
+from curate.explain.contrasts import Contrast
 from curate.models.embed.autoencoder import SAESettings
 from curate.models.embed.report import EmbeddingReport
+
+_EXAMPLE_KEYS = {"answer_with": "with", "answer_without": "without"}
+"""Keys of an example in a file."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,7 @@ class FeatureExample(JsonResult):
 
     def to_json(self) -> JsonObject:
         """Return the example as plain data."""
-        keys = {"answer_with": "with", "answer_without": "without"}
-        return {keys.get(name, name): value for name, value in super().to_json().items()}
+        return {_EXAMPLE_KEYS.get(name, name): value for name, value in super().to_json().items()}
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,8 @@ class Explanation(JsonResult):
         votes: pairs with a preferred answer.
         autoencoder: how the autoencoder was fitted.
         features: the features, the most significant first.
+        contrasts: words, openings and traits of style that the votes go with over many prompts, the
+            surest first.
         judge: what the language model that names them reports; None without one.
     """
 
@@ -145,6 +151,7 @@ class Explanation(JsonResult):
     votes: int
     autoencoder: AutoencoderFit
     features: tuple[ExplainedFeature, ...]
+    contrasts: tuple[Contrast, ...] = ()
     judge: JsonObject | None = None
 
     def to_json(self) -> JsonObject:
@@ -155,3 +162,37 @@ class Explanation(JsonResult):
             return values
         named = [feature.to_json() | {"name": feature.name} for feature in self.features]
         return values | {"features": named} | self.judge
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Json]) -> Explanation:
+        """Return the explanation of a file, without what the language model reported.
+
+        Raises:
+            KeyError, ValueError: a field is missing or of another type.
+        """
+        coder = parse_json(dict[str, object], values["autoencoder"])
+        features = [
+            feature | {"examples": [_example_fields(e) for e in _objects(feature["examples"])]}
+            for feature in _objects(values["features"])
+        ]
+        return cls(
+            versions=parse_json(dict[str, str], values["versions"]),
+            seed=parse_json(int, values["seed"]),
+            embedder=parse_json(EmbeddingReport, values["embedder"]),
+            notes=parse_json(list[str], values["notes"]),
+            pairs=parse_json(int, values["pairs"]),
+            votes=parse_json(int, values["votes"]),
+            autoencoder=parse_json(AutoencoderFit, coder | {"settings": coder}),
+            features=parse_json(tuple[ExplainedFeature, ...], features),
+            contrasts=parse_json(tuple[Contrast, ...], values.get("contrasts", ())),
+        )
+
+
+def _objects(values: object) -> list[dict[str, object]]:
+    return parse_json(list[dict[str, object]], values)
+
+
+def _example_fields(example: dict[str, object]) -> dict[str, object]:
+    """Return the fields of an example, two of which have shorter keys in a file."""
+    keys = {file_key: name for name, file_key in _EXAMPLE_KEYS.items()}
+    return {keys.get(key, key): value for key, value in example.items()}

@@ -1,25 +1,25 @@
-"""Words by which a feature can be named: its side of a pair has them and the other has not."""
+"""Words by which a feature can be named: over many prompts its side has them, the other has not."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
-from sklearn.feature_extraction.text import CountVectorizer
+from scipy.sparse import csr_matrix
 
-from curate.data.table import gather_pairs, messages_text
+from curate.explain.contrasts import TermTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
 EXTREMES = 200
 """Pairs of largest activation that are read for a name."""
-# A word in fewer texts names these, and no feature.
-_MIN_TEXTS = 3
+MIN_PROMPTS = 5
+"""Prompts in which one side alone must have a word: fewer are a topic."""
+_MIN_Z = 4.0
+"""Standard errors by which a term must lean to one side, with prompts as units: of thousands of
+terms one in ten features has a higher one by chance."""
 _WORDS = 6
-_FEWEST = 2
 
 
 def extreme_rows(features: NDArray[np.float32], count: int = EXTREMES) -> list[NDArray[np.int64]]:
@@ -33,57 +33,41 @@ def extreme_rows(features: NDArray[np.float32], count: int = EXTREMES) -> list[N
 
 
 def feature_words(
-    pairs: pl.DataFrame, features: NDArray[np.float32], words: int = _WORDS
+    table: TermTable, features: NDArray[np.float32], groups: NDArray[np.int64], words: int = _WORDS
 ) -> list[tuple[list[str], list[str]]]:
-    """Return words of either end of each feature by class-based tf-idf.
+    """Return terms of either end of each feature that hold across prompts.
 
-    The measure is BERTopic's (arXiv 2203.05794, eq. 2). A class is one side of a feature: the
-    answers, over its extreme pairs, towards which it points (chosen where it is positive), or the
-    other ones. A word scores tf log(1 + A / f), with tf its share of the class's words, f its count
-    in all classes and A the mean words of a class; words are ranked by how much more they score on
-    one side than on the other. The first list is that of the feature's side, the second that of the
-    answers without it, which often says more.
+    A pair in which the answer with the feature alone has a term counts for it, one in which the
+    other answer alone has it counts against; pairs of a prompt are added first, so that a prompt
+    counts once however many pairs it has. Terms of fewer than five prompts are left out: they are
+    the topic of these. The first list is that of the feature's side, the second that of the answers
+    without it, which often says more.
+
+    Args:
+        table: which answer of each pair has which term.
+        features: (pairs, features) activations, positive where chosen has the feature.
+        groups: (pairs,) number of each pair's prompt.
+        words: terms of either end at most.
     """
-    tops = extreme_rows(features)
-    sides: list[list[str]] = []
-    for column, rows in zip(features.T, tops, strict=True):
-        texts = gather_pairs(pairs, rows).select(
-            chosen=messages_text("chosen"), rejected=messages_text("rejected")
-        )
-        points = pl.Series(column[rows] > 0)
-        sides.append(texts["chosen"].zip_with(points, texts["rejected"]).to_list())
-        sides.append(texts["rejected"].zip_with(points, texts["chosen"]).to_list())
-    counts, names = _count_words(sides)
-    if not names:
-        return [([], []) for _ in tops]
-    total = np.asarray(counts.sum(axis=0)).ravel()
-    size = np.asarray(counts.sum(axis=1)).ravel()
-    share = counts.toarray() / np.maximum(size, 1)[:, None]
-    score = share * np.log1p(size.mean() / np.maximum(total, 1))
-    lead = score[::2] - score[1::2]
-    return [(_largest_words(row, names, words), _largest_words(-row, names, words)) for row in lead]
+    pairs, numbers = len(groups), np.unique(groups, return_inverse=True)[1]
+    gather = csr_matrix((np.ones(pairs), (numbers, np.arange(pairs))))
+    named = []
+    for column in features.T:
+        towards = table.differences.multiply(np.sign(column)[:, None])
+        lean = csr_matrix(gather @ csr_matrix(towards)).sign()
+        support = np.asarray(abs(lean).sum(axis=0)).ravel()
+        z = np.asarray(lean.sum(axis=0)).ravel() / np.sqrt(np.maximum(support, 1.0))
+        z[support < MIN_PROMPTS] = 0.0
+        named.append((_leading_terms(z, table, words), _leading_terms(-z, table, words)))
+    return named
 
 
-def _largest_words(row: NDArray[np.float64], names: list[str], words: int) -> list[str]:
-    return [names[i] for i in np.argsort(-row, kind="stable")[:words] if row[i] > 0]
-
-
-def _count_words(sides: list[list[str]]) -> tuple[csr_matrix, list[str]]:
-    """Return the counts of words that occur in several texts, (classes, words)."""
-    texts = [text for side in sides for text in side]
-    owner = np.repeat(np.arange(len(sides)), [len(side) for side in sides])
-    counter = CountVectorizer(
-        token_pattern=r"(?u)\b[^\W\d_]{2,}\b", min_df=min(_MIN_TEXTS, max(len(texts), 1))
-    )
-    if len(texts) < _FEWEST:
-        return np.zeros((len(sides), 0)), []
-    try:
-        counts = counter.fit_transform(texts)
-    except ValueError:  # no word is left
-        return np.zeros((len(sides), 0)), []
-    from scipy.sparse import csr_matrix
-
-    member = csr_matrix(
-        (np.ones(len(texts)), (owner, np.arange(len(texts)))), shape=(len(sides), len(texts))
-    )
-    return (member @ counts).tocsr(), list(counter.get_feature_names_out())
+def _leading_terms(z: NDArray[np.float64], table: TermTable, words: int) -> list[str]:
+    """Return the terms that lean most to a side, none a part of another."""
+    order = [int(i) for i in np.argsort(-z, kind="stable")[: 4 * words] if z[i] >= _MIN_Z]
+    terms: list[str] = []
+    for name in (table.names[i] for i in order):
+        text = name.split("'", 1)[-1].rstrip("'")
+        if not any(text in other or other in text for other in terms):
+            terms.append(name if name.startswith(("more", "has")) else text)
+    return terms[:words]

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from curate import CurateError, Pairs
 from curate.cli.app import app
 from curate.explain.command import explain_labels
+from curate.explain.contrasts import Contrast, find_contrasts, term_table
+from curate.explain.explanation import Explanation
 from curate.explain.naming import extreme_rows, feature_words
 from curate.models.embed.autoencoder import SAESettings
 from curate.models.embed.settings import EmbedderConfig
@@ -21,6 +23,8 @@ from tests.stub_endpoint import stub_endpoint
 
 pytest.importorskip("wordllama")
 
+ADDED = {"made_by", "signed", "files_written", "mark_xxh3_128"}
+"""Keys that a finished folder adds to its file."""
 WORDS = {
     "food": ["butter", "flour", "sugar", "oven", "bake", "dough", "recipe", "pastry"],
     "space": ["rocket", "orbit", "planet", "moon", "star", "galaxy", "launch", "comet"],
@@ -80,14 +84,79 @@ def test_random_votes_give_no_significant_feature() -> None:
 def test_words_of_the_side_that_has_the_feature() -> None:
     rows = [
         {"prompt": f"{i}", "chosen": "alpha shared beta", "rejected": "gamma shared delta"}
-        for i in range(6)
+        for i in range(24)
     ]
-    z = np.array([[1.0], [2.0], [3.0], [1.5], [2.5], [0.0]], dtype=np.float32)
-    with_it, without = feature_words(pairs_of(rows), z)[0]
+    z = np.array([[1.0], [2.0], [3.0], [1.5], [2.5], [0.0]] * 4, dtype=np.float32)
+    z[6:] /= 10
+    table, prompts = term_table(pairs_of(rows)), np.arange(len(rows))
+    with_it, without = feature_words(table, z, prompts)[0]
     assert (set(with_it), set(without)) == ({"alpha", "beta"}, {"gamma", "delta"})
-    assert feature_words(pairs_of(rows), -z)[0] == (without, with_it)
+    assert feature_words(table, -z, prompts)[0] == (without, with_it)
+    # The same pairs of a single prompt: a topic, and no name.
+    assert feature_words(table, z, np.zeros(len(rows), dtype=np.int64)) == [([], [])]
     assert extreme_rows(z, 2)[0].tolist() == [2, 4]
-    assert feature_words(pairs_of(rows), np.zeros((6, 2), dtype=np.float32)) == [([], [])] * 2
+    zeros = np.zeros((len(rows), 2), dtype=np.float32)
+    assert feature_words(table, zeros, prompts) == [([], [])] * 2
+
+
+def answers(count: int, seed: int) -> list[dict[str, str]]:
+    """Answers of common words about topics of their own, with labels drawn by a coin."""
+    rng = np.random.default_rng(seed)
+    words = [word for group in WORDS.values() for word in group]
+    texts = [
+        (f"tell {i} {word}", " ".join(rng.choice(words, 12)), f"{word} " * 8)
+        for i, word in enumerate(rng.choice(words, count))
+    ]
+    names = ("prompt", "chosen", "rejected")
+    return [dict(zip(names, (p, *rng.permutation([a, b])), strict=True)) for p, a, b in texts]
+
+
+def contrasts_of(rows: list[dict[str, str]], prompts: np.ndarray[Any, Any]) -> tuple[Contrast, ...]:
+    frame = pairs_of(rows)
+    return find_contrasts(frame, term_table(frame), prompts, np.ones(len(rows), dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "name"),
+    [("I'm sorry, but ", "begins with 'i'm sorry'"), ("- one\n- two\n", "has list items")],
+)
+def test_a_planted_trait_comes_first(prefix: str, name: str) -> None:
+    rows = answers(240, 0)
+    rng = np.random.default_rng(1)
+    for row in rows:
+        if rng.random() < 0.3:
+            side = "chosen" if rng.random() < 0.9 else "rejected"
+            row[side] = prefix + row[side]
+    first, *later = contrasts_of(rows, np.arange(len(rows)))
+    assert name in (first.name, *first.also)
+    assert first.significant
+    assert first.low < 0.9 < first.high
+    assert not any(contrast.significant for contrast in later)
+    for example in first.examples:
+        text = example.chosen if example.preferred else example.rejected
+        assert text.startswith(prefix.strip())
+
+
+def test_a_topic_and_a_single_prompt_are_no_traits() -> None:
+    # Every chosen answer names what the prompt asked for, and the rejected one does not.
+    rows = [
+        {
+            "prompt": f"{i}: what of ravens?",
+            "chosen": f"ravens {i} fly",
+            "rejected": f"it {i} flies",
+        }
+        for i in range(60)
+    ]
+    names = {n for c in contrasts_of(rows, np.arange(60)) for n in (c.name, *c.also)}
+    assert "says 'fly'" in names
+    assert "says 'ravens'" not in names
+    # Sixty votes on one prompt, and sixty on another, are two prompts.
+    assert contrasts_of(rows, np.arange(60) % 2) == ()
+
+
+def test_labels_by_a_coin_show_nothing() -> None:
+    draws = [contrasts_of(answers(200, seed), np.arange(200)) for seed in range(10)]
+    assert sum(c.significant for rows in draws for c in rows) <= 1
 
 
 def test_too_few_pairs() -> None:
@@ -104,6 +173,14 @@ def test_command(tmp_path: Path) -> None:
     findings = json.loads((tmp_path / "out" / "explanation.json").read_text())
     assert findings["votes"] == 300
     assert len(pl.read_parquet(tmp_path / "out" / "features.parquet")) == 300
+    assert Explanation.from_json(findings).to_json() == {
+        key: value for key, value in findings.items() if key not in ADDED
+    }
+    page = (tmp_path / "out" / "explanation.html").read_text()
+    assert "Traits of the preferred answer, across prompts" in page
+    again = CliRunner().invoke(app, ["report", str(tmp_path / "out"), "--overwrite"])
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "out" / "explanation.html").read_text() == page
     wrong = CliRunner().invoke(app, [*arguments, "--features", "2", "--active", "3"])
     assert isinstance(wrong.exception, CurateError)
 
