@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from curate.steps.next_steps import next_step_by_judging
+from curate.steps.next_steps import bench_command, next_step_by_judging
 
 if TYPE_CHECKING:
     from curate.auditing.audit_findings import AuditFindings
@@ -127,8 +127,6 @@ def _audit_next_step(findings: AuditFindings) -> str:
     estimate = findings.estimate
     if estimate is None or estimate.rate is None:
         return next_step_by_judging(findings.dataset)
-    if (estimate.high or 0.0) < _LITTLE_NOISE:
-        return (
-            "Few labels are wrong; test a filter before you use it: curate bench DATA --noise none."
-        )
-    return "Test a filter before you use it: curate bench DATA --noise none."
+    has_little_noise = (estimate.high or 0.0) < _LITTLE_NOISE
+    start = "Few labels are wrong; test" if has_little_noise else "Test"
+    return f"{start} a filter before you use it:\n  {bench_command(findings.dataset)}"

@@ -22,8 +22,9 @@ def missing_header_fix(rows: RowSample) -> str | None:
         rows: a sample, by the names that the first line gave.
 
     Examples:
-        >>> missing_header_fix([{"What is 2 + 2?": "Name a fruit.", "4": "Apple", "5": "Pear"}])
-        "the first line looks like a row: put names of columns above it, such as question,answer..."
+        >>> row = {"What is 2 + 2?": "Name a fruit.", "4": "Apple", "5": "Pear", "1": "2"}
+        >>> "question,answer_a,answer_b,winner" in missing_header_fix([row, row])
+        True
     """
     names = list(dict.fromkeys(key for row in rows for key in row))
     if not any(map(_is_value, names)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from curate.steps.findings import (
     PosteriorBasis,
     SelectionBias,
 )
-from curate.steps.next_steps import next_step_by_judging
+from curate.steps.next_steps import bench_command, next_step_by_judging
 from curate.steps.step_record import SINGLE_ANSWERS, StepRecord
 from curate.write.manifest import RowCounts
 
@@ -166,8 +165,7 @@ def _run_next_step(
         return "No pair is left: relax the filter that drops the most pairs."
     if estimate is None or estimate.rate is None:
         return next_step_by_judging(folder)
-    dataset = "DATA" if data is None else shlex.quote(data)
-    return f"Test the filters before you train:\n  curate bench {dataset} --noise none"
+    return f"Test the filters before you train:\n  {bench_command(data)}"
 
 
 def share_shifts(steps: Sequence[StepRecord]) -> list[ShareShift]:

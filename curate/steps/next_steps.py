@@ -89,6 +89,16 @@ def next_step_by_judging(data: str | Path | None, pairs: int = PAIRS_TO_JUDGE) -
     return "\n  ".join((intro, *lines))
 
 
+def bench_command(data: str | Path | None) -> str:
+    """Return the command that tests filters on the labels of a dataset as they are.
+
+    Examples:
+        >>> bench_command("my prefs.jsonl")
+        "curate bench 'my prefs.jsonl' --noise none"
+    """
+    return f"curate bench {'DATA' if data is None else shlex.quote(str(data))} --noise none"
+
+
 def drawn_folder(data: str | Path | None, kind: str = "drawn") -> str:
     """Return the default folder for a draw from a dataset, in the working directory.
 
