@@ -8,6 +8,7 @@ from typing import ClassVar
 import polars as pl
 
 from curate.data.json_result import JsonResult
+from curate.models.people.krippendorff import krippendorff_alpha
 from curate.models.people.votes import dawid_skene_consensus, vote_table
 
 # Pairs that two people both judged; kappa of fewer is noise.
@@ -71,25 +72,10 @@ def audit_agreement(pairs: pl.DataFrame) -> AnnotatorAgreement:
     return AnnotatorAgreement(
         tasks,
         float(is_unanimous.to_numpy().mean()),
-        _krippendorff_alpha(shared),
+        krippendorff_alpha(shared),
         float(compared["wrong"].sum() / len(compared)),
         _contradictions_by_annotator(compared),
     )
-
-
-def _krippendorff_alpha(votes: pl.DataFrame) -> float:
-    """Return Krippendorff's alpha, nominal: 1 perfect agreement, 0 chance.
-
-    Args:
-        votes: of tasks with two votes or more.
-    """
-    counts = votes.group_by("task", "label").len("n").cast({"n": pl.Int64})
-    size = pl.col("n").sum()
-    unequal = (size**2 - (pl.col("n") ** 2).sum()) / (size - 1)
-    # Of the votes on one task, and as if all votes were on one.
-    observed = float(counts.group_by("task").agg(unequal)["n"].sum())
-    expected = float(counts.group_by("label").agg(size).select(unequal)["n"].item())
-    return 1.0 - observed / expected if expected else 1.0
 
 
 def _contradictions_by_annotator(compared: pl.DataFrame) -> tuple[AnnotatorContradictions, ...]:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from curate.optional_packages import need
     from curate.steps.features import Features
     from curate.steps.models import Model
+    from curate.steps.step_report import StepReport
     from curate.store.array_blocks import compute_in_blocks
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "Model",
     "OutOfFold",
     "RepeatedHeadParameters",
+    "StepReport",
     "answer_logprobs",
     "batch_slices",
     "calibrate",
@@ -104,6 +106,7 @@ _HOMES = {
     "need": "curate.optional_packages",
     "Features": "curate.steps.features",
     "Model": "curate.steps.models",
+    "StepReport": "curate.steps.step_report",
     "compute_in_blocks": "curate.store.array_blocks",
 }
 

@@ -5,6 +5,12 @@ from __future__ import annotations
 from curate.models.judge.asking import ask_endpoint
 from curate.models.judge.both_orders import ask_following
 from curate.models.judge.endpoint import OK, EndpointParams, Messages, Reply
+from curate.models.judge.panel import (
+    PanelVerdicts,
+    measure_panel,
+    panel_warnings,
+    undecided_rows,
+)
 from curate.models.judge.templates import (
     CHOICE,
     RATING,
@@ -27,6 +33,7 @@ from curate.models.judge.verdicts import (
     settle_verdict,
     strip_verdict,
 )
+from curate.steps.key_use import KeyUse
 
 __all__ = [
     "CHOICE",
@@ -40,17 +47,22 @@ __all__ = [
     "TIE",
     "UNREADABLE",
     "EndpointParams",
+    "KeyUse",
     "Messages",
     "Mode",
+    "PanelVerdicts",
     "QuestionTemplate",
     "Reply",
     "ask_endpoint",
     "ask_following",
     "begins_with_verdict",
     "compile_question",
+    "measure_panel",
+    "panel_warnings",
     "parse_rating",
     "parse_verdict_values",
     "settle_verdict",
     "strip_verdict",
+    "undecided_rows",
     "with_scale",
 ]

@@ -80,6 +80,11 @@ class Parameters(StrictModel):
         """Return the API key that the step would send to a server; None if it sends none."""
         return None
 
+    def key_uses(self) -> tuple[KeyUse, ...]:
+        """Return all API keys that the step would send; several where it asks several servers."""
+        use = self.key_use()
+        return () if use is None else (use,)
+
 
 P = TypeVar("P", bound=Parameters)
 

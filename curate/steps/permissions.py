@@ -60,8 +60,9 @@ class Permissions:
         Raises:
             CurateError: it would send a key to a host that nobody allowed, or run a model's code.
         """
-        use = step.params.key_use()
-        if use is not None and not self._may_send(use):
+        for use in step.params.key_uses():
+            if self._may_send(use):
+                continue
             raise CurateError(
                 "the pipeline would send a key to a server that you did not allow",
                 where=f"step '{name}'",
