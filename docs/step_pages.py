@@ -23,6 +23,7 @@ STANDINGS = {
 FIRST_PURPOSES = ("label noise", "keep or drop by label noise", "relabel or weight")
 """What most readers come for; the others follow in the order of `curate list`."""
 REQUIRED_VALUES: dict[str, object] = {
+    "judges": [{"model": "small-model"}, {"model": "large-model", "ask": "undecided"}],
     "against": ["gsm8k.jsonl"],
     "aspects": {"honesty": {"rating": "honesty"}, "helpfulness": {"rating": "helpfulness"}},
     "by": "source",

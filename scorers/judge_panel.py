@@ -131,26 +131,28 @@ class JudgePanel(Scorer[JudgePanelParams]):
 
     def columns(self) -> tuple[Column, ...]:
         """Return the panel's verdict, then those of each judge."""
-        own_columns = [
+        # `curate list` asks for the columns of a panel without judges.
+        judges = self.params.judges if hasattr(self, "params") else ()
+        judge_columns = [
             column
-            for judge in self.params.judges
+            for name in ([judge.label() for judge in judges] or ["NAME"])
             for column in (
                 Column(
-                    f"margin_{judge.label()}",
-                    f"margin of {judge.label()}: chosen minus rejected; 0 for a tie",
+                    f"margin_{name}",
+                    f"margin of {name}: chosen minus rejected; 0 for a tie",
                     "float",
                     HIGHER,
                     evidence="auto",
                 ),
-                Column(f"consistent_{judge.label()}", "both orders name the same winner", "bool"),
-                Column(f"status_{judge.label()}", f"{OK}, or why there is no verdict", "text"),
+                Column(f"consistent_{name}", "both orders name the same winner", "bool"),
+                Column(f"status_{name}", f"{OK}, or why there is no verdict", "text"),
             )
         ]
         return (
             Column("margin", "mean vote of the judges that were asked", "float", HIGHER, "-1 to 1"),
             Column("votes", "judges with a verdict", "int"),
             Column("verdict", "chosen, rejected or tie, by the majority", "text"),
-            *own_columns,
+            *judge_columns,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
@@ -175,8 +177,8 @@ class JudgePanel(Scorer[JudgePanelParams]):
     ) -> pl.DataFrame:
         """Return the verdicts of one judge; pairs that it is not asked have none."""
         if self.params.budget is not None:
-            rest = self.params.budget - _panel_cost(context)
-            limit = rest if settings.budget_cost is None else min(rest, settings.budget_cost)
+            limit = self.params.budget - _panel_cost(context)
+            limit = min(limit, settings.budget_cost or limit)
             # A budget is above 0: what is too small for one question asks none.
             judge = Judge(**judge.params.model_dump() | {"budget_cost": max(limit, _NOTHING)})
         name, report = settings.label(), StepReport()

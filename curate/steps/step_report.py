@@ -15,6 +15,12 @@ class StepReport:
     Attributes:
         facts: facts about the whole dataset, as plain data.
         warnings: warnings for the user.
+
+    Examples:
+        >>> report = StepReport()
+        >>> report.facts["pairs"] = 3
+        >>> report.facts, report.warnings
+        ({'pairs': 3}, [])
     """
 
     facts: JsonObject = field(default_factory=dict)

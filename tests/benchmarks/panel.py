@@ -50,7 +50,7 @@ def main() -> None:
     for column, judge in enumerate(quality.judges):
         right = accuracy(panel.margins[:, column], truth)
         longer = judge.longer
-        limits = f"{longer.low:.1%} to {longer.high:.1%}; others {longer.others:.1%}"
+        limits = f"{longer.low:.1%} to {longer.high:.1%}; others {longer.other_share:.1%}"
         print(f"{judge.name:16} right {right:.1%} consistent {judge.consistent:.1%}", end=" ")
         print(f"longer {longer.share:.1%} ({limits})")
     for pair in quality.agreement:

@@ -38,14 +38,14 @@ def score_by_panel(
     with stub_endpoint(by_model(answers)) as stub:
         entries = [{"base_url": stub.url, **judge} for judge in judges]
         scores = JudgePanel(judges=entries, **settings).score(pairs, context)
-        asked = [body["model"] for body in stub.bodies]
-    return scores, context, asked
+        questions = [body["model"] for body in stub.bodies]
+    return scores, context, questions
 
 
 def test_each_judge_votes_in_both_orders_and_has_columns_and_costs_of_its_own() -> None:
     answers: dict[str, Answer] = {"a/good-1": prefers_good, "first": lambda _: "[[A]]"}
     judges = [{"model": "a/good-1", "price_in": 1e6}, {"model": "first", "name": "The first"}]
-    scores, context, asked = score_by_panel(answers, numbered_pairs(12), judges)
+    scores, context, questions = score_by_panel(answers, numbered_pairs(12), judges)
     assert scores.columns == [
         "margin",
         "votes",
@@ -61,7 +61,7 @@ def test_each_judge_votes_in_both_orders_and_has_columns_and_costs_of_its_own() 
     assert scores["margin_The_first"].to_list() == [0.0] * 12
     assert scores["verdict"].to_list() == ["chosen"] * 12
     assert scores["margin"].to_list() == [0.5] * 12
-    assert sorted(asked) == ["a/good-1"] * 24 + ["first"] * 24
+    assert sorted(questions) == ["a/good-1"] * 24 + ["first"] * 24
     facts = context.facts
     assert facts["judges"]["good_1"]["endpoint"]["cost"] == 24 * 10
     assert facts["judges"]["The_first"]["endpoint"]["cost"] == 0
@@ -77,15 +77,15 @@ def test_a_dear_judge_is_asked_only_where_the_others_name_no_winner() -> None:
 
     answers: dict[str, Answer] = {"small": sees_even, "large": prefers_good}
     judges = [{"model": "small"}, {"model": "large", "ask": "undecided", "price_in": 1e6}]
-    scores, context, asked = score_by_panel(answers, numbered_pairs(20), judges)
-    assert asked.count("large") == 2 * 10
+    scores, context, questions = score_by_panel(answers, numbered_pairs(20), judges)
+    assert questions.count("large") == 2 * 10
     assert scores["status_large"].to_list().count("not asked") == 10
     assert scores["verdict"].to_list() == ["chosen"] * 20
     assert context.facts["judges"]["large"]["asked"] == 10
     # A budget for the panel ends the questions of the dear judge.
     judges[1]["concurrency"] = 1
-    scores, context, asked = score_by_panel(answers, numbered_pairs(20), judges, budget=45.0)
-    assert asked.count("large") == 5
+    scores, context, questions = score_by_panel(answers, numbered_pairs(20), judges, budget=45.0)
+    assert questions.count("large") == 5
     assert scores["status_large"].to_list().count("budget") > 0
     assert scores.filter(pl.col("status_large") == "budget")["verdict"].to_list()[-1] == "tie"
 
@@ -104,28 +104,28 @@ def test_each_judge_is_evidence_of_its_own_in_the_posterior() -> None:
     assert "label_em.evidence_judge_panel_margin" not in result.scores.columns
 
 
-def simulated_panel(seed: int, own: bool = False) -> PanelVerdicts:
+def simulated_panel(seed: int, by_own_model: bool = False) -> PanelVerdicts:
     """Two judges that are right in 80 %, and one that sides with length, or with its own models."""
     rng = np.random.default_rng(seed)
     longer, own_models = rng.choice([-1.0, 1.0], (2, 400))
     truth = np.where(rng.random(400) < 0.9, 1.0, -1.0)
     fair = np.where(rng.random((2, 400)) < 0.8, truth, -truth)
-    trait = own_models if own else longer
+    trait = own_models if by_own_model else longer
     biased = np.where(rng.random(400) < 0.7, trait, truth)
     margins = np.stack([*fair, biased], axis=1)
     consistent = np.ones_like(margins)
     return PanelVerdicts(("x", "y", "z"), margins, consistent, longer, {"z": own_models})
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_a_bias_is_found_in_the_judge_that_has_it(own: bool) -> None:
+@pytest.mark.parametrize("by_own_model", [False, True])
+def test_a_bias_is_found_in_the_judge_that_has_it(by_own_model: bool) -> None:
     blamed = []
     for seed in range(40):
-        quality = measure_panel(simulated_panel(seed, own))
-        effects = [judge.own_model if own else judge.longer for judge in quality.judges]
+        quality = measure_panel(simulated_panel(seed, by_own_model))
+        effects = [judge.own_model if by_own_model else judge.longer for judge in quality.judges]
         assert effects[2].share is not None
         assert effects[2].share > 0.75
-        assert effects[2].others == pytest.approx(0.5, abs=0.08)
+        assert effects[2].other_share == pytest.approx(0.5, abs=0.08)
         blamed += [warning.split()[0] for warning in panel_warnings(quality)]
     assert blamed.count("z") == 40
     # One-sided at 2.5 % for each of the two others, and their comparison includes the biased one.

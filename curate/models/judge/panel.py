@@ -22,7 +22,7 @@ _MIN_PAIRS = 10
 
 
 @dataclass(frozen=True)
-class TraitEffect(JsonResult):
+class JudgeLeaning(JsonResult):
     """How often a judge sides with the answer that has a trait, beside the other judges.
 
     Attributes:
@@ -30,7 +30,7 @@ class TraitEffect(JsonResult):
         share: share of them in which it sides with the answer that has it; None with few pairs.
         low: lower end of the exact 95 % interval.
         high: upper end.
-        others: share of the other judges' verdicts on the same pairs; None without any. A quality
+        other_share: share of the other judges on the same pairs; None without any. A quality
             that goes with the trait moves both shares, a bias of this judge only the first.
     """
 
@@ -38,7 +38,7 @@ class TraitEffect(JsonResult):
     share: float | None = None
     low: float | None = None
     high: float | None = None
-    others: float | None = None
+    other_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class JudgeQuality(JsonResult):
     verdicts: int
     consistent: float | None
     ties: float
-    longer: TraitEffect
-    own_model: TraitEffect
+    longer: JudgeLeaning
+    own_model: JudgeLeaning
 
 
 @dataclass(frozen=True)
@@ -141,36 +141,36 @@ def _measure_judge(panel: PanelVerdicts, sides: NDArray[np.float64], column: int
     name, own_sides = panel.names[column], sides[:, column]
     has_verdict = ~np.isnan(own_sides)
     count = int(has_verdict.sum())
-    known = panel.consistent[:, column][has_verdict]
-    known = known[~np.isnan(known)]
-    others = np.delete(sides, column, axis=1)
+    consistent = panel.consistent[:, column][has_verdict]
+    consistent = consistent[~np.isnan(consistent)]
+    other_sides = np.delete(sides, column, axis=1)
     own_model = panel.own_models.get(name, np.zeros(len(sides)))
     return JudgeQuality(
         name,
         count,
-        float(known.mean()) if len(known) else None,
+        float(consistent.mean()) if len(consistent) else None,
         float((own_sides[has_verdict] == 0).mean()) if count else 0.0,
-        _trait_effect(own_sides, others, panel.longer),
-        _trait_effect(own_sides, others, own_model),
+        _leaning(own_sides, other_sides, panel.longer),
+        _leaning(own_sides, other_sides, own_model),
     )
 
 
-def _trait_effect(
-    sides: NDArray[np.float64], others: NDArray[np.float64], trait: NDArray[np.float64]
-) -> TraitEffect:
+def _leaning(
+    sides: NDArray[np.float64], other_sides: NDArray[np.float64], trait: NDArray[np.float64]
+) -> JudgeLeaning:
     """Return how often a judge, and the others, side with the answer that has a trait."""
     rows = (np.nan_to_num(sides) != 0) & (trait != 0)
     count = int(rows.sum())
     if count < _MIN_PAIRS:
-        return TraitEffect(count)
+        return JudgeLeaning(count)
     hits = int((sides[rows] == trait[rows]).sum())
     interval = binomtest(hits, count).proportion_ci()
-    decided = np.nan_to_num(others[rows])
+    decided = np.nan_to_num(other_sides[rows])
     is_decided = decided != 0
     agrees = (decided == trait[rows][:, None])[is_decided]
     other_share = float(agrees.mean()) if len(agrees) else None
     share = hits / count
-    return TraitEffect(count, share, float(interval.low), float(interval.high), other_share)
+    return JudgeLeaning(count, share, float(interval.low), float(interval.high), other_share)
 
 
 def _agreement(panel: PanelVerdicts, first: int, second: int) -> JudgeAgreement:
@@ -192,7 +192,7 @@ def panel_warnings(quality: PanelQuality) -> list[str]:
             if _exceeds_others(effect):
                 warnings.append(
                     f"{judge.name} sides with the {what} in {effect.share:.0%} of {effect.pairs:,} "
-                    f"pairs, the other judges in {effect.others:.0%}"
+                    f"pairs, the other judges in {effect.other_share:.0%}"
                 )
         if judge.consistent is not None and judge.consistent < 0.5 and judge.verdicts >= _MIN_PAIRS:
             warnings.append(
@@ -202,8 +202,12 @@ def panel_warnings(quality: PanelQuality) -> list[str]:
     return warnings
 
 
-def _exceeds_others(effect: TraitEffect) -> bool:
-    return effect.low is not None and effect.others is not None and effect.low > effect.others
+def _exceeds_others(effect: JudgeLeaning) -> bool:
+    return (
+        effect.low is not None
+        and effect.other_share is not None
+        and effect.low > effect.other_share
+    )
 
 
 def undecided_rows(margins: Sequence[NDArray[np.float64]]) -> NDArray[np.int64]:
