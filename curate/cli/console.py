@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 out = SafeConsole()
 err = SafeConsole(stderr=True)
+_SUMMARY_LABELS = {"extra_keys": "kept in extra"}
+"""What rows of a summary are called, where the name of the field does not say it."""
 _KIND_CHARACTERS = 200
 """Maximum characters of the columns of a kind of files."""
 _PAIR_CHARACTERS, _PAIR_LINES = 600, 8
@@ -100,7 +102,8 @@ def show_summary(summary: DatasetSummary) -> None:
     table.add_column("value", overflow="fold")
     for name, value in summary.to_json().items():
         if name != "characters":
-            table.add_row(name.replace("_", " "), escape(_format_value(value)))
+            label = _SUMMARY_LABELS.get(name, name.replace("_", " "))
+            table.add_row(label, escape(_format_value(value)))
     out.print(table)
     lengths = Table(title="Length in characters", title_justify="left")
     lengths.add_column("")

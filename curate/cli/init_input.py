@@ -52,8 +52,10 @@ def input_lines(dataset: DatasetOptions, look: bool) -> str:
 
 
 def names_single_answers(lines: str) -> bool:
-    """Return whether the format in the lines of `input:` is the one of single answers."""
-    return re.search(r"^  format: answers\b", lines, re.MULTILINE) is not None
+    """Return whether the lines of `input:` are for single answers, by format or mapping."""
+    keys = set(re.findall(r"^    (answer|score|rank|label): ", lines, re.MULTILINE))
+    is_format = re.search(r"^  format: (open_webui_)?answers\b", lines, re.MULTILINE) is not None
+    return is_format or keys == {"answer"}
 
 
 def adapt_to_media(text: str, dataset: DatasetOptions) -> str:
@@ -125,7 +127,7 @@ def _mapping_lines(rows: RowSample, guess: GuessedMapping) -> list[str]:
     for key, column in guess.pair_columns().items():
         question = f"   # {_QUESTIONS[key]}" if key in guess.unsure_keys & set(_QUESTIONS) else ""
         lines.append(f"    {key}: {_yaml_value(column)}{question}")
-        if key == "label":
+        if key == "label" and guess.labels:
             lines += _label_lines(guess)
     if guess.vote_columns:
         lines += [f"    labels: {_yaml_value(guess.vote_columns)}", *_label_lines(guess)]

@@ -200,3 +200,45 @@ def test_without_a_terminal_the_question_stands_in_the_file(folder: Path) -> Non
     text = Path("pipeline.yaml").read_text()
     assert "# Which column says which answer won, and by which values?" in text
     assert not init_questions.is_terminal()
+
+
+def test_single_answers_under_other_names_lead_to_their_pipeline(folder: Path) -> None:
+    rows = [{"inputs": f"q{n}", "targets": f"answer {n}"} for n in range(5)]
+    write_jsonl(folder / "sft.jsonl", rows)
+    invoke("init", "--data", "sft.jsonl")
+    config = yaml.safe_load(Path("pipeline.yaml").read_text())
+    assert config["input"]["columns"] == {"prompt": "inputs", "answer": "targets"}
+    assert config["output"]["format"] == "sft"
+    invoke("run", "--dry-run")
+
+
+@pytest.mark.parametrize(
+    ("rows", "mapping", "pairs"),
+    [
+        (
+            [{"q": f"p{n // 2}", "reply": f"a{n}", "is_safe": n % 2 == 0} for n in range(8)],
+            {"prompt": "q", "answer": "reply", "label": "is_safe"},
+            4,
+        ),
+        (
+            [
+                {"query": f"p{n // 2}", "reply": f"a{n}", "rank": n % 2 + 1, "lang": "en"}
+                for n in range(8)
+            ],
+            {"prompt": "query", "answer": "reply", "rank": "rank"},
+            4,
+        ),
+        (
+            [{"data": {"ask": f"p{n}", "good": f"a{n}", "bad": f"b{n}"}} for n in range(4)],
+            {"prompt": "data.ask", "chosen": "data.good", "rejected": "data.bad"},
+            4,
+        ),
+    ],
+)
+def test_guesses_of_nested_and_judged_answers_lead_to_a_trained_file(
+    folder: Path, rows: list[dict[str, Any]], mapping: dict[str, str], pairs: int
+) -> None:
+    write_jsonl(folder / "rows.jsonl", rows)
+    assert run_to_trained_file("rows.jsonl")["in"] == pairs
+    columns = yaml.safe_load(Path("pipeline.yaml").read_text())["input"]["columns"]
+    assert columns == mapping
