@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from curate.cli.console import show_warnings
-from curate.cli.init_questions import ask_columns, is_terminal
+from curate.cli.init_questions import ask_columns, counts_text, is_terminal
 from curate.cli.inputs import DatasetOptions, parse_columns, source_arguments
 from curate.errors import CurateError
 
@@ -132,7 +132,7 @@ def _mapping_lines(rows: RowSample, guess: GuessedMapping) -> list[str]:
     if guess.vote_columns:
         lines += [f"    labels: {_yaml_value(guess.vote_columns)}", *_label_lines(guess)]
     if not guess.is_complete:
-        lines += _missing_answer_lines(guess)
+        lines += _missing_answer_lines(rows, guess)
     if "prompt" not in guess.columns:
         lines.append("    # Which column is the prompt?\n    # prompt: COLUMN")
     lines += [
@@ -146,12 +146,19 @@ def _mapping_lines(rows: RowSample, guess: GuessedMapping) -> list[str]:
 _QUESTIONS = {"prompt": "is it the prompt?", "label": "does it say which answer won?"}
 
 
-def _missing_answer_lines(guess: GuessedMapping) -> list[str]:
+def _missing_answer_lines(rows: RowSample, guess: GuessedMapping) -> list[str]:
     """Return questions about the columns without which there is no pair."""
+    from curate.read.label_guess import label_candidates
+
     if {"first", "second"} <= guess.columns.keys():
+        candidates = label_candidates(rows, guess.remaining_columns) or {"COLUMN": {}}
+        labels = (
+            f"    # label: {_yaml_value(name)}" + f"   # {counts_text(counts)}" * bool(counts)
+            for name, counts in candidates.items()
+        )
         return [
             "    # Which column says which answer won, and by which values? Fill in and uncomment:",
-            "    # label: COLUMN",
+            *labels,
             "    # first_wins: [VALUE]",
             "    # second_wins: [VALUE]",
             "    # tie: [VALUE]",
@@ -169,10 +176,7 @@ def _missing_answer_lines(guess: GuessedMapping) -> list[str]:
 
 
 def _label_lines(guess: GuessedMapping) -> list[str]:
-    value_counts = ", ".join(
-        f"{value} ({count})"
-        for value, count in list(guess.label_counts.items())[:_MAX_LABEL_VALUES]
-    )
+    value_counts = counts_text(dict(list(guess.label_counts.items())[:_MAX_LABEL_VALUES]))
     question = "; is this what each means?" if "label" in guess.unsure_keys else ""
     lines = [f"    # its values in the first rows: {value_counts}{question}"]
     return lines + [

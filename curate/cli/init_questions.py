@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -37,13 +38,21 @@ def ask_columns(rows: RowSample, guess: GuessedMapping) -> GuessedMapping:
         rows: a sample of the file.
         guess: the mapping that was guessed, whose columns are proposed.
     """
+    from curate.read.label_guess import label_candidates
+
     names = list(dict.fromkeys(key for row in rows for key in row))
     typer.echo(f"columns of the file: {visible(', '.join(names))}")
     open_keys = [key for key in _QUESTIONS if _is_open(key, guess)]
     columns = dict(guess.columns)
     for key in open_keys:
-        column = _ask(_QUESTIONS[key], [*names, NONE], columns.get(key) or NONE)
-        columns.pop(key, None)
+        proposal = columns.pop(key, None)
+        if key == "label":
+            free_names = [name for name in names if name not in columns.values()]
+            candidates = label_candidates(rows, free_names)
+            for name, counts in candidates.items():
+                typer.echo(f"  {visible(name)}: {visible(counts_text(counts))}")
+            proposal = proposal or next(iter(candidates), None)
+        column = _ask(_QUESTIONS[key], [*names, NONE], proposal or NONE)
         if column != NONE:
             columns[key] = column
     guess = replace(guess, columns=columns, unsure_keys=guess.unsure_keys - set(open_keys))
@@ -57,6 +66,11 @@ def _is_open(key: str, guess: GuessedMapping) -> bool:
     if key != "prompt" and guess.is_complete:
         return False
     return key not in guess.columns
+
+
+def counts_text(counts: Mapping[object, int]) -> str:
+    """Return values with how often each occurs: "A (3), B (2)"."""
+    return ", ".join(f"{value} ({count})" for value, count in counts.items())
 
 
 def _ask_label_values(rows: RowSample, guess: GuessedMapping) -> GuessedMapping:

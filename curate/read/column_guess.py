@@ -229,7 +229,7 @@ def _guess_prompt(rows: RowSample, texts: list[str], guess: GuessedMapping) -> N
     if prompt is None and len(free_texts) == 1:
         # The one text that is no answer.
         prompt = free_texts[0]
-    elif prompt is None and free_texts and guess.is_complete:
+    elif prompt is None and free_texts and {"second", "rejected"} & guess.columns.keys():
         # Prompts are the longest of the texts beside the answers, in any language.
         prompt = max(free_texts, key=lambda name: _mean_characters(rows, name))
         guess.unsure_keys.add("prompt")

@@ -159,6 +159,17 @@ def guess_votes(
     return None
 
 
+def label_candidates(rows: RowSample, names: Sequence[str]) -> dict[str, dict[object, int]]:
+    """Return the columns with two values or a few more that repeat, and how often each occurs.
+
+    Args:
+        rows: a sample.
+        names: its columns without those of prompt and answers.
+    """
+    counts = _count_label_values(rows, names)
+    return {n: dict(c.most_common()) for n, c in counts.items() if 1 < len(c) < c.total()}
+
+
 def value_counts(rows: RowSample, name: str) -> dict[object, int]:
     """Return the values of a column in a sample, the most frequent first."""
     values = [row[name] for row in rows if isinstance(row.get(name), (str, int, bool))]

@@ -176,10 +176,12 @@ def test_a_terminal_is_asked_for_what_is_not_found(
     monkeypatch.setattr("curate.cli.init_input.is_terminal", lambda: True)
     rows = [(q, a, b, {"A": "links", "B": "rechts"}.get(w, w), who) for q, a, b, w, who in GERMAN]
     write_csv(folder / "de.csv", ("Frage", "Text A", "Text B", "Urteil", "Wer"), rows)
-    answers = ["Frage", "Nirgends", "Urteil", "first", "second", "tie"]
+    # An empty answer takes the proposal.
+    answers = ["", "Nirgends", "", "first", "second", "tie"]
     output = invoke("init", "--data", "de.csv", text="\n".join(answers) + "\n")
     assert "Which column says which answer won?" in output
     assert "one of: Frage, Text A" in output
+    assert "  Urteil: links (9), rechts (9), gleich (2)" in output
     assert "Who wins where it is 'links' (9 of 20 rows)?" in output
     columns = yaml.safe_load(Path("pipeline.yaml").read_text())["input"]["columns"]
     assert columns == {
@@ -199,6 +201,8 @@ def test_without_a_terminal_the_question_stands_in_the_file(folder: Path) -> Non
     invoke("init", "--data", "de.csv")
     text = Path("pipeline.yaml").read_text()
     assert "# Which column says which answer won, and by which values?" in text
+    assert "    # label: Urteil   # links (9), rechts (9), gleich (2)\n" in text
+    assert "    prompt: Frage   # is it the prompt?\n" in text
     assert not init_questions.is_terminal()
 
 
