@@ -39,6 +39,7 @@ benchmarks:      ## speed of heads and language models against the naive way
 	$(PYTHON) -m tests.benchmarks.embedders
 	$(PYTHON) -m tests.benchmarks.ratios
 	$(PYTHON) -m tests.benchmarks.scale
+	$(PYTHON) -m tests.benchmarks.cpu_steps
 
 ci:              ## what runs on a new machine
 	.ci/run

@@ -62,7 +62,9 @@ def make_vectors(rows: int, scratch: ScratchSpace) -> tuple[pl.DataFrame, Featur
     chosen, rejected = first + flipped, first + ~flipped
     index = {"prompt": first, "chosen": chosen, "rejected": rejected}
     parts = (_frame(start, min(start + BLOCK, rows)) for start in range(0, rows, BLOCK))
-    return scratch.collect("pairs", parts), Features(vectors, np.zeros((0, 9), np.float32), index)
+    return scratch.collect("pairs", parts), Features(
+        vectors, np.zeros((2 * rows, 9), np.float32), index
+    )
 
 
 def _frame(start: int, stop: int) -> pl.DataFrame:

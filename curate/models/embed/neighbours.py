@@ -140,10 +140,16 @@ def _search_inverted_file(
 
 def _train_index(
     vectors: NDArray[np.floating], lists: int, rng: np.random.Generator, scratch: ScratchSpace
-) -> faiss.IndexIVFFlat:
+) -> faiss.IndexIVF:
     """Return an inverted file whose lists are known and empty."""
     dim = vectors.shape[1]
-    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, _INNER)
+    quantiser = faiss.IndexFlatIP(dim)
+    if vectors.dtype == np.float16:
+        # Their own two bytes a number: nothing is lost, half the memory, and faster to scan.
+        half = faiss.ScalarQuantizer.QT_fp16
+        index = faiss.IndexIVFScalarQuantizer(quantiser, dim, lists, half, _INNER, False)
+    else:
+        index = faiss.IndexIVFFlat(quantiser, dim, lists, _INNER)
     index.cp.niter = _ROUNDS
     size = min(len(vectors), _TRAIN_PER_LIST * lists)
     # Ascending, so that a mapped file is read from its start to its end.

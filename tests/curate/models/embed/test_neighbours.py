@@ -119,3 +119,12 @@ def test_copies_in_other_partitions_are_found_and_no_row_is_its_own_neighbour(
     vectors = np.tile(unit(700), (2, 1))
     nearest = nearest_neighbours(vectors, 1, exact_below=1000, workers=PickledWorkers())
     np.testing.assert_array_equal(nearest.row_numbers[:, 0], (np.arange(1400) + 700) % 1400)
+
+
+@pytest.mark.usefixtures("probes_any_share")
+def test_vectors_of_half_precision_lie_in_the_file_as_they_are() -> None:
+    half = clustered(2000).astype(np.float16)
+    near = nearest_neighbours(half, 5, exact_below=1000)
+    wide = nearest_neighbours(half.astype(np.float32), 5, exact_below=1000)
+    assert near.facts == wide.facts
+    np.testing.assert_allclose(near.distances, wide.distances, atol=1e-4)
