@@ -144,6 +144,7 @@ def _train_index(
     """Return an inverted file whose lists are known and empty."""
     dim = vectors.shape[1]
     quantiser = faiss.IndexFlatIP(dim)
+    index: faiss.IndexIVF
     if vectors.dtype == np.float16:
         # Their own two bytes a number: nothing is lost, half the memory, and faster to scan.
         half = faiss.ScalarQuantizer.QT_fp16
