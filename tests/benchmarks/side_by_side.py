@@ -73,14 +73,14 @@ def filters_by_curate(source: Path, target: Path) -> int:
 
 def filters_by_loop(source: Path, target: Path) -> int:
     """The same, but for ids, scores, reasons and a second table of the pairs."""
-    seen, count = set[int](), 0
+    keys, count = set[int](), 0
     with source.open(encoding="utf-8") as lines, target.open("w", encoding="utf-8") as out:
         for line in lines:
             row = json.loads(line)
             key = hash((row["prompt"], row["chosen"], row["rejected"]))
-            if row["chosen"] == row["rejected"] or key in seen or len(row["chosen"]) >= _LONGEST:
+            if row["chosen"] == row["rejected"] or key in keys or len(row["chosen"]) >= _LONGEST:
                 continue
-            seen.add(key)
+            keys.add(key)
             count += 1
             out.write(json.dumps(_trl_row(row), ensure_ascii=False) + "\n")
     return count
@@ -96,12 +96,12 @@ def filters_by_datasets(source: Path, target: Path) -> int:
     from datasets import disable_progress_bars, load_dataset
 
     disable_progress_bars()
-    seen = set[int]()
+    keys = set[int]()
 
     def keep(row: dict[str, str]) -> bool:
         key = hash((row["prompt"], row["chosen"], row["rejected"]))
-        is_new = key not in seen
-        seen.add(key)
+        is_new = key not in keys
+        keys.add(key)
         return is_new and row["chosen"] != row["rejected"] and len(row["chosen"]) < _LONGEST
 
     cache = str(target.with_suffix(".cache"))
@@ -303,9 +303,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             make_pairs(source := Path(folder, "pairs.jsonl"), sizes[task])
             compare(task, source, sizes[task], options.datatrove)
-    own = resource.getrusage(resource.RUSAGE_SELF)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
     print(f"\nproducts: {product_rate():.0f} billion operations a CPU second;", end=" ")
-    print(f"data made in {own.ru_utime + own.ru_stime:.0f} CPU s")
+    print(f"data made in {usage.ru_utime + usage.ru_stime:.0f} CPU s")
 
 
 if __name__ == "__main__":
