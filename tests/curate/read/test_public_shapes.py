@@ -1,4 +1,4 @@
-"""The table of public shapes in docs/guides/reading.md says what happens to each of them."""
+"""The table of public shapes in docs/reference/shapes.md says what happens to each of them."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ SHAPES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], str]] = {
         "refused",
     ),
 }
-DOCS = Path(__file__).parents[3] / "docs" / "guides" / "reading.md"
+DOCS = Path(__file__).parents[3] / "docs" / "reference" / "shapes.md"
 
 
 @pytest.mark.parametrize("shape", SHAPES)
