@@ -44,7 +44,10 @@ class Propensity(Scorer[PropensityParams]):
         "simulated data only."
     )
     summary = "clipped inverse-propensity weight of implicit feedback"
-    reference = "arXiv 1909.03601 (missing not at random); ImplicitRM, arXiv 2603.23184"
+    reference = (
+        "arXiv 1909.03601 (missing not at random); ImplicitRM, arXiv 2603.23184; hidden positives: "
+        "label_em, after NBPO, arXiv 2007.07204"
+    )
     Params = PropensityParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -56,7 +56,7 @@ def exchange_signals(
         patterns: default those that come with curate.
 
     Examples:
-        >>> signal, = exchange_signals([("Even ones?", "2, 4 and 7.", "But 7 is odd")])
+        >>> signal, = exchange_signals([("Even ones?", "2, 4 and 7.", "But 7 is not even")])
         >>> signal.kind, signal.rubric
         ('DSAT', 'contradiction')
     """
