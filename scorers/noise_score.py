@@ -42,7 +42,7 @@ class NoiseScore(MarginScorer[MarginParams]):
         "probability that each label is wrong, by held-out evidence ridge; the default ranking"
     )
     reference = "evidence framework, MacKay 1992, Neural Computation 4"
-    version = 4
+    version = 5
     Params = MarginParams
 
     def columns(self) -> tuple[Column, ...]:

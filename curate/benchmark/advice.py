@@ -82,9 +82,10 @@ def advise(
 
 
 def _helps(best: MethodResult) -> str:
+    corrected = "" if best.method == DEFAULT else " after Holm"
     return (
         f"'{best.method}' helps: {points(best.gain)} of accuracy on clean held-out labels "
-        f"(95 %: {_interval(best.gain_low, best.gain_high)}; p {best.p:.2g} after Holm)."
+        f"(95 %: {_interval(best.gain_low, best.gain_high)}; p {best.p:.2g}{corrected})."
     )
 
 

@@ -89,8 +89,8 @@ def summarise_experiments(experiments: Experiments, plan: BenchPlan) -> pl.DataF
 
     `estimate_bias` is the estimated less the true share of flips. `gain` is the accuracy on
     held-out pairs less that of keeping all on the same pairs, with its 95 % interval. `verdict`
-    is "helps" or "harms" if p < .05, Holm-corrected over the steps that can be written into a
-    pipeline, and separately over the other methods.
+    is "helps" or "harms" if p < .05: for the default step by itself, for other steps that can be
+    written into a pipeline Holm-corrected, and separately for the other methods.
     """
     rows = experiments.rows.with_columns(
         estimate_bias=pl.col("noise_estimate") - pl.col("true_rate")

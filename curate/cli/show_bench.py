@@ -6,6 +6,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from curate.benchmark.actions import DEFAULT
 from curate.benchmark.advice import Advice
 from curate.benchmark.condition import Condition
 from curate.benchmark.paired_gains import HARMS, HELPS, NOTHING
@@ -18,8 +19,8 @@ _STEPS_LEGEND = (
     "acts: share dropped or flipped; accuracy: agreement of a new probe, trained on the remaining "
     "pairs, with the held-out labels as given (each pair once in five seeds); gain: over keeping "
     "all, on clean labels, in points, estimated from the posterior of the held-out labels, with "
-    "its 95 % interval; 'helps' and 'harms': p < .05 (Holm over the steps); 'no effect': the step "
-    "changes nothing."
+    f"its 95 % interval; 'helps' and 'harms': p < .05 ({DEFAULT} by itself, Holm over the others); "
+    "'no effect': the step changes nothing."
 )
 _METHODS_LEGEND = (
     "prec.: precision among as many pairs as were flipped; accuracy: of a new probe, trained "

@@ -71,7 +71,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
     )
     summary = "posterior that the label is right; reliability of each annotator (LCPO / RE-PO)"
     reference = "LCPO / RE-PO, arXiv 2509.24159, Section 4"
-    version = 4
+    version = 5
     Params = LabelEMParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -37,10 +37,9 @@ class ScalePrior:
 
 
 HEADS = ScalePrior(-0.3, 1.0, 0.004)
-DIFFUSE = ScalePrior(0.2, 0.7, 0.5, 0.5)
-"""Of a source that may be worthless or wrong here. On LLMBar with 40 % flips zero and negative of
-.3 lose .03 of AUROC with a judge that is right in 35 %, these .01; with GPT-4 they gain .11 and
-.10."""
+DIFFUSE = ScalePrior(0.0, 0.8, 0.4, 0.4)
+"""Of a source that may be worthless or wrong here. On LLMBar with 40 % flips it loses .006 of AUROC
+with a judge that is right in 35 %; with zero and negative of .3 it would lose .01."""
 STRONG = ScalePrior(0.45, 0.6, 0.004, 0.1)
 
 

@@ -36,11 +36,6 @@ class CombinedEvidence:
     components: tuple[NDArray[np.float64], ...]
     prior: ScalePrior
 
-    @property
-    def is_strong(self) -> bool:
-        """Whether the user trusts a source."""
-        return self.prior is STRONG
-
 
 def scaled_margin(margin: NDArray[np.float64], voting: NDArray[np.bool_]) -> NDArray[np.float64]:
     """A source's margin of root mean square 1 over the voting pairs; 0: it says nothing."""

@@ -85,8 +85,8 @@ def label_posterior(
 ) -> LabelPosterior:
     """The averaged posterior of every label; no gold label but those that are judged is used.
 
-    Heads are taught by the labels. Where people judged thirty pairs or more, or the user trusts the
-    evidence, they are taught by what labels, evidence and verdicts say together.
+    Heads are taught by the labels. Where there is evidence, or people judged thirty pairs or more,
+    they are taught by what labels, evidence and verdicts say together.
 
     Args:
         pairs: the pair table.
@@ -209,11 +209,12 @@ def _target(
 ) -> NDArray[np.float64] | None:
     """What heads are taught of each pair, of root mean square 1; None: its label.
 
-    2 q - 1, with the probability q that the label is right given evidence, votes and verdicts.
+    2 q - 1, with the probability q that the label is right given evidence, votes and verdicts. That
+    is averaged over what the evidence is worth: of a source that labels do not bear out, q is
+    nearly the same for all, and heads learn the labels.
     """
     reviewed = labels.verdicts != 0
-    enough = int(reviewed.sum()) >= MIN_JUDGED
-    if not (enough or (combined.is_strong and combined.margin.any())):
+    if not (_shows_traits(labels.verdicts) or combined.margin.any()):
         return None
     observed = without_heads(labels.take(voting))
     right = _average(observed, combined).label_right(observed)
