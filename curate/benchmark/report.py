@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -12,12 +13,16 @@ from curate.benchmark.advice import Advice
 from curate.benchmark.condition import Condition
 from curate.benchmark.given_labels import GivenLabelNoise
 from curate.benchmark.method_comparison import MethodComparison
-from curate.benchmark.run import BenchPlan
+from curate.benchmark.run import KEEP_ALL, BenchPlan
 from curate.benchmark.summary import MethodResult, method_results
 from curate.data.json_result import JsonResult, to_plain
 from curate.data.json_types import JsonObject
 from curate.data.notebook_html import facts_html, table_html
+from curate.errors import CurateError
 from curate.versions import versions
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 _SHOWN_COLUMNS = ("method", "downstream_accuracy", "gain", "gain_low", "gain_high", "p", "verdict")
 
@@ -72,6 +77,30 @@ class BenchReport:
     def findings(self) -> BenchFindings:
         """Return what the page shows."""
         return BenchFindings(tuple(self.advice), self.gains, self.noise)
+
+    def plot_gains(self, condition: Condition | None = None) -> Figure:
+        """Return the gain of each step over keeping all pairs, as a Plotly figure.
+
+        Args:
+            condition: dataset, pattern and rate, such as `advice[1].key`; default the first: the
+                labels as they are.
+
+        Raises:
+            CurateError: the bench tested no step under this condition.
+        """
+        from curate.benchmark.figures import gains_figure
+
+        key = condition or (self.advice[0].key if self.advice else None)
+        rows = [] if key is None else self.findings().results(key)
+        steps = [row for row in rows if row.method != KEEP_ALL]
+        if not steps:
+            raise CurateError(
+                "no step was tested",
+                where="plot_gains",
+                found=repr(key),
+                expected="the key of one of `advice`",
+            )
+        return gains_figure(steps)
 
     def to_json(self) -> JsonObject:
         """Return the report as plain data, without the rows of single experiments."""

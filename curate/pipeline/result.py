@@ -11,6 +11,7 @@ import polars as pl
 
 from curate.data.notebook_html import facts_html, table_html
 from curate.data.row_selection import RowSelection
+from curate.errors import CurateError
 from curate.report.run_verdict import run_verdict
 from curate.steps.step_record import StepRecord, all_warnings
 from curate.write.manifest import RowCounts, SourceSummary
@@ -18,9 +19,15 @@ from curate.write.manifest import RowCounts, SourceSummary
 if TYPE_CHECKING:
     import pandas
     from datasets import Dataset
+    from plotly.graph_objects import Figure
 
+    from curate.report.run_view import RunView
+    from curate.report.suspicious_pairs import SuspiciousPairs
     from curate.write.exports.base import Carrier, Prompt
     from curate.write.weighing import SoftLabels, WeightCounts
+
+
+_STEP_HEAD = ("step", "pairs in", "merged", "dropped", "labels flipped", "pairs out")
 
 
 @dataclass(frozen=True)
@@ -150,8 +157,70 @@ class Result:
         """Return the kept pairs in pandas."""
         return self.kept.to_pandas()
 
+    def suspicious_pairs(self, count: int = 10) -> SuspiciousPairs:
+        """Return the pairs whose labels are doubted most, which notebooks show side by side.
+
+        Each pair of answers once, without merged votes and reviewed pairs.
+
+        Args:
+            count: pairs at most.
+        """
+        from curate.report.suspicious_pairs import SuspiciousPairs
+
+        return SuspiciousPairs.from_view(self._view(), count)
+
+    def _view(self) -> RunView:
+        """Return the result as pages see it: from its folder where it was written, or memory."""
+        from curate.report.run_view import load_view, make_view
+        from curate.store.scratch import ScratchSpace
+        from curate.write.manifest import InputSummary, OutputSummary, RunManifest
+        from curate.write.run_files import restore_reading_order
+
+        if self.folder is not None:
+            return load_view(self.folder)
+        ids = self.scores["pair_id"], self.kept_rows.select(["pair_id"])["pair_id"]
+        rows = self.kept_rows.iter_batches(), self.dropped_rows.iter_batches()
+        pairs = restore_reading_order(*ids, *rows, ScratchSpace())
+        read = InputSummary("memory", self.rows_in, len(self.rejected), self.rows_in, "")
+        output = OutputSummary("none", "none")
+        manifest = RunManifest({}, {}, read, self.row_counts, tuple(self.steps), output)
+        return make_view(Path(), manifest, pairs, self.scores)
+
+    def plot_scores(self, column: str | None = None) -> Figure:
+        """Return a histogram of a score for kept and removed pairs, as a Plotly figure.
+
+        Args:
+            column: name of a numeric column of `scores`; default the one by which labels are
+                doubted, else the first.
+
+        Raises:
+            CurateError: there is no such column, or it holds no numbers.
+        """
+        from curate.report.figures import score_figure
+        from curate.report.run_view import SUSPICION
+
+        numeric = [
+            name
+            for name, dtype in self.scores.schema.items()
+            if "." in name and (dtype.is_numeric() or dtype == pl.Boolean)
+        ]
+        preferred = [name for name, _ in SUSPICION if name in numeric]
+        name = column or next(iter([*preferred, *numeric]), None)
+        if name not in numeric:
+            raise CurateError(
+                "no such score to plot",
+                where="plot_scores",
+                found=repr(name),
+                expected=", ".join(numeric) or "a run with a scorer",
+            )
+        kept_ids = self.kept["pair_id"].implode()
+        return score_figure(self.scores[name], self.scores["pair_id"].is_in(kept_ids).to_numpy())
+
     def _repr_html_(self) -> str:
-        step_rows = [(s.name, s.rows_in, s.rows_out, f"{s.seconds:.2f}") for s in self.steps]
+        step_rows = [
+            (s.name, s.rows_in, s.pairs_merged, s.pairs_dropped, s.labels_flipped, s.rows_out)
+            for s in self.steps
+        ]
         notes = table_html("Warnings", (), [(w,) for w in self.warnings]) if self.warnings else ""
-        table = table_html("Steps", ("step", "pairs in", "pairs out", "seconds"), step_rows)
+        table = table_html("Steps", _STEP_HEAD, step_rows)
         return facts_html(dict(run_verdict(self.row_counts, self.steps).lines)) + table + notes

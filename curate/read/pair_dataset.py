@@ -13,8 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curate.data.json_types import JsonObject
+from curate.data.notebook_html import facts_html, table_html
 from curate.data.renamed import warn_renamed
-from curate.data.table import has_single_answers, to_arrow
+from curate.data.table import has_single_answers, messages_text, to_arrow
 from curate.errors import CurateError
 from curate.read.notes import MAX_NAMED_ROWS, rejected_rows_note
 
@@ -25,6 +26,8 @@ REJECTED_COLUMNS: dict[str, pl.DataType] = {
 }
 _RENAMED = {"told": "reading_notes", "made": "derivation"}
 """Attributes of `Pairs` that version 0.2 had, and what they are called now."""
+_SHOWN_PAIRS, _SHOWN_CHARACTERS = 3, 200
+"""Pairs that a notebook shows, and characters of each text."""
 ORIGIN_COLUMNS: dict[str, pl.DataType] = {"file": pl.String(), "row": pl.Int64()}
 
 
@@ -69,6 +72,17 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def _repr_html_(self) -> str:
+        sides = ("prompt", "chosen", "rejected")
+        first = self.frame.head(_SHOWN_PAIRS)
+        texts = first.select(
+            "pair_id", *(messages_text(s).str.slice(0, _SHOWN_CHARACTERS).alias(s) for s in sides)
+        )
+        counts = f"{len(self):,} from {self.rows_read:,} rows, format {self.format}"
+        facts = {"Pairs": counts, "Notes": " ".join(self.reading_notes()) or "none"}
+        title = f"The first {len(first)}, cut after {_SHOWN_CHARACTERS} characters"
+        return facts_html(facts) + table_html(title, texts.columns, texts.rows())
 
     if not TYPE_CHECKING:  # else type checkers would accept any misspelt attribute
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from curate.data.hashes import select_in_batches
+from curate.data.json_result import JsonResult
 from curate.data.json_types import JsonObject
 from curate.data.table import batch_slices, messages_text
 from curate.report.run_view import RunView, as_read, sample_view_rows
@@ -37,27 +39,50 @@ _TAIL_SHARE = 0.005
 """Share of values at each end that a histogram gathers in its outermost bins."""
 
 
-def score_histograms(view: RunView) -> dict[str, JsonObject]:
-    """Return the bin edges of each score, and how many kept and dropped pairs are in each bin.
+@dataclass(frozen=True)
+class ScoreHistogram(JsonResult):
+    """How many kept and dropped pairs have which values of a score.
 
-    Values beyond the 0.5 and 99.5 % quantiles are counted in the outermost bins.
+    Attributes:
+        edges: (bins + 1,) edges of the bins, of equal width.
+        kept_counts: (bins,) kept pairs in each bin.
+        dropped_counts: (bins,) the others.
+        missing: pairs without a value.
+        beyond: values beyond the outermost edges, which are counted in the outermost bins.
     """
-    histograms = {}
-    for name in view.numeric:
-        values = view.frame[name]
-        low, high = _bin_ends(values)
-        if low is None or high is None:
-            continue
-        edges = bin_edges(low, high, is_whole=not values.dtype.is_float())
-        counts, beyond = _count_in_bins(values, view.kept_mask, edges)
-        histograms[name] = {
-            "edges": [_round_for_plot(e) for e in edges],
-            "kept": counts[1].tolist(),
-            "dropped": counts[0].tolist(),
-            "missing": len(values) - int(counts.sum()),
-            "beyond": beyond,
-        }
-    return histograms
+
+    edges: list[float]
+    kept_counts: list[int]
+    dropped_counts: list[int]
+    missing: int
+    beyond: int
+
+
+def score_histograms(view: RunView) -> dict[str, JsonObject]:
+    """Return the histogram of each score, as plain data; none of a score without any value."""
+    histograms = ((n, score_histogram(view.frame[n], view.kept_mask)) for n in view.numeric)
+    return {name: bars.to_json() for name, bars in histograms if bars is not None}
+
+
+def score_histogram(values: pl.Series, kept_mask: NDArray[np.bool_]) -> ScoreHistogram | None:
+    """Return the histogram of a score between its 0.5 and 99.5 % quantiles; None without values.
+
+    Args:
+        values: (pairs,) numbers or truth values, null where missing.
+        kept_mask: (pairs,) whether each pair was kept.
+    """
+    low, high = _bin_ends(values)
+    if low is None or high is None:
+        return None
+    edges = bin_edges(low, high, is_whole=not values.dtype.is_float())
+    counts, beyond = _count_in_bins(values, kept_mask, edges)
+    return ScoreHistogram(
+        edges=[float(f"{edge:.{_DIGITS}g}") for edge in edges],
+        kept_counts=counts[1].tolist(),
+        dropped_counts=counts[0].tolist(),
+        missing=len(values) - int(counts.sum()),
+        beyond=beyond,
+    )
 
 
 def bin_edges(low: float, high: float, is_whole: bool) -> NDArray[np.float64]:

@@ -30,16 +30,17 @@ def write_page(html: str, path: Path) -> Path:
 
 def render_page(template: str, *, has_charts: bool = True, **values: Any) -> str:
     """Return a template with the styles and scripts, and for charts the plotting library, in it."""
-    return (
-        _jinja_environment()
-        .get_template(template)
-        .render(
-            css=read_asset("style.css"),
-            js=read_asset("report.js") + read_asset("explorer.js"),
-            plotly=_plotly_source() if has_charts else "",
-            **values,
-        )
+    return render_fragment(
+        template,
+        js=read_asset("report.js") + read_asset("explorer.js"),
+        plotly=_plotly_source() if has_charts else "",
+        **values,
     )
+
+
+def render_fragment(template: str, **values: Any) -> str:
+    """Return a template with the styles put into it, without scripts."""
+    return _jinja_environment().get_template(template).render(css=read_asset("style.css"), **values)
 
 
 def read_asset(name: str) -> str:

@@ -55,7 +55,7 @@ function histogram() {
   $("histogram-note").textContent = notes.filter(Boolean).join(" · ");
   const width = h.edges[1] - h.edges[0], digits = (v) => String(Number(v.toPrecision(6)));
   const bar = (side, label, colour) => ({
-    type: "bar", name: label, x: middles(h.edges), y: h[side], width, marker: { color: css(colour), line: { color: css("--bg"), width: 1 } },
+    type: "bar", name: label, x: middles(h.edges), y: h[`${side}_counts`], width, marker: { color: css(colour), line: { color: css("--bg"), width: 1 } },
     customdata: h.edges.slice(1).map((e, i) => `${digits(h.edges[i])} to ${digits(e)}`), hovertemplate: `%{customdata}: %{y} ${label}<extra></extra>`,
   });
   const half = { type: "line", x0: 0.5, x1: 0.5, y0: 0, y1: 1, yref: "paper", line: { color: css("--fg"), dash: "dot", width: 1.5 } };

@@ -34,10 +34,10 @@ def test_histograms_count_every_pair_once(run: Path) -> None:
     assert set(result) == set(view.numeric)
     for name, bars in result.items():
         is_present = view.frame[name].is_not_null()
-        assert sum(bars["kept"]) == int((is_present & view.frame["kept"]).sum())
-        assert sum(bars["dropped"]) == int((is_present & ~view.frame["kept"]).sum())
+        assert sum(bars["kept_counts"]) == int((is_present & view.frame["kept"]).sum())
+        assert sum(bars["dropped_counts"]) == int((is_present & ~view.frame["kept"]).sum())
         assert bars["missing"] == int((~is_present).sum())
-        assert len(bars["edges"]) == len(bars["kept"]) + 1 <= charts.MAX_BINS + 2
+        assert len(bars["edges"]) == len(bars["kept_counts"]) + 1 <= charts.MAX_BINS + 2
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.003, 0.998), (-3.2, 7.9), (12.0, 4711.0), (5.0, 5.0)])
@@ -65,7 +65,7 @@ def test_values_beyond_the_bins_are_counted_and_said(run: Path) -> None:
     frame = view.frame.with_columns(pl.Series("lengths.log_ratio", np.tile(values, 25)[:40]))
     wide = RunView(view.folder, view.manifest, frame, ["lengths.log_ratio"])
     bars = charts.score_histograms(wide)["lengths.log_ratio"]
-    assert sum(bars["kept"]) + sum(bars["dropped"]) == 40
+    assert sum(bars["kept_counts"]) + sum(bars["dropped_counts"]) == 40
     assert bars["beyond"] == sum((values < bars["edges"][0]) | (values > bars["edges"][-1]))
 
 
