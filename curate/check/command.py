@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import polars as pl
 from curate.check.problems import FATAL, MEANS, CheckResult, check_pairs
 from curate.data.content_kinds import count_content_kinds_streaming
 from curate.data.json_types import JsonObject
-from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP
+from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, has_single_answers
 from curate.errors import CurateError, suggestion
 from curate.models.lm.trainer_rules import TRAINERS, trainer_for
 from curate.models.lm.trainer_tokens import read_chat_tokenizer
@@ -24,6 +24,8 @@ from curate.steps.step_record import StepRecord
 from curate.write.run_files import RunFiles
 
 STEP = "check"
+_SFT_TRAINERS = ("trl", "axolotl")
+"""Trainers that cut or drop single answers as they do those of pairs."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def check_data(
         holds: what the pairs hold besides texts, see `count_content_kinds`.
 
     Raises:
-        CurateError: no such trainer, or no tokenizer, or one without a chat template.
+        CurateError: no such trainer, or no tokenizer, or one without a chat template, or single
+            answers for a trainer whose rules are only known for pairs.
     """
     if trainer not in TRAINERS:
         fix = suggestion(trainer, TRAINERS)
@@ -84,10 +87,24 @@ def check_data(
         # Read twice: what the pairs hold decides how the trainer reads them.
         parts = list(parts)
         holds = count_content_kinds_streaming(parts)
+    parts = _known_parts(parts, trainer)
     rules = trainer_for(trainer, frozenset(holds))
     most = max_length or rules.max_length
     problems = _tokenizer_problems(tokenizer)
     return CheckReport(check_pairs(parts, tokenizer, most, progress, rules), problems, most)
+
+
+def _known_parts(parts: Iterable[pl.DataFrame], trainer: str) -> Iterator[pl.DataFrame]:
+    """Yield the parts; raise CurateError for single answers and a trainer of pairs."""
+    for part in parts:
+        if trainer not in _SFT_TRAINERS and has_single_answers(part):
+            raise CurateError(
+                "single answers cannot be checked for this trainer",
+                where="--trainer",
+                found=trainer,
+                expected=" or ".join(_SFT_TRAINERS),
+            )
+        yield part
 
 
 def _tokenizer_problems(tokenizer: Any) -> list[str]:

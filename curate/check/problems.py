@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from curate.data.attachments import MEDIA_COLUMNS
 from curate.data.hashes import same_answers
 from curate.data.json_types import JsonObject
+from curate.data.table import has_single_answers
 from curate.models.lm.conversations import distinct_conversations
 from curate.models.lm.tokens import Messages, Prompt
 from curate.models.lm.trainer_rules import TrainedTokens, Trainer
@@ -145,12 +146,19 @@ class _PairChecker:
     most: int
 
     def problems(self, pairs: pl.DataFrame, result: CheckResult) -> Iterator[tuple[str, Mask]]:
-        """Yield each problem, and which of the pairs have it; counts go to `result`."""
+        """Yield each problem, and which of the pairs have it; counts go to `result`.
+
+        A single answer stands for both answers of a pair.
+        """
         trainer, max_length = self.trainer, self.most
+        is_single = has_single_answers(pairs)
+        if is_single:
+            pairs = pairs.with_columns(rejected=pl.col("chosen"))
         tokens, texts = TrainerTokens(self.tokenizer, trainer), distinct_conversations(pairs)
         numbers = list(zip(texts.chosen, texts.rejected, strict=True))
         sides = tokens.encode_pairs(texts)
-        _count_tokens(sides, max_length, result)
+        counted_sides = [pair[:1] for pair in sides] if is_single else sides
+        _count_tokens(counted_sides, max_length, result)
         media = [c for c in MEDIA_COLUMNS if c in pairs.columns]
         if media:
             result.media += int(
@@ -159,8 +167,9 @@ class _PairChecker:
         yield REFUSED, _bool_mask(any(isinstance(s, str) for s in p) for p in sides)
         turns = pairs.select("prompt", "chosen", "rejected").iter_rows(named=True)
         yield SHAPE, _bool_mask(trainer.refuses(pair) for pair in turns)
-        lost = self._lost(tokens, texts.answers)
-        yield LOST, _bool_mask(lost[c] or lost[r] for c, r in numbers)
+        if not is_single:  # a strategy for pairs alone
+            lost = self._lost(tokens, texts.answers)
+            yield LOST, _bool_mask(lost[c] or lost[r] for c, r in numbers)
         yield (
             EMPTY,
             pairs.select(e=_is_empty_answer("chosen") | _is_empty_answer("rejected"))[
@@ -170,7 +179,8 @@ class _PairChecker:
         last = pl.col("prompt").list.last().struct.field("role")
         yield TURN, pairs.select(t=~last.is_in(_ASKS).fill_null(False))["t"].to_numpy()
         yield TIE, pairs["is_tie"].to_numpy()
-        yield EQUAL, same_answers(pairs).to_numpy() | _bool_mask(self._equal(p) for p in sides)
+        if not is_single:
+            yield EQUAL, same_answers(pairs).to_numpy() | _bool_mask(self._equal(p) for p in sides)
         yield from self._tokens(sides)
 
     def _tokens(self, sides: Sequence[PairTokens]) -> Iterator[tuple[str, Mask]]:
@@ -254,7 +264,7 @@ def _is_empty_answer(side: str) -> pl.Expr:
 
 
 def _count_tokens(
-    sides: Sequence[PairTokens],
+    sides: Sequence[Sequence[ConversationTokens | str]],
     max_length: int,
     result: CheckResult,
 ) -> None:

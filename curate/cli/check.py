@@ -76,7 +76,8 @@ def check(
     overwrite: OverwriteFolder = False,
 ) -> None:
     """Check the data against the model's tokenizer and chat template, or against a policy."""
-    dataset = DatasetOptions(folder, format, columns, split, config, limit)
+    reading = (folder, format, columns, split, config, limit)
+    dataset = DatasetOptions(*reading, takes_single_answers=policy is None)
     tokens = None if model is None else TokenCheck(dataset, model, trainer, max_length)
     if policy is None:
         options = {"--old": old, "--against": against, "--junit": junit, "--sarif": sarif}

@@ -121,7 +121,7 @@ class Pairs:
                 "the rows are single answers, and this command compares two answers",
                 where=where,
                 found="no row has a rejected answer",
-                fix="single answers can be used with inspect, init, audit, run and export",
+                fix="single answers can be used with inspect, init, audit, check, run and export",
             )
         return self
 
