@@ -9,7 +9,7 @@ import polars as pl
 
 from curate.data.table import PairIds, empty_pairs, messages_text
 from curate.derive.constraints import KINDS, measure_texts
-from curate.derive.instructions import DerivedPairs, prompt_with
+from curate.derive.instructions import DerivedPairs, choose_instructions, prompt_with
 
 MADE = "mapl_contrast"
 """Value of `extra.made` for these pairs."""
@@ -68,9 +68,7 @@ def _contrast_pairs(pairs: pl.DataFrame, count: int, rng: np.random.Generator) -
         for number, kind in enumerate(KINDS)
     )
     applicable = followed.select(pl.all().is_not_null()).to_numpy()
-    # A random order, with those that do not apply at its end; twice, for the rank of each.
-    order = np.where(applicable, rng.random(applicable.shape), np.inf)
-    is_chosen = (order.argsort(axis=1).argsort(axis=1) < count) & applicable
+    is_chosen, _ = choose_instructions(applicable, count, rng)
     flags = pl.DataFrame({f"c{number}": is_chosen[:, number] for number in range(len(KINDS))})
     frame = pl.concat([usable_pairs, followed, flags], how="horizontal")
     frame = frame.filter(pl.any_horizontal(flags.columns))

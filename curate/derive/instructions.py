@@ -76,7 +76,7 @@ def _derive_batch(
         (pl.col(f"f{i}").is_not_null() & pl.col(f"b{i}").is_not_null()).alias(str(i))
         for i in range(len(KINDS))
     ).to_numpy()
-    selected, changed = _choose_instructions(applicable, instructions, rng)
+    selected, changed = choose_instructions(applicable, instructions, rng)
     enough = applicable.sum(axis=1) >= instructions
     derived = _build_pairs(usable_pairs, texts, selected, changed).filter(pl.Series(enough))
     left_out = {
@@ -87,7 +87,7 @@ def _derive_batch(
     return DerivedPairs(ids.fill_missing(derived), {k: v for k, v in left_out.items() if v})
 
 
-def _choose_instructions(
+def choose_instructions(
     applicable: NDArray[np.bool_], count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which instructions (rows, kinds) are selected, and which of them are changed."""
