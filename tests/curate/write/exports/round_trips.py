@@ -27,8 +27,9 @@ FILE_TYPES = ("jsonl", "parquet")
 
 
 def forms() -> list[str]:
-    """The forms for pairs; `test_sft` holds that of single answers."""
-    return [name for name in export_names() if get_export(name).pairs]
+    """The forms for pairs; `test_sft` holds those of single and of chosen answers."""
+    pair_forms = [name for name in export_names() if get_export(name).pairs]
+    return [name for name in pair_forms if name != "sft_chosen"]
 
 
 def text_forms() -> list[str]:

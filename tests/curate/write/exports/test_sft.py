@@ -134,6 +134,16 @@ def test_the_format_of_pairs_becomes_that_of_single_answers(
         assert column in shard.columns
 
 
+def test_chosen_answers_of_pairs(tmp_path: Path) -> None:
+    tokenizer = tiny_tokenizer(tmp_path, template=TEMPLATE)
+    sides = {"chosen": TURNS[4:], "rejected": [TURNS[2]]}
+    folder = write(tmp_path, [{"prompt": TURNS[:4], **sides}], "sft_chosen")
+    assert trl_sft_rows(folder, tokenizer) == [rendered(tokenizer, TURNS)]
+    assert [row for row, _ in axolotl_sft_rows(folder, tokenizer)] == [rendered(tokenizer, TURNS)]
+    with pytest.raises(CurateError, match="the rows are single answers"):
+        write(tmp_path / "single", [{"messages": TURNS}], "sft_chosen")
+
+
 def test_a_form_of_pairs_is_refused_and_the_form_of_single_answers_for_pairs(
     tmp_path: Path,
 ) -> None:
