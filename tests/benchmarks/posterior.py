@@ -37,7 +37,7 @@ from curate.benchmark.run import experiment_seed
 from curate.data.table import messages_text
 from curate.models.heads.posterior.label_posterior import label_posterior
 from curate.steps.context import Context
-from curate.steps.evidence import EvidenceSource, LabelEvidence
+from curate.steps.evidence import EvidenceSource, LabelEvidence, Trust
 from curate.steps.features import Features
 from tests.benchmarks.noise_score import real_sets
 
@@ -54,6 +54,7 @@ class Case:
     verdict_count: int = 0
     pattern: str = "symmetric"
     blind: bool = False
+    trust: Trust = "unknown"
 
 
 def judge_margins(folder: Path, pairs: pl.DataFrame) -> dict[str, np.ndarray]:
@@ -127,7 +128,7 @@ def cell(
     sources = ()
     if case.judge:
         margin = np.where(flips, -1.0, 1.0) * margins[case.judge][rows]
-        sources = (EvidenceSource(case.judge, margin),)
+        sources = (EvidenceSource(case.judge, margin, trust=case.trust),)
     evidence = LabelEvidence(sources, verdicts if case.verdict_count else None)
     simulation = blinded(noisy, rng) if case.blind else noisy
     started = time.process_time()
@@ -178,6 +179,7 @@ def cases_for(names: list[str], judges: list[str]) -> list[tuple[Case, tuple[flo
     if "judges" in names:
         cases += [(Case(judge, judge), RATES[1:]) for judge in judges]
         cases += [(Case(f"{judge}, 50 judged", judge, 50), RATES[2:]) for judge in judges]
+        cases += [(Case(f"{judge}, strong", judge, trust="strong"), RATES[2:]) for judge in judges]
     if "length" in names:
         cases += [
             (Case(f"length, {count} judged", verdict_count=count, pattern="length"), (0.5,))
