@@ -81,8 +81,8 @@ def release_free_memory() -> None:
     import pyarrow as pa  # not at the top, where it would come before `prepare`
 
     pa.default_memory_pool().release_unused()
-    # The C library's, which numpy, torch and Python use. Arrow's pool of that name does not return
-    # what threads that have ended had freed: a KB a pair after heads were solved.
+    # The C library's, which numpy, torch and Python use. Arrow's pool does it only where it is the
+    # one that Arrow uses itself.
     trim = _heap_trimmer()
     if trim is not None:
         trim(0)
