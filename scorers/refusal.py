@@ -6,8 +6,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from curate import Cache, Column, Context, Parameters, Scope, Scorer
-from curate.scoring import messages_text
-from curate.scoring.texts import check_pattern, ignoring_case
+from curate.scoring.texts import check_pattern, opening_matches
 
 # Typical first sentences of refusals; a list, so that users can replace it.
 PATTERNS = (
@@ -72,14 +71,5 @@ class Refusal(Scorer[RefusalParams]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Return flags of a batch."""
-        pattern = "|".join(ignoring_case(p) for p in self.params.patterns)
-
-        def refuses(side: str) -> pl.Expr:
-            # A refusal begins at once; such words further on are mostly quotations.
-            start = messages_text(side).fill_null("").str.head(self.params.within)
-            return start.str.replace_all("\u2019", "'", literal=True).str.contains(pattern)
-
-        # An empty expression would match every text.
-        if not self.params.patterns:
-            return pairs.select(pl.lit(False).alias(side) for side in ("chosen", "rejected"))
-        return pairs.select(refuses(side).alias(side) for side in ("chosen", "rejected"))
+        # A refusal begins at once; such words further on are mostly quotations.
+        return opening_matches(pairs, self.params.patterns, self.params.within)

@@ -34,7 +34,8 @@ class VersionSummary(JsonResult):
         sources: pairs by source, the most frequent ones.
         chosen_is_longer: share of pairs whose preferred answer is longer.
         characters: median length of prompt, chosen and rejected.
-        refusals: share of chosen and rejected answers that begin like a refusal (in English).
+        refusals: share of pairs whose chosen, rejected or both answers begin like a refusal (in
+            English).
         noise: the share of wrong labels, with its assumption; None if it was not asked for, or
             nothing estimates it.
         leakage: prompts that the evaluation set has too; None without one.
@@ -164,10 +165,11 @@ def _summarise(pairs: Pairs, options: DiffOptions) -> VersionSummary:
 
 
 def _refusal_shares(pairs: pl.DataFrame) -> dict[str, float]:
-    """Return the share of answers of each side that begin like a refusal."""
+    """Return the share of pairs in which each side, and both, begin like a refusal."""
     scorer, context = scorer_class("refusal")(), Context()
     batches = [scorer.score(pairs[rows], context) for rows in batch_slices(len(pairs), BATCH_ROWS)]
     if not batches:
         return {}
     flags = pl.concat(batches)
-    return {side: float(flags[side].mean() or 0.0) for side in ("chosen", "rejected")}  # type: ignore[arg-type]
+    flags = flags.with_columns(both=pl.col("chosen") & pl.col("rejected"))
+    return {side: float(flags[side].mean() or 0.0) for side in ("chosen", "rejected", "both")}  # type: ignore[arg-type]

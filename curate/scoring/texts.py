@@ -30,7 +30,7 @@ from curate.models.text.evaluation_texts import (
 )
 from curate.models.text.languages import LanguageDetector
 from curate.models.text.near_duplicates import near_duplicate_of
-from curate.models.text.patterns import check_pattern, ignoring_case
+from curate.models.text.patterns import check_pattern, ignoring_case, opening_matches
 from curate.models.text.schema_check import UncheckableSchemaError, schema_problem
 from curate.models.text.sentences import split_sentences, word_coverage
 from curate.models.text.sources import NO_SOURCES, source_status, source_table
@@ -70,6 +70,7 @@ __all__ = [
     "messages_key",
     "near_duplicate_of",
     "numbers_by_appearance",
+    "opening_matches",
     "parse_json_object",
     "plain_texts",
     "read_evaluation_texts",

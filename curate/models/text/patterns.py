@@ -6,7 +6,11 @@ to groups; a pattern with them is refused when the pipeline is planned.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
+
+from curate.data.table import messages_text
 
 
 def check_pattern(pattern: str) -> None:
@@ -32,3 +36,25 @@ def check_pattern(pattern: str) -> None:
 def ignoring_case(pattern: str) -> str:
     """Return the pattern for texts in either case."""
     return f"(?i:{pattern})"
+
+
+def opening_matches(pairs: pl.DataFrame, patterns: Sequence[str], within: int) -> pl.DataFrame:
+    """Return whether the beginning of each answer matches one of the patterns: chosen, rejected.
+
+    Case and the form of apostrophes do not count.
+
+    Args:
+        pairs: the pair table.
+        patterns: regular expressions; without any nothing matches.
+        within: number of characters from the start.
+    """
+    sides = ("chosen", "rejected")
+    # An empty expression would match every text.
+    if not patterns:
+        return pairs.select(pl.lit(False).alias(side) for side in sides)
+    pattern = "|".join(ignoring_case(p) for p in patterns)
+    starts = ((side, messages_text(side).fill_null("").str.head(within)) for side in sides)
+    return pairs.select(
+        start.str.replace_all("\u2019", "'", literal=True).str.contains(pattern).alias(side)
+        for side, start in starts
+    )

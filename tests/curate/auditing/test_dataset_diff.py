@@ -54,8 +54,8 @@ def test_both_versions_are_summarised() -> None:
     new.frame = new.frame.with_columns(source=pl.Series(["forum", "shop"]))
     result = diff_datasets(old, new, DiffOptions(against=pairs_of_rows([row(1)])))
     assert result.old.chosen_is_longer == 1.0
-    assert result.old.refusals == {"chosen": 0.0, "rejected": 0.0}
-    assert result.new.refusals == {"chosen": 0.5, "rejected": 0.0}
+    assert result.old.refusals == {"chosen": 0.0, "rejected": 0.0, "both": 0.0}
+    assert result.new.refusals == {"chosen": 0.5, "rejected": 0.0, "both": 0.0}
     assert result.new.sources == {"forum": 1, "shop": 1}
     assert result.new.characters["chosen"] > result.new.characters["rejected"]
     assert result.new.leakage is not None
