@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,7 @@ from types import ModuleType
 import pytest
 import yaml
 
+import curate
 from curate import Pipeline
 from curate.cli.list_steps import StepDescription, list_of_steps
 from curate.steps.registry import filter_class, scorer_class
@@ -89,3 +91,9 @@ def test_notebooks_are_five_with_results_and_charts() -> None:
         assert not [output for output in outputs if output["output_type"] == "error"], path.name
         assert any("plotly" in key for output in outputs for key in output.get("data", {}))
         assert "/tmp/" not in path.read_text(encoding="utf-8"), path.name
+
+
+def test_the_reference_of_python_has_every_public_name() -> None:
+    text = (DOCS / "reference" / "python.md").read_text()
+    listed = set(re.findall(r"^::: curate\.[\w.]*?(\w+)$", text, re.M))
+    assert set(curate.__all__) <= listed
