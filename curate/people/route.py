@@ -44,12 +44,12 @@ def route_pairs(
     label nor the scores. Ties and pairs of equal answers can be chosen too: a person may decide.
 
     Raises:
-        CurateError: no run, an unknown column, tool or feature, or nothing to rank pairs by.
+        CurateError: no run of pairs, an unknown column, tool or feature, or nothing to rank by.
     """
     check_tool(choice.tool)
+    run = _run_of_pairs(run_folder)
     if choice.sampling is not None:
         return draw_from_run(run_folder, folder, choice, overwrite)
-    run = RunFiles(run_folder)
     pairs = run.all_pairs()
     unsure, used = mean_uncertainty(run.scores(), choice.by)
     learned = None
@@ -69,6 +69,15 @@ def route_pairs(
             facts["fit"] = asdict(learned.fit)
         write_tasks(stage, chosen, table, choice, facts)
     return RoutingResult(folder, table, used, len(candidates), fit)
+
+
+def _run_of_pairs(folder: str | Path) -> RunFiles:
+    """Return the run; raise CurateError for one of single answers, since people compare two."""
+    run = RunFiles(folder)
+    if run.manifest.has_single_answers:
+        problem = "the rows are single answers, and people compare two"
+        raise CurateError(problem, where=str(folder), fix="route a run of pairs")
+    return run
 
 
 def _priorities_with_learning(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from curate.data.json_types import Json, JsonObject
 from curate.models.heads.noise.estimate import NoiseEstimate
 from curate.steps.findings import PosteriorBasis, RemainingNoise
-from curate.steps.step_record import StepRecord, all_warnings
+from curate.steps.step_record import SINGLE_ANSWERS, StepRecord, all_warnings
 from curate.write.weighing import WeightCounts
 
 if TYPE_CHECKING:
@@ -285,6 +285,11 @@ class RunManifest:
     def alerts(self) -> list[str]:
         """Return the warnings that are shown before all else, each once."""
         return list(dict.fromkeys(text for step in self.steps for text in step.alerts))
+
+    @property
+    def has_single_answers(self) -> bool:
+        """Return whether the rows of the run have no rejected answers."""
+        return any(step.facts.get(SINGLE_ANSWERS) for step in self.steps[:1])
 
     @property
     def inputs(self) -> list[Mapping[str, Any]]:

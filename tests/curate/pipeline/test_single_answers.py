@@ -186,3 +186,16 @@ def test_a_run_of_single_answers_is_read_again(
     assert again["rejected"].null_count() == ROWS
     assert again["pair_id"].to_list() == read_pairs(answers).frame["pair_id"].to_list()
     assert pl.Series(again["chosen"]).equals(read_pairs(answers).frame["chosen"])
+
+
+@pytest.mark.parametrize("option", ["--budget", "--random"])
+def test_answers_are_not_routed_to_people_who_compare_two(
+    tmp_path: Path, answers: list[dict[str, str]], option: str
+) -> None:
+    config = {"scorers": [{"type": "lengths"}], "output": {"format": "sft"}, "store": None}
+    Pipeline(config).run(answers, output=tmp_path / "run")
+    command = ["route", str(tmp_path / "run"), option, "3", "--output", str(tmp_path / "tasks")]
+    error = CliRunner().invoke(app, command).exception
+    assert isinstance(error, CurateError)
+    assert "single answers" in str(error)
+    assert not (tmp_path / "tasks").exists()
