@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
 
 DEVICE = "meta"
 
@@ -55,3 +57,95 @@ class Crossings(TorchDispatchMode):
                 dtype = kwargs.get("dtype") or args[0].dtype
                 return torch.zeros(args[0].shape, dtype=dtype, device=target)
         return func(*args, **kwargs)
+
+
+class DeviceTensor(torch.Tensor):
+    """A tensor that says it lies on the meta device and holds its values on the host."""
+
+    values: Tensor
+
+    @staticmethod
+    def __new__(cls, values: Tensor) -> DeviceTensor:
+        wrapped: DeviceTensor = torch.Tensor._make_wrapper_subclass(
+            cls,
+            values.shape,
+            strides=values.stride(),
+            storage_offset=values.storage_offset(),
+            dtype=values.dtype,
+            device=torch.device(DEVICE),
+        )
+        wrapped.values = values
+        return wrapped
+
+    @classmethod
+    def __torch_dispatch__(
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        raise AssertionError(f"{func} of a device tensor outside ValueDevice")
+
+
+class ValueDevice(Crossings):
+    """A stand-in for a GPU that computes: its tensors have values, and refuse those of the host.
+
+    Copies and waits are counted as by `Crossings`. Scalars of the host take part in any
+    operation, as on a GPU. An index that lies on the host is a copy that is waited for.
+    """
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        target = kwargs.get("device")
+        leaves = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        on_device = [x for x in leaves if isinstance(x, DeviceTensor)]
+        to_device = target is not None and torch.device(target).type == DEVICE
+        self._record(func, leaves, on_device, target)
+        if target is not None:
+            kwargs["device"] = torch.device("cpu")
+        values, named = tree_map(_values, (args, kwargs))
+        out = func(*values, **named)
+        # An operation in place returns its argument: it stays the same tensor of the device.
+        same = {id(x.values): x for x in on_device}
+        to_host = target is not None and not to_device
+        if to_host or not (on_device or to_device):
+            return out
+
+        def place(value: Any) -> Any:
+            if id(value) in same:
+                return same[id(value)]
+            return DeviceTensor(value) if isinstance(value, Tensor) else value
+
+        return tree_map(place, out)
+
+    def _record(
+        self, func: Any, leaves: list[Tensor], on_device: list[DeviceTensor], target: Any
+    ) -> None:
+        aten = torch.ops.aten
+        if func is aten._to_copy.default:
+            target_type = torch.device(target or leaves[0].device).type
+            if target_type != leaves[0].device.type:
+                self.note("up" if target_type == DEVICE else "down")
+            return
+        if on_device and func in _WAITING:
+            self.note("wait")
+        hosts = [x for x in leaves if not isinstance(x, DeviceTensor) and x.dim() > 0]
+        if not (on_device and hosts):
+            return
+        if func is aten.copy_.default:
+            self.note("up" if isinstance(leaves[0], DeviceTensor) else "down")
+        elif func in _INDEXING and isinstance(leaves[0], DeviceTensor):
+            self.note("up")
+            self.note("wait")
+        else:
+            raise RuntimeError(f"Expected all tensors to be on the same device: {func}")
+
+
+_WAITING = (
+    torch.ops.aten._local_scalar_dense.default,
+    torch.ops.aten.nonzero.default,
+    torch.ops.aten.masked_select.default,
+    torch.ops.aten.equal.default,
+)
+_INDEXING = (torch.ops.aten.index.Tensor, torch.ops.aten.index_put_.default)
+
+
+def _values(value: Any) -> Any:
+    return value.values if isinstance(value, DeviceTensor) else value

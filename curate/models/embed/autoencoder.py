@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from curate.models.embed.device import move_to_device
 from curate.models.heads.adam import CosineAdam
 from curate.models.heads.feature_matrix import FeatureMatrix
 from curate.models.heads.out_of_fold import answer_features
@@ -88,7 +89,7 @@ class SparseAutoencoder(nn.Module):
         least = sizes.kthvalue(len(sizes) - active_count + 1).values
         with torch.no_grad():
             # The first batch sets the threshold: from 0 it would creep up over many steps.
-            memory = _THRESHOLD_MEMORY if self.threshold > 0 else 0.0
+            memory = torch.where(self.threshold > 0, _THRESHOLD_MEMORY, 0.0)
             self.threshold.mul_(memory).add_((1.0 - memory) * least)
         return activations * (activations.abs() >= least)
 
@@ -190,7 +191,9 @@ def _train_with_patience(
     with progress.task("sparse autoencoder", settings.epochs) as task:
         while passes < settings.epochs and passes_since_best < settings.patience:
             passes += 1
-            training.epoch(train[torch.randperm(len(train), generator=generator)])
+            order = train[torch.randperm(len(train), generator=generator)]
+            # Once an epoch, so that no batch waits for its rows.
+            training.epoch(move_to_device(order, model.decoder.device))
             error = training.error(test)
             task.advance()
             passes_since_best = 0 if error < lowest_error else passes_since_best + 1
@@ -220,7 +223,7 @@ class _AutoencoderTraining:
         self.model, self._chosen, self._rejected = model, chosen, rejected
         self._adam = CosineAdam(model.parameters(), model.settings.learning_rate)
         self._steps_since_fired = torch.zeros(model.settings.features, device=chosen.device)
-        self._dead_after = max(_DEAD_STEPS, batches)
+        self._dead_after, self._steps = max(_DEAD_STEPS, batches), 0
 
     def epoch(self, order: Tensor) -> None:
         """One pass."""
@@ -241,7 +244,9 @@ class _AutoencoderTraining:
         fired = (features != 0).any(dim=0)
         self._steps_since_fired = torch.where(fired, 0.0, self._steps_since_fired + 1.0)
         dead = self._steps_since_fired > self._dead_after
-        if bool(dead.any()):
+        self._steps += 1
+        # A GPU is not asked whether there are any: without, the term has no gradient.
+        if self._steps > self._dead_after and (not dead.is_cpu or bool(dead.any())):
             # What is left over is learnt by features that have not fired for long.
             residual = (differences - features @ model.decoder).detach()
             residual_reconstruction = (activations * dead) @ model.decoder

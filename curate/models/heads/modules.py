@@ -280,13 +280,15 @@ def fit_heads(
     total = len(chosen)
     steps = max(spec.steps, math.ceil(total / spec.batch) * spec.min_epochs)
     optimiser = Optimiser(heads, spec, total, steps)
+    # Once: weights that stay with the host would be waited for in every step.
+    weights = move_to_device(weights, chosen.device)
     order = torch.empty(0, dtype=torch.long)
     with threads_for(spec.kind):
         for _ in range(steps):
             if len(order) == 0:
                 # Once an epoch, so that no batch waits for its rows.
                 positions = torch.randperm(total, generator=generator)
-                order = move_to_device(rows_in_order(positions, row_order), weights.device)
+                order = move_to_device(rows_in_order(positions, row_order), chosen.device)
             rows, order = order[: spec.batch], order[spec.batch :]
             mask = _batch_mask(heads, len(rows), spec.dropout, generator, chosen.device)
             margins = heads.margins(chosen[rows], rejected[rows], mask)
