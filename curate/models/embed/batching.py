@@ -67,7 +67,9 @@ def run_with_oom_retry(
     """
     try:
         return run(items)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         if len(items) == 1:
             raise CurateError(
                 "a single text does not fit into the device's memory",
@@ -82,6 +84,33 @@ def run_with_oom_retry(
     return [
         r for part in (items[:half], items[half:]) for r in run_with_oom_retry(part, run, where)
     ]
+
+
+_MEMORY_ERRORS = (
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "cudaErrorMemoryAllocation",
+    "StandardGpuResources: alloc fail",
+)
+"""What the errors of CUDA's libraries and of faiss say when memory runs out."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that a device's memory does not suffice.
+
+    Only torch's allocator has a class for it; cuBLAS, cuDNN and faiss raise a RuntimeError.
+
+    Examples:
+        >>> is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling ..."))
+        True
+        >>> is_out_of_memory(RuntimeError("shapes cannot be multiplied"))
+        False
+    """
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and any(mark in text for mark in _MEMORY_ERRORS)
 
 
 def delay_by_one(items: Iterator[T]) -> Iterator[T]:

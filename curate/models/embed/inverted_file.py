@@ -15,6 +15,7 @@ import faiss
 import numpy as np
 
 from curate.data.table import batch_slices
+from curate.models.embed.gpu_index import SearchedIndex, set_probes
 from curate.models.embed.nearest import drop_self_matches, merge_top_k, nearest_similarities
 from curate.steps.workers import RemoteValue
 
@@ -104,7 +105,7 @@ class InvertedFile:
 
 
 class FilledFile:
-    """A file of faiss, which pickles; on the GPUs that faiss knows it lies there to be searched.
+    """A file of faiss, which pickles; it is searched on the GPUs that faiss knows.
 
     Args:
         index: the file.
@@ -117,8 +118,8 @@ class FilledFile:
         return _load_file, (faiss.serialize_index(self.index),)
 
     @cached_property
-    def _searched(self) -> Any:
-        return move_to_gpus(self.index)
+    def _searched(self) -> SearchedIndex:
+        return SearchedIndex(self.index)
 
     def search(
         self,
@@ -135,26 +136,17 @@ class FilledFile:
             probes: how many lists are looked into.
             lists: (queries, probes) which these are; None: the nearest ones.
         """
-        searched = self._searched
-        searched.nprobe = probes
-        matches: Matches
-        if lists is None or searched is not self.index:
-            matches = searched.search(queries, count)
-        else:
-            # A flat file looks at no distance to the centre of a list.
-            no_distances = np.zeros(lists.shape, np.float32)
-            matches = searched.search_preassigned(queries, count, lists, no_distances)
+        if lists is None or self._searched.fits_gpus(count, probes):
+            return self._searched.search(queries, count, probes)
+        # A flat file looks at no distance to the centre of a list.
+        no_distances = np.zeros(lists.shape, np.float32)
+        set_probes(self.index, probes)
+        matches: Matches = self.index.search_preassigned(queries, count, lists, no_distances)
         return matches
 
 
 def _load_file(serialised: NDArray[np.uint8]) -> FilledFile:
     return FilledFile(faiss.deserialize_index(serialised))
-
-
-def move_to_gpus(index: Any) -> Any:
-    """Return the index on all GPUs where faiss has been built for them, else as it is."""
-    count = getattr(faiss, "get_num_gpus", lambda: 0)()
-    return faiss.index_cpu_to_all_gpus(index) if count else index
 
 
 def _nearest_lists(

@@ -12,7 +12,8 @@ from curate.data.json_types import JsonObject
 from curate.data.renamed import warn_renamed
 from curate.data.table import batch_slices
 from curate.models.embed.exact_search import nearest_others
-from curate.models.embed.inverted_file import InvertedFile, NeighbourTable, move_to_gpus
+from curate.models.embed.gpu_index import SearchedIndex
+from curate.models.embed.inverted_file import InvertedFile, NeighbourTable
 from curate.models.embed.nearest import drop_self_matches
 from curate.steps.workers import LocalWorkers
 from curate.store.scratch import ScratchSpace
@@ -73,7 +74,7 @@ def nearest_neighbours(
     2011) with 4 sqrt(rows) lists is used, and the number of lists that are looked into is doubled
     until 95 % of the true neighbours of 500 rows drawn at random are found. If that takes more than
     a twentieth of the lists, exact search is cheaper and is used after all. On a machine with
-    faiss for GPUs the index lies on them.
+    faiss for GPUs a piece of the index lies on each.
 
     Args:
         vectors: of length 1, (rows, dim), possibly in a mapped file, which is read in blocks where
@@ -102,15 +103,15 @@ def nearest_neighbours(
 
 def _search_exactly(vectors: NDArray[np.floating], k: int, table: NeighbourTable) -> JsonObject:
     """Fill the table by all inner products, and return facts about the search."""
-    flat = faiss.IndexFlatIP(vectors.shape[1])
-    searched = move_to_gpus(flat)
-    if searched is flat:
+    index = SearchedIndex(faiss.IndexFlatIP(vectors.shape[1]))
+    if index.fits_gpus(k + 1):
+        # Filled before it is moved: what lies in pieces on GPUs takes no vectors.
+        index.index.add(np.ascontiguousarray(vectors, dtype=np.float32))
+        _search_into(index, vectors, k, table)
+    else:
         similarity, table.row_numbers[:] = nearest_others(vectors, k)
         # Of unit vectors: the squared distance is 2 - 2 cos.
         np.sqrt(np.maximum(2.0 - 2.0 * similarity.astype(np.float64), 0.0), out=table.distances)
-    else:
-        searched.add(np.ascontiguousarray(vectors, dtype=np.float32))
-        _search_into(searched, vectors, k, table)
     return {"index": "exact"}
 
 
@@ -179,7 +180,7 @@ def _tune_probes(
 
 
 def _search_into(
-    index: faiss.Index, vectors: NDArray[np.floating], k: int, table: NeighbourTable
+    index: SearchedIndex, vectors: NDArray[np.floating], k: int, table: NeighbourTable
 ) -> None:
     for rows in batch_slices(len(vectors), _QUERY_ROWS):
         similarity, row_numbers = index.search(vectors[rows].astype(np.float32), k + 1)

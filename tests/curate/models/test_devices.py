@@ -191,19 +191,3 @@ def test_log_probabilities_come_back_one_batch_behind() -> None:
 def test_models_are_loaded_in_half_precision_on_a_gpu() -> None:
     assert dtype_of(Inference(), "cuda") in (torch.bfloat16, torch.float16)
     assert dtype_of(Inference(), "cpu") == torch.float32
-
-
-def test_neighbours_lie_on_gpus_where_faiss_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    moved: list[Any] = []
-
-    def to_gpus(index: Any) -> Any:
-        moved.append(type(index).__name__)
-        return index
-
-    monkeypatch.setattr(neighbours.faiss, "get_num_gpus", lambda: 2, raising=False)
-    monkeypatch.setattr(neighbours.faiss, "index_cpu_to_all_gpus", to_gpus, raising=False)
-    vectors = np.random.default_rng(0).normal(size=(600, 4)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    neighbours.nearest_neighbours(vectors, 3)
-    neighbours.nearest_neighbours(vectors, 3, exact_below=100)
-    assert moved == ["IndexFlatIP", "IndexIVFFlat"]

@@ -80,16 +80,6 @@ def test_probes_grow_until_the_recall_is_reached(monkeypatch: pytest.MonkeyPatch
     )
 
 
-def test_the_index_goes_to_the_gpus_where_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
-    moved = []
-    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 2, raising=False)
-    monkeypatch.setattr(
-        faiss, "index_cpu_to_all_gpus", lambda index: moved.append(index) or index, raising=False
-    )
-    nearest_neighbours(unit(50), 3)
-    assert len(moved) == 1
-
-
 @pytest.mark.usefixtures("probes_any_share")
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
