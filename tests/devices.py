@@ -78,9 +78,7 @@ class DeviceTensor(torch.Tensor):
         return wrapped
 
     @classmethod
-    def __torch_dispatch__(
-        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         raise AssertionError(f"{func} of a device tensor outside ValueDevice")
 
 

@@ -49,7 +49,12 @@ class EngineConfig(YamlSection):
         description="Number of parallel row scorers and embedders; default 1 (local: processes for "
         "row scorers) or one per core or GPU of the cluster (ray).",
     )
-    gpus_per_worker: float = Field(0.0, ge=0, description="GPUs per Ray worker.")
+    gpus_per_worker: float | None = Field(
+        None,
+        ge=0,
+        description="GPUs of each Ray worker that embeds, trains probe models or runs a model; "
+        "default 1 where the cluster has GPUs.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -59,7 +64,7 @@ class EngineConfig(YamlSection):
 
     @model_validator(mode="after")
     def _local_alone(self) -> EngineConfig:
-        if self.name == "local" and (self.address is not None or self.gpus_per_worker):
+        if self.name == "local" and (self.address is not None or self.gpus_per_worker is not None):
             raise ValueError("address and gpus_per_worker need engine ray")
         return self
 

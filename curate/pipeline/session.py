@@ -248,6 +248,7 @@ class RunSession:
         pairs_context = replace(
             context,
             device=choose_device(config.embedder.device),
+            requested_device=config.embedder.device,
             embed=lambda texts: embed_texts(texts, config.embedder, config.inference),
         ).for_pairs(frame, embed)
         return pairs_context

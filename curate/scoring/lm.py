@@ -23,11 +23,11 @@ from curate.models.lm.conversations import (
 from curate.models.lm.language_model import LanguageModel, Measure, TokenUsage, token_sums
 from curate.models.lm.loading import (
     devices_of,
-    dtype_of,
     load_image_classifier,
     load_processor,
     load_vision,
     model_fingerprint,
+    precision_of,
 )
 from curate.models.lm.network import CausalNetwork
 from curate.models.lm.tokens import (
@@ -70,7 +70,6 @@ __all__ = [
     "classify_answers",
     "devices_of",
     "distinct_conversations",
-    "dtype_of",
     "label_index",
     "load_cached_model",
     "load_image_classifier",
@@ -80,6 +79,7 @@ __all__ = [
     "lookup_or_compute",
     "measure_answers",
     "model_fingerprint",
+    "precision_of",
     "read_chat_tokenizer",
     "record_truncation",
     "record_usage",

@@ -77,6 +77,8 @@ class Context:
     Attributes:
         seed: seed of the run; each step derives its own generator from it by name.
         device: torch device for learned scorers.
+        requested_device: what was asked for, such as "auto": workers on other machines choose by
+            it; None: they take `device`.
         progress: shows long tasks.
         store: stores costly results for the next run; None stores nothing.
         scratch: space for arrays and tables as long as the run's pairs.
@@ -100,6 +102,7 @@ class Context:
 
     seed: int = 0
     device: str = "cpu"
+    requested_device: str | None = None
     progress: Progress = field(default_factory=SilentProgress)
     store: Store | None = None
     scratch: ScratchSpace = field(default_factory=ScratchSpace)

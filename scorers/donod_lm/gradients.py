@@ -50,8 +50,6 @@ def gradient_pair_sums(network: CausalNetwork, batch: TreeBatch) -> Tensor:
     """
     weight = _linear_weight(network)
     hidden = network.hidden(batch)
-    # In double: a sum over a hundred million weights loses digits in single precision.
-    square = weight.float().square().sum(dtype=torch.float64)
     rows = []
     for first in range(0, len(batch.rows), 2):
         mine = (batch.owner == first) | (batch.owner == first + 1)
@@ -59,7 +57,7 @@ def gradient_pair_sums(network: CausalNetwork, batch: TreeBatch) -> Tensor:
             hidden[batch.predictor[mine]], batch.target[mine], batch.owner[mine] == first + 1
         )
         sums = _token_sums(network, tokens, weight)
-        rows += [torch.cat([sums, square[None].to(sums)])] * 2
+        rows += [torch.cat([sums, network.head_square[None].to(sums)])] * 2
     return torch.stack(rows)
 
 

@@ -13,7 +13,13 @@ from torch import Tensor
 
 from curate import CurateError
 from curate.scoring.embeddings import run_with_oom_retry, token_budget_batches
-from curate.scoring.lm import devices_of, dtype_of, load_processor, load_vision, model_fingerprint
+from curate.scoring.lm import (
+    devices_of,
+    load_processor,
+    load_vision,
+    model_fingerprint,
+    precision_of,
+)
 from curate.scoring.texts import decode_message
 
 if TYPE_CHECKING:
@@ -58,7 +64,7 @@ class VisionModel:
         """Return what values depend on besides the conversation."""
         s = self.settings
         lengths = str((s.max_prompt_tokens, s.max_answer_tokens))
-        return model_fingerprint(self.spec), str(dtype_of(s, self.device)), lengths
+        return model_fingerprint(self.spec), precision_of(s), lengths
 
     @cached_property
     def _processor(self) -> Any:

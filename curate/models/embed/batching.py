@@ -102,7 +102,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     Only torch's allocator has a class for it; cuBLAS, cuDNN and faiss raise a RuntimeError.
 
     Examples:
-        >>> is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling ..."))
+        >>> is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"))
         True
         >>> is_out_of_memory(RuntimeError("shapes cannot be multiplied"))
         False

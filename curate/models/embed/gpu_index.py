@@ -58,9 +58,7 @@ class SearchedIndex:
 
     def fits_gpus(self, count: int, probes: int | None = None) -> bool:
         """Return whether a search runs on GPUs."""
-        return (
-            gpu_count() > 0 and self._memory_suffices and max(count, probes or 0) <= _MAX_MATCHES
-        )
+        return gpu_count() > 0 and self._memory_suffices and max(count, probes or 0) <= _MAX_MATCHES
 
 
 def gpu_count() -> int:

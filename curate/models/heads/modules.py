@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from curate.errors import CurateError, first_line
+from curate.models.embed.batching import is_out_of_memory
 from curate.models.embed.device import move_to_device
 from curate.models.heads.adam import CosineAdam
 from curate.models.heads.feature_matrix import FeatureMatrix
@@ -99,6 +101,10 @@ class Heads(nn.Module):
     def units(self) -> int:
         """Return the number of units that dropout masks."""
         raise NotImplementedError
+
+    def halve_batches(self) -> bool:
+        """Compute in parts of half the size from now on; return False where there are no parts."""
+        return False
 
     def penalty(self) -> Tensor:
         """Return half the squared norm of the weights, summed over heads."""
@@ -251,6 +257,27 @@ def _batch_mask(
     return move_to_device(dropout_mask(rows, heads.units(), dropout, generator), device)
 
 
+def shrink_after_oom(heads: Heads, error: RuntimeError, device: torch.device) -> None:
+    """Halve the parts in which heads compute after an error for lack of memory.
+
+    Raises:
+        RuntimeError: `error`, if memory was not its reason.
+        CurateError: the parts are as small as they get.
+    """
+    if not is_out_of_memory(error):
+        raise error
+    if not heads.halve_batches():
+        raise CurateError(
+            "probe models do not fit into the device's memory",
+            where=str(device),
+            found=first_line(error),
+            fix="set embedder: {device: cpu}, or fewer `repeats`, `folds` or `hidden` units",
+        ) from None
+    if device.type == "cuda":
+        # What failed left blocks of its size behind, which smaller parts could not use.
+        torch.cuda.empty_cache()
+
+
 def fit_heads(
     heads: Heads,
     chosen: FeatureMatrix,
@@ -291,5 +318,11 @@ def fit_heads(
                 order = move_to_device(rows_in_order(positions, row_order), chosen.device)
             rows, order = order[: spec.batch], order[spec.batch :]
             mask = _batch_mask(heads, len(rows), spec.dropout, generator, chosen.device)
-            margins = heads.margins(chosen[rows], rejected[rows], mask)
-            optimiser.step(loss(margins), weights[rows].to(margins))
+            while True:
+                try:
+                    margins = heads.margins(chosen[rows], rejected[rows], mask)
+                    optimiser.step(loss(margins), weights[rows].to(margins))
+                    break
+                # No weight has changed yet, so that the step can be taken again.
+                except RuntimeError as error:
+                    shrink_after_oom(heads, error, chosen.device)

@@ -25,11 +25,11 @@ from curate.models.lm.conversations import (
 )
 from curate.models.lm.loading import (
     devices_of,
-    dtype_of,
     load_classifier,
     load_config,
     load_tokenizer,
     model_fingerprint,
+    precision_of,
 )
 from curate.models.lm.tokens import (
     ConversationEncoder,
@@ -97,9 +97,8 @@ class Classifier:
     def identity(self) -> tuple[str, ...]:
         """Return what the outputs depend on besides the text."""
         s = self.settings
-        dtype = str(dtype_of(s, devices_of(s)[0]))
         lengths = str((s.max_prompt_tokens, s.max_answer_tokens))
-        return (model_fingerprint(self.spec), dtype, lengths, self.part)
+        return (model_fingerprint(self.spec), precision_of(s), lengths, self.part)
 
     @cached_property
     def _tokenizer(self) -> PreTrainedTokenizerBase:

@@ -19,10 +19,10 @@ from curate.models.embed.batching import (
 )
 from curate.models.lm.loading import (
     devices_of,
-    dtype_of,
     load_causal,
     load_tokenizer,
     model_fingerprint,
+    precision_of,
 )
 from curate.models.lm.network import CausalNetwork
 from curate.models.lm.tokens import ConversationEncoder, EncodedConversation
@@ -65,10 +65,9 @@ class LanguageModel:
         """Return what a conversation's values depend on besides its text: weights, type,
         lengths."""
         s = self.settings
-        devices = devices_of(s)
         return (
             model_fingerprint(self.spec),
-            str(dtype_of(s, devices[0])),
+            precision_of(s),
             str((s.max_prompt_tokens, s.max_answer_tokens)),
         )
 

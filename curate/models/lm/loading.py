@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
+from curate.models.embed.batching import is_out_of_memory
 from curate.models.embed.device import choose_device
 from curate.models.embed.fingerprint import hash_files
 from curate.optional_packages import need
@@ -185,14 +186,39 @@ def dtype_of(settings: Inference, device: str) -> torch.dtype:
     return dtype
 
 
+def precision_of(settings: Inference) -> str:
+    """Return what decides the last digits of a model's values: type of the weights, and device."""
+    device = devices_of(settings)[0]
+    return f"{dtype_of(settings, device)} on {torch.device(device).type}"
+
+
 def _load_on_device(
     load: Callable[..., PreTrainedModel], spec: ModelSpec, settings: Inference, device: str
 ) -> PreTrainedModel:
-    with _as_user_errors(spec):
-        model = load(**_load_arguments(spec), dtype=dtype_of(settings, device))
-    if spec.adapter is not None:
-        model = _merge_adapter(model, spec, spec.adapter)
-    return model.to(device).eval()
+    quantised = getattr(load_config(spec), "quantization_config", None) is not None
+    # Weights of small integers are made where they stay: they cannot be moved.
+    placement = {"device_map": {"": device}} if quantised else {}
+    with _as_user_errors(spec), _as_memory_error(spec, device):
+        model = load(**_load_arguments(spec), dtype=dtype_of(settings, device), **placement)
+        if spec.adapter is not None:
+            model = _merge_adapter(model, spec, spec.adapter)
+        return (model if quantised else model.to(device)).eval()
+
+
+@contextmanager
+def _as_memory_error(spec: ModelSpec, device: str) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise CurateError(
+            "the model does not fit into the memory of one device",
+            where=f"{spec.name} on {device}",
+            found=first_line(error),
+            fix="take a smaller or a quantised model, inference: {dtype: bfloat16}, or serve it "
+            "and ask it as a judge; curate does not split a model over devices",
+        ) from None
 
 
 def _merge_adapter(model: PreTrainedModel, spec: ModelSpec, adapter: str) -> PreTrainedModel:

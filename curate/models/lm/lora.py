@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from curate.errors import CurateError
 from curate.models.embed.device import move_to_device
-from curate.models.heads.modules import HiddenHeads
+from curate.models.heads.modules import HiddenHeads, shrink_after_oom
 from curate.models.lm.answer_logprobs import load_language_model
 from curate.models.lm.conversations import distinct_conversations, record_truncation
 from curate.models.lm.hidden import encode_conversations
@@ -45,7 +45,7 @@ class LoRAHeads(HiddenHeads):
     ) -> None:
         super().__init__(heads)
         # In a tuple: the frozen model's weights are not this module's parameters.
-        self._frozen = (network,)
+        self._frozen, self._batch_tokens = (network,), network.batch_tokens
         self._modules_at = _adapted_layers(network)
         width = int(network.model.config.get_text_config().hidden_size)
         self.down, self.up = nn.ParameterList(), nn.ParameterList()
@@ -61,6 +61,16 @@ class LoRAHeads(HiddenHeads):
 
     def _hidden(self, features: Tensor, head: int | None = None) -> Tensor:
         """Return (heads, pairs, d) of token ids (pairs, T), padded at the end by -1."""
+        while True:
+            try:
+                return self._hidden_in_batches(features, head)
+            except RuntimeError as error:
+                # In training the whole step is taken again, since going back needs more memory.
+                if torch.is_grad_enabled():
+                    raise
+                shrink_after_oom(self, error, features.device)
+
+    def _hidden_in_batches(self, features: Tensor, head: int | None) -> Tensor:
         head_slice = slice(0, self.heads) if head is None else slice(head, head + 1)
         count = self.heads if head is None else 1
         lengths = (features != _EMPTY).sum(dim=1)
@@ -76,9 +86,14 @@ class LoRAHeads(HiddenHeads):
                 parts.append(self._states(ids, head_slice))
         return torch.cat(parts, dim=1)[:, order.argsort()]
 
+    def halve_batches(self) -> bool:
+        """Take half as many tokens at a time; return False at one token."""
+        self._batch_tokens //= 2
+        return self._batch_tokens > 0
+
     def _batches(self, lengths: list[int], heads: int) -> Iterator[slice]:
         """Yield rows, sorted by length, whose tokens times heads stay within the budget."""
-        budget, start = self._frozen[0].batch_tokens, 0
+        budget, start = self._batch_tokens, 0
         for end in range(1, len(lengths) + 1):
             full = end < len(lengths) and (end + 1 - start) * lengths[end] * heads > budget
             if full or end == len(lengths):

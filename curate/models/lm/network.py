@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from curate.models.embed.batching import is_out_of_memory
+from curate.models.lm.self_check import compare_exactly
 from curate.models.lm.trees import MAX_TREE, PromptTree, TreeBatch, pad_trees
 
 if TYPE_CHECKING:
@@ -17,9 +20,6 @@ TokenValues = Callable[[Tensor, Tensor], Tensor]
 """From logits (n, V) and the tokens that came (n,) to a value for each, (n,)."""
 # Logits of a large vocabulary are many times the size of all else: 64 MB at a time.
 _LOGITS_AT_ONCE = 1 << 24
-_TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
-# Nats by which a token may differ in half precision between two ways to compute it.
-_HALF_TOLERANCE = 0.1
 
 
 class CausalNetwork:
@@ -48,7 +48,7 @@ class CausalNetwork:
     ) -> None:
         self.model, self.pad, self.device = model, pad, device
         self.batch_tokens = batch_tokens
-        self._decoder = _find_decoder(model)
+        self._decoder = self._plain_decoder = _find_decoder(model)
         self._head = model.get_output_embeddings()
         self.scale = _logit_scale(model.config)
         self._cap: float | None = getattr(model.config, "final_logit_softcapping", None)
@@ -80,6 +80,14 @@ class CausalNetwork:
         weight: Tensor = self._head.weight
         return weight
 
+    @cached_property
+    def head_square(self) -> Tensor:
+        """Return the squared norm of the output layer, in double precision; a scalar."""
+        # A copy of the whole layer in single precision would take gigabytes.
+        pieces = torch.split(self.head_weight, self.rows_at_once)
+        squares = [piece.float().square().sum(dtype=torch.float64) for piece in pieces]
+        return torch.stack(squares).sum()
+
     def batch(self, trees: list[PromptTree]) -> TreeBatch:
         """Return the trees as a batch on this device."""
         return pad_trees(trees, self.pad).to(self.device)
@@ -107,7 +115,8 @@ class CausalNetwork:
 
     def decoder_states(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return last hidden states (B, T, d) of plain rows; `mask` is true at real tokens."""
-        out: Tensor = self._decoder(
+        # Never compiled: hooks that adapt its layers come and go, and each would compile anew.
+        out: Tensor = self._plain_decoder(
             input_ids=ids, attention_mask=mask.long(), use_cache=False
         ).last_hidden_state
         return out
@@ -143,36 +152,34 @@ class CausalNetwork:
         """Return whether hidden states and output layer give the model's own logits."""
         # Models hide scales, caps and norms before their logits: trying beats knowing all families.
         batch = self.batch([PromptTree((1, 2, 3), ((4, 5),), (0,))])
-        with torch.inference_mode():
+
+        def compare() -> tuple[Tensor, Tensor]:
             mine = self.logits(self.hidden(batch))
-            theirs = self.model(input_ids=batch.ids, use_cache=False).logits.flatten(0, 1)
-        return _is_close(mine, theirs.float(), self.model.dtype)
+            return mine, self.model(input_ids=batch.ids, use_cache=False).logits.flatten(0, 1)
+
+        return compare_exactly(self.model, compare)
 
     def _try_tree(self) -> bool:
         """Return whether two answers that share a prompt get the same values as separately."""
         prompt, answers = tuple(range(1, 9)), ((4, 5, 6, 7, 8), (9, 3, 2))
         together = self.batch([PromptTree(prompt, answers, (0, 1))])
         alone = [self.batch([PromptTree(prompt, (a,), (0,))]) for a in answers]
-        with torch.inference_mode():
-            try:
-                mine = self.token_logprobs(together, self.hidden(together))
-            # A model may refuse a mask of four dimensions in many ways.
-            except (RuntimeError, ValueError, TypeError, IndexError):
-                return False
+
+        def compare() -> tuple[Tensor, Tensor]:
             theirs = torch.cat([self.token_logprobs(b, self.hidden(b)) for b in alone])
-        return _is_close(mine, theirs, self.model.dtype)
+            return self.token_logprobs(together, self.hidden(together)), theirs
+
+        try:
+            return compare_exactly(self.model, compare)
+        # A model may refuse a mask of four dimensions in many ways.
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            if is_out_of_memory(error):
+                raise
+            return False
 
 
 def _token_logprobs(logits: Tensor, token: Tensor) -> Tensor:
     return logits.gather(1, token[:, None])[:, 0] - logits.logsumexp(dim=1)
-
-
-def _is_close(mine: Tensor, theirs: Tensor, dtype: torch.dtype) -> bool:
-    # Relative to the largest value: half precision rounds large logits most.
-    allowed = _TOLERANCE.get(dtype, _HALF_TOLERANCE)
-    return mine.shape == theirs.shape and bool(
-        (mine - theirs).abs().max() <= allowed * max(1.0, float(theirs.abs().max()))
-    )
 
 
 def _find_decoder(model: PreTrainedModel) -> PreTrainedModel:

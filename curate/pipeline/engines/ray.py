@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from collections.abc import Iterator
 from functools import cached_property
@@ -41,6 +42,7 @@ from curate.steps.declarations import Input, Scope
 
 if TYPE_CHECKING:
     from ray import ObjectRef
+    from ray.data import ActorPoolStrategy
 
     from curate.models.embed.pair_embeddings import TextEmbedder, Texts, Vectors
     from curate.steps.context import Context
@@ -144,9 +146,11 @@ class RayEngine:
                 yield frame.to_arrow(compat_level=pl.CompatLevel.oldest())
 
         settings = WorkerSettings.of(step, context)
-        scored = self._mapped(blocks(), ScoreWorker, settings)
+        scored = self._mapped(blocks(), self._gpus_of(step), ScoreWorker, settings)
         for frame in resize_frames(scored, sizes):
-            facts = json.loads(frame[FACTS].drop_nulls()[0]) if len(frame) else {}
+            # Ray may put two small blocks into one batch, which then has the facts of both.
+            reports = frame[FACTS].drop_nulls()
+            facts = json.loads(reports[0]) if len(reports) else {}
             merge_worker_facts(context, facts.get("facts", {}), facts.get("warnings", []))
             yield frame.drop(FACTS)
 
@@ -180,28 +184,26 @@ class RayEngine:
     def _submit(self, step: ScorerStep, context: Context) -> None:
         assert self._inputs is not None
         task = self._ray.remote(run_table).options(
-            num_cpus=1, num_gpus=self._settings.gpus_per_worker, max_retries=RETRIES
+            num_cpus=1, num_gpus=self._gpus_of(step), max_retries=RETRIES
         )
         settings = WorkerSettings.of(step, context)
         self._running[step.name] = task.remote(settings, self._inputs.of(step.scorer))
 
     def embedder(self, settings: EmbedderConfig) -> TextEmbedder:
         """Return an embedder in each actor; this process loads none."""
-        task = self._ray.remote(describe_embedder).options(num_gpus=self._settings.gpus_per_worker)
+        task = self._ray.remote(describe_embedder).options(num_gpus=self._gpus)
         return RayEmbedder(self, settings, *self._result(task.remote(settings)))
 
     def count_cut(self, settings: EmbedderConfig, texts: list[str]) -> int:
         """Return how many of the texts an embedder sees in part, by a worker."""
-        task = self._ray.remote(count_truncated_on_worker).options(
-            num_gpus=self._settings.gpus_per_worker
-        )
+        task = self._ray.remote(count_truncated_on_worker)
         truncated: int = self._result(task.remote(settings, texts))
         return truncated
 
     def vectors(self, settings: EmbedderConfig, texts: Iterator[Texts]) -> Iterator[Vectors]:
         """Yield the vectors of numbered texts by the actors."""
         blocks = (pa.table({NUMBER: pa.array(n), TEXT: pa.array(t)}) for n, t in texts)
-        for table in self._mapped(blocks, EmbedWorker, settings):
+        for table in self._mapped(blocks, self._gpus, EmbedWorker, settings):
             lists = table[VECTOR].combine_chunks()
             flat = lists.flatten().to_numpy(zero_copy_only=False)
             yield table[NUMBER].to_numpy(), flat.reshape(len(table), -1)
@@ -211,17 +213,55 @@ class RayEngine:
         if self._started:
             self._ray.shutdown()
 
-    def _mapped(self, blocks: Iterator[pa.Table], worker: type[Any], *args: Any) -> Iterator[Any]:
+    @cached_property
+    def _gpus(self) -> float:
+        """Return the GPUs of a worker that computes on one."""
+        requested = self._settings.gpus_per_worker
+        if requested is not None:
+            return requested
+        return min(1.0, self._ray.cluster_resources().get("GPU", 0.0))
+
+    def _gpus_of(self, step: ScorerStep) -> float:
+        """Return the GPUs of a worker of a step: none where it runs no model."""
+        scorer = step.scorer
+        computes = scorer.learned or bool({Input.MODEL, Input.EMBEDDINGS} & set(scorer.inputs))
+        return self._gpus if computes else 0.0
+
+    def _pool(self, blocks: int, gpus: float) -> ActorPoolStrategy:
+        """Return the actors that work on so many blocks."""
+        from ray.data import ActorPoolStrategy
+
+        slots = self._ray.cluster_resources().get("GPU", 0.0) / gpus if gpus else math.inf
+        return ActorPoolStrategy(size=max(int(min(self.workers.count, blocks, slots)), 1))
+
+    def _mapped(
+        self, blocks: Iterator[pa.Table], gpus: float, worker: type[Any], *args: Any
+    ) -> Iterator[Any]:
         """Yield what workers make of each block, in order; a window of the blocks lies in the
         store.
         """
-        for references in put_in_windows(blocks, self._ray.put):
-            yield from self._mapped_window(references, worker, args)
+        most_rows = 1
+
+        def count_rows() -> Iterator[pa.Table]:
+            nonlocal most_rows
+            for block in blocks:
+                most_rows = max(most_rows, len(block))
+                yield block
+
+        for references in put_in_windows(count_rows(), self._ray.put):
+            # For GPUs Ray wants a number of rows; these are whole blocks as well.
+            options = {"num_gpus": gpus, "batch_size": most_rows} if gpus else {"batch_size": None}
+            options["compute"] = self._pool(len(references), gpus)
+            yield from self._mapped_window(references, options, worker, args)
 
     def _mapped_window(
-        self, references: list[ObjectRef], worker: type[Any], args: tuple[Any, ...]
+        self,
+        references: list[ObjectRef],
+        options: dict[str, Any],
+        worker: type[Any],
+        args: tuple[Any, ...],
     ) -> Iterator[Any]:
-        from ray.data import ActorPoolStrategy, DataContext, from_arrow_refs
+        from ray.data import DataContext, from_arrow_refs
 
         for name in ("ray.data", "ray"):
             logging.getLogger(name).setLevel(logging.ERROR)
@@ -233,11 +273,9 @@ class RayEngine:
         data = from_arrow_refs(references).map_batches(
             worker,
             fn_constructor_args=args,
-            batch_size=None,
             batch_format="pyarrow",
             zero_copy_batch=True,
-            compute=ActorPoolStrategy(size=min(self.workers.count, len(references))),
-            num_gpus=self._settings.gpus_per_worker or None,
+            **options,
         )
         batches = iter(data.iter_batches(batch_size=None, batch_format="pyarrow"))
         while True:

@@ -29,7 +29,7 @@ class WorkerSettings:
         seed: seed of the run.
         store: folder of the store; None for none.
         inference: how models are run.
-        device: the device for probe models.
+        device: the device for probe models, or "auto": the worker's own.
         evidence: evidence of the labels that the scorer reads.
     """
 
@@ -52,15 +52,18 @@ class WorkerSettings:
             context.seed,
             context.store.root if context.store else None,
             context.inference,
-            context.device,
+            context.requested_device or context.device,
             context.evidence,
         )
 
     def context(self) -> Context:
         """Return a context as the run's own."""
+        from curate.models.embed.device import choose_device
+
         return Context(
             seed=self.seed,
-            device=self.device,
+            # Here and not by the driver: a head node often has no GPU, or one that Ray hides.
+            device=choose_device(self.device),
             store=None if self.store is None else Store(self.store),
             inference=self.inference,
             evidence=self.evidence,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from curate.models.embed import device as devices
-from curate.models.embed import neighbours
 from curate.models.embed.embedder import Embedder
 from curate.models.heads import linear, partitions
 from curate.models.heads.answer_features import answer_feature_matrices

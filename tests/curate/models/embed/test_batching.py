@@ -29,17 +29,38 @@ def test_padding_stays_small_where_batches_may_be_closed_early() -> None:
     assert token_budget_batches(np.array([], dtype=np.int64), 10) == []
 
 
-def test_halving_gives_every_result_in_order() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError(),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("StandardGpuResources: alloc fail type FlatData dev 0"),
+    ],
+)
+def test_halving_gives_every_result_in_order(error: RuntimeError) -> None:
     sizes: list[int] = []
 
     def run(items: Sequence[int]) -> list[int]:
         sizes.append(len(items))
         if len(items) > 2:
-            raise torch.OutOfMemoryError
+            raise error
         return [i * i for i in items]
 
     assert run_with_oom_retry(range(7), run, "model") == [i * i for i in range(7)]
     assert sizes == [7, 3, 1, 2, 4, 2, 2]
+
+
+def test_other_errors_are_not_halved() -> None:
+    calls: list[int] = []
+
+    def run(items: Sequence[int]) -> list[int]:
+        calls.append(len(items))
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        run_with_oom_retry(range(4), run, "model")
+    assert calls == [4]
 
 
 def test_one_item_that_does_not_fit_is_an_error() -> None:

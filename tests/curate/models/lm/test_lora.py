@@ -155,3 +155,42 @@ def test_a_head_and_its_model_go_together(tiny: Path, tmp_path: Path) -> None:
     network, _, _ = lora_inputs(random_pairs(2), context, spec)
     with pytest.raises(CurateError, match="no projections"):
         initialise_heads(HeadSpec(kind="lora", network=network), 0, 1, 0)
+
+
+def test_batches_are_halved_where_memory_runs_out(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads, chosen, rejected = make_heads(tiny)
+    with torch.no_grad():
+        expected = heads.margins(chosen, rejected)
+    real, sizes = LoRAHeads._states, list[int]()
+    limit = HEADS * max(chosen.shape[1], rejected.shape[1])  # the longest answer by itself
+
+    def states(self: LoRAHeads, ids: torch.Tensor, head_slice: slice) -> torch.Tensor:
+        sizes.append(ids.numel() * HEADS)
+        if sizes[-1] > limit:
+            raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED")
+        return real(self, ids, head_slice)
+
+    monkeypatch.setattr(LoRAHeads, "_states", states)
+    with torch.no_grad():
+        halved = heads.margins(chosen, rejected)
+    torch.testing.assert_close(halved, expected, rtol=1e-4, atol=1e-5)
+    assert max(sizes) > limit >= sizes[-1]
+    fresh, _, _ = make_heads(tiny)
+    before = fresh.last.clone()
+    fit_heads(fresh, chosen, rejected, torch.ones(9, HEADS), HeadSpec(steps=2, batch=4), 0)
+    assert not torch.equal(fresh.last, before)
+
+
+def test_a_pair_that_does_not_fit_is_an_error_in_words(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads, chosen, rejected = make_heads(tiny)
+
+    def states(self: LoRAHeads, ids: torch.Tensor, head_slice: slice) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(LoRAHeads, "_states", states)
+    with pytest.raises(CurateError, match="do not fit into the device's memory"):
+        fit_heads(heads, chosen, rejected, torch.ones(9, HEADS), HeadSpec(steps=2, batch=4), 0)
