@@ -92,7 +92,9 @@ class Embedder(BatchEmbedder):
             identity = f"{self.name}@{getattr(config, '_commit_hash', None)}"
         if self.backend in (OPENVINO, INT8):
             identity = f"{identity}/{openvino_version(self.backend)}"
-        return f"{identity}/{self.max_tokens}"
+        # In mixed precision vectors differ in their third digit.
+        precision = "/bfloat16" if self.device.startswith("cuda") else ""
+        return f"{identity}/{self.max_tokens}{precision}"
 
     def count_cut(self, texts: list[str]) -> int:
         """Return how many of the texts are longer than `max_tokens`, marks of begin and end

@@ -219,7 +219,7 @@ class RayEngine:
         requested = self._settings.gpus_per_worker
         if requested is not None:
             return requested
-        return min(1.0, self._ray.cluster_resources().get("GPU", 0.0))
+        return min(1.0, float(self._ray.cluster_resources().get("GPU", 0.0)))
 
     def _gpus_of(self, step: ScorerStep) -> float:
         """Return the GPUs of a worker of a step: none where it runs no model."""

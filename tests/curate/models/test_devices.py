@@ -189,3 +189,12 @@ def test_log_probabilities_come_back_one_batch_behind() -> None:
 def test_models_are_loaded_in_half_precision_on_a_gpu() -> None:
     assert dtype_of(Inference(), "cuda") in (torch.bfloat16, torch.float16)
     assert dtype_of(Inference(), "cpu") == torch.float32
+
+
+def test_stored_vectors_of_mixed_precision_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curate.models.embed.embedder.model_hash", lambda name: "hash")
+    prints = [
+        embedder(_Words(lambda event: None), device).fingerprint
+        for device in ("cpu", "cuda:0", "cuda:1")
+    ]
+    assert prints[0] != prints[1] == prints[2]
