@@ -96,10 +96,10 @@ def test_a_piece_lies_on_each_gpu_and_finds_the_same(
 def test_probes_are_set_on_every_piece(wrapper: Any) -> None:
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(8), 8, 20, faiss.METRIC_INNER_PRODUCT)
     index.train(unit(1000))
-    pieces, whole = [faiss.clone_index(index) for _ in range(2)], wrapper(8)
+    pieces, combined = [faiss.clone_index(index) for _ in range(2)], wrapper(8)
     for piece in pieces:
-        whole.addIndex(piece)
-    set_probes(whole, 7)
+        combined.addIndex(piece)
+    set_probes(combined, 7)
     assert [piece.nprobe for piece in pieces] == [7, 7]
 
 

@@ -119,8 +119,8 @@ def test_a_quantised_model_is_loaded_where_it_stays(
         def to(self, *_: Any, **__: Any) -> Any:
             raise ValueError("`.to` is not supported for `4-bit` or `8-bit` bitsandbytes models.")
 
-    def load(**given: Any) -> Any:
-        arguments.update(given)
+    def load(**options: Any) -> Any:
+        arguments.update(options)
         return Quantised()
 
     loading._load_on_device(load, ModelSpec(name=str(tiny)), Inference(), "cuda:1")
