@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -248,6 +249,25 @@ def rows_in_order(positions: Tensor, row_order: NDArray[np.int64] | None) -> Ten
     return positions if row_order is None else torch.from_numpy(row_order)[positions]
 
 
+def _drawn_batches(
+    total: int,
+    batch: int,
+    steps: int,
+    generator: torch.Generator,
+    row_order: NDArray[np.int64] | None,
+    device: torch.device,
+) -> Iterator[Tensor]:
+    """Yield the rows of each step on the device: all of them once an epoch, in drawn order."""
+    order = torch.empty(0, dtype=torch.long)
+    for _ in range(steps):
+        if len(order) == 0:
+            # Once an epoch, so that no batch waits for its rows.
+            positions = torch.randperm(total, generator=generator)
+            order = move_to_device(rows_in_order(positions, row_order), device)
+        rows, order = order[:batch], order[batch:]
+        yield rows
+
+
 def _batch_mask(
     heads: Heads, rows: int, dropout: float, generator: torch.Generator, device: torch.device
 ) -> Tensor | None:
@@ -309,14 +329,8 @@ def fit_heads(
     optimiser = Optimiser(heads, spec, total, steps)
     # Once: weights that stay with the host would be waited for in every step.
     weights = move_to_device(weights, chosen.device)
-    order = torch.empty(0, dtype=torch.long)
     with threads_for(spec.kind):
-        for _ in range(steps):
-            if len(order) == 0:
-                # Once an epoch, so that no batch waits for its rows.
-                positions = torch.randperm(total, generator=generator)
-                order = move_to_device(rows_in_order(positions, row_order), chosen.device)
-            rows, order = order[: spec.batch], order[spec.batch :]
+        for rows in _drawn_batches(total, spec.batch, steps, generator, row_order, chosen.device):
             mask = _batch_mask(heads, len(rows), spec.dropout, generator, chosen.device)
             while True:
                 try:
