@@ -250,20 +250,19 @@ def rows_in_order(positions: Tensor, row_order: NDArray[np.int64] | None) -> Ten
 
 
 def _drawn_batches(
-    total: int,
+    features: FeatureMatrix,
     batch: int,
     steps: int,
     generator: torch.Generator,
     row_order: NDArray[np.int64] | None,
-    device: torch.device,
 ) -> Iterator[Tensor]:
-    """Yield the rows of each step on the device: all of them once an epoch, in drawn order."""
+    """Yield the rows of each step on the features' device: each row once an epoch, as drawn."""
     order = torch.empty(0, dtype=torch.long)
     for _ in range(steps):
         if len(order) == 0:
             # Once an epoch, so that no batch waits for its rows.
-            positions = torch.randperm(total, generator=generator)
-            order = move_to_device(rows_in_order(positions, row_order), device)
+            positions = torch.randperm(len(features), generator=generator)
+            order = move_to_device(rows_in_order(positions, row_order), features.device)
         rows, order = order[:batch], order[batch:]
         yield rows
 
@@ -319,18 +318,16 @@ def fit_heads(
         weights: (pairs, heads), not negative, or bool for 0 and 1.
         spec: optimiser settings.
         seed: of the order of batches and of dropout.
-        row_order: (pairs,) the rows in the order from which batches are drawn, such as
-            `Context.row_order`; default as they come.
+        row_order: (pairs,) rows in the order from which batches are drawn; default as they come.
     """
     loss = make_loss(spec.loss, spec.loss_parameter)
     generator = torch.Generator().manual_seed(seed)
-    total = len(chosen)
-    steps = max(spec.steps, math.ceil(total / spec.batch) * spec.min_epochs)
-    optimiser = Optimiser(heads, spec, total, steps)
+    steps = max(spec.steps, math.ceil(len(chosen) / spec.batch) * spec.min_epochs)
+    optimiser = Optimiser(heads, spec, len(chosen), steps)
     # Once: weights that stay with the host would be waited for in every step.
     weights = move_to_device(weights, chosen.device)
     with threads_for(spec.kind):
-        for rows in _drawn_batches(total, spec.batch, steps, generator, row_order, chosen.device):
+        for rows in _drawn_batches(chosen, spec.batch, steps, generator, row_order):
             mask = _batch_mask(heads, len(rows), spec.dropout, generator, chosen.device)
             while True:
                 try:
