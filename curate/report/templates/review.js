@@ -26,7 +26,8 @@ function show() {
   const list = $("scores"); list.replaceChildren();
   for (const [name, value] of Object.entries(pair.scores)) {
     const dt = document.createElement("dt"), dd = document.createElement("dd");
-    dt.textContent = name; dd.textContent = value; list.append(dt, dd);
+    dt.textContent = name; dd.textContent = value;
+    const entry = document.createElement("div"); entry.append(dt, dd); list.append(entry);
   }
 }
 function shownVerdict() { return state.verdict || ""; }

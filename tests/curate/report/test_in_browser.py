@@ -226,6 +226,17 @@ def test_ten_pairs_by_keyboard_a_kill_and_nothing_lost(
     assert away == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_review(
+    page: Any, axe: str, servers: list[ReviewProcess], scheme: str
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(servers[0].address)
+    page.wait_for_selector("#pair:not([hidden])")
+    assert axe_findings(page, axe) == []
+
+
 def test_filter_sort_and_hostile_texts_in_the_review(
     page: Any, servers: list[ReviewProcess]
 ) -> None:
