@@ -87,9 +87,7 @@ def photograph(browser: Browser, address: str, size: tuple[int, int], scheme: st
 
 def combine(parts: list[list[Image.Image]]) -> Image.Image:
     """The parts in rows, smaller."""
-    rows = [
-        [p.resize((round(p.width * _SCALE), round(p.height * _SCALE))) for p in r] for r in parts
-    ]
+    rows = [[_shrink(part) for part in row] for row in parts]
     width = max(sum(p.width + _GAP for p in row) for row in rows) - _GAP
     height = sum(max(p.height for p in row) + _GAP for row in rows) - _GAP
     picture, top = Image.new("RGB", (width, height), "#888"), 0
