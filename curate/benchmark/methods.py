@@ -54,6 +54,7 @@ METHODS: tuple[Method, ...] = (
     Method("donod: don", "donod", "don", 1),
     Method("holder", "holder", "probability", -1, estimates=True),
     Method("knn_consensus", "knn_consensus", "consensus", -1),
+    Method("knn_shapley", "knn_shapley", "value", -1),
     Method("general_preference", "general_preference", "margin", -1),
     Method("margin (control)", "reward_margin", "margin", -1),
     *((_CLEANLAB,) if is_installed("cleanlab") else ()),

@@ -16,8 +16,8 @@ NAMES = {
     "llama-factory-dpo/dpo_zh_demo": "LF zh",
 }
 DETECTION = (
-    "noise_score", "crm", "mc_dropout", "donod", "holder", "knn_consensus", "general_preference",
-    "margin (control)", "cleanlab (control)", "length (control)",
+    "noise_score", "crm", "mc_dropout", "donod", "holder", "knn_consensus", "knn_shapley",
+    "general_preference", "margin (control)", "cleanlab (control)", "length (control)",
 )  # fmt: skip
 TRAINING = (
     "keep all", "oracle drop", "random drop", "noise_score", "drop_wrong", "reweight",

@@ -33,6 +33,7 @@ SCORERS: dict[str, dict[str, Any]] = {
     "noise_score": {},
     "label_em": {},
     "knn_diversity": {"k": 3},
+    "knn_shapley": {"k": 5, "predicted": 50},
     "semantic_duplicates": {},
 }
 

@@ -30,7 +30,9 @@ from curate.steps.relabel import flip_labels
 from curate.store.store import Store
 from tests.helpers import numbered_pairs, pairs_of
 
-FROM_LABELS = {"context", "duplicates", "feature_reward", "knn_consensus", "tournament"}
+FROM_LABELS = {
+    "context", "duplicates", "feature_reward", "knn_consensus", "knn_shapley", "tournament",
+}  # fmt: skip
 """Scorers without heads that learn from, or count, the labels of other pairs."""
 
 
