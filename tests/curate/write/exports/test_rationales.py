@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -33,6 +34,28 @@ def test_without_any_rationale_there_is_an_error(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "d.jsonl", ROWS[2:])
     with pytest.raises(CurateError, match="no pair has a rationale"):
         Pipeline({"output": {"format": "rationales"}}).run(str(data), output=tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+        ({"chosen": [{"role": "assistant", "content": "4", "reasoning_content": "two"}]}, "reason"),
+        ({"images": ["http://host/a.png"]}, "images"),
+    ],
+)
+def test_what_a_question_of_texts_cannot_hold_is_refused(
+    part: dict[str, Any], named: str, tmp_path: Path
+) -> None:
+    messages = {
+        "prompt": [{"role": "user", "content": "2 + 2?"}],
+        "chosen": [{"role": "assistant", "content": "4"}],
+        "rejected": [{"role": "assistant", "content": "5"}],
+    }
+    data = write_jsonl(tmp_path / "d.jsonl", [messages | {"rationale": "B is wrong."} | part])
+    with pytest.raises(CurateError, match="cannot represent some content") as error:
+        Pipeline({"output": {"format": "rationales"}}).run(str(data), output=tmp_path / "out")
+    assert named in str(error.value)
 
 
 def test_a_column_goes_before_extra() -> None:
