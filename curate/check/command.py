@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.check.margins import RewardMargins
 from curate.check.problems import FATAL, MEANS, CheckResult, check_pairs
 from curate.data.content_kinds import count_content_kinds_streaming
 from curate.data.json_types import JsonObject
@@ -36,11 +37,13 @@ class CheckReport:
         checked: the problems of the pairs.
         tokenizer: the problems of the tokenizer.
         max_length: the maximum length in tokens.
+        margins: of a run's steps `implicit_reward`.
     """
 
     checked: CheckResult
     tokenizer: list[str]
     max_length: int
+    margins: tuple[RewardMargins, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -53,6 +56,7 @@ class CheckReport:
             "max_length": self.max_length,
             "tokenizer": self.tokenizer,
             **self.checked.to_json(),
+            "margins": [margins.to_json() for margins in self.margins],
             "means": MEANS,
         }
 

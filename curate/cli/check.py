@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -167,6 +167,7 @@ class TokenCheck:
     def run(self, progress: Progress) -> CheckReport:
         """Return what was found."""
         from curate.check.command import check_data
+        from curate.check.margins import measure_margins
         from curate.steps.models import ModelSpec
 
         settings = (self.trainer, ModelSpec(name=self.model), progress, self.max_length)
@@ -175,7 +176,8 @@ class TokenCheck:
             # Without the content kinds the tables are read twice: they are in memory anyway.
             return check_data(tables, *settings)
         content_kinds = self.source.manifest.output.content
-        return check_data(self.source.kept_batches(), *settings, content_kinds)
+        report = check_data(self.source.kept_batches(), *settings, content_kinds)
+        return replace(report, margins=measure_margins(self.source))
 
 
 def _split_into_batches(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
