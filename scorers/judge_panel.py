@@ -12,13 +12,14 @@ from pydantic import Field, model_validator
 
 from curate import HIGHER, Column, Context, Input, Parameters, Scorer
 from curate.scorers.judge import Judge, JudgeParams
-from curate.scoring import StepReport, extra_value, messages_text
+from curate.scoring import extra_value, messages_text
 from curate.scoring.judge import (
     CHOSEN,
     OK,
     REJECTED,
     TIE,
     PanelVerdicts,
+    StepReport,
     measure_panel,
     panel_warnings,
     undecided_rows,

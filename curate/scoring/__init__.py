@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from curate.optional_packages import need
     from curate.steps.features import Features
     from curate.steps.models import Model
-    from curate.steps.step_report import StepReport
     from curate.store.array_blocks import compute_in_blocks
 
 __all__ = [
@@ -55,7 +54,6 @@ __all__ = [
     "Model",
     "OutOfFold",
     "RepeatedHeadParameters",
-    "StepReport",
     "answer_logprobs",
     "batch_slices",
     "calibrate",
@@ -106,7 +104,6 @@ _HOMES = {
     "need": "curate.optional_packages",
     "Features": "curate.steps.features",
     "Model": "curate.steps.models",
-    "StepReport": "curate.steps.step_report",
     "compute_in_blocks": "curate.store.array_blocks",
 }
 

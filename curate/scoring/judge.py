@@ -34,6 +34,7 @@ from curate.models.judge.verdicts import (
     strip_verdict,
 )
 from curate.steps.key_use import KeyUse
+from curate.steps.step_report import StepReport
 
 __all__ = [
     "CHOICE",
@@ -53,6 +54,7 @@ __all__ = [
     "PanelVerdicts",
     "QuestionTemplate",
     "Reply",
+    "StepReport",
     "ask_endpoint",
     "ask_following",
     "begins_with_verdict",

@@ -39,6 +39,7 @@ from curate.data.checksums import file_digest
 from curate.data.json_types import JsonObject
 from curate.data.table import fingerprint_pairs
 from curate.errors import CurateError
+from curate.option_names import option_name
 from curate.read.pairs import Pairs, read_pairs
 from curate.recipes import Recipe
 from curate.steps.context import Context, Progress, SilentProgress
@@ -86,7 +87,9 @@ class TrainingOptions:
             return TrainingSchedule.within(names, self.runs)
         if self.seeds < MIN_SEEDS:
             problem, least = "too few seeds", f"{MIN_SEEDS} or more"
-            raise CurateError(problem, where="--seeds", found=str(self.seeds), expected=least)
+            raise CurateError(
+                problem, where=option_name("seeds"), found=str(self.seeds), expected=least
+            )
         return TrainingSchedule(names, self.seeds)
 
 
@@ -120,7 +123,7 @@ def bench_training(
     variants = find_variants(options.variants)
     options.schedule(variants)  # too small a budget is found before anything is read
     pairs = data if isinstance(data, Pairs) else read_pairs(data)
-    pairs.require_two_answers("bench --train")
+    pairs.require_two_answers("bench")
     bench = _TrainingBench(Path(folder), train, options, progress or SilentProgress())
     notes = bench.prepare(variants, pairs)
     schedule = options.schedule(bench.variants)

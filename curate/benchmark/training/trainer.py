@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curate.errors import CurateError
+from curate.option_names import option_name
 
 LOG = "log.txt"
 _LOG_TAIL = 500
@@ -67,13 +68,15 @@ class TrainingCommand:
         placeholders = _placeholders(command)
         if missing := {"data", "seed", "out"} - placeholders:
             names = ", ".join(f"{{{name}}}" for name in sorted(missing))
-            raise CurateError("the command misses placeholders", where="--train", found=names)
+            raise CurateError(
+                "the command misses placeholders", where=option_name("train"), found=names
+            )
         if not self.metric_file or not self.metric_key:
             expected = "FILE:KEY, such as {out}/eval.json:accuracy"
             raise CurateError(
-                "wrong metric", where="--metric", found=repr(metric), expected=expected
+                "wrong metric", where=option_name("metric"), found=repr(metric), expected=expected
             )
-        for option, text in (("--train", command), ("--metric", metric)):
+        for option, text in ((option_name("train"), command), (option_name("metric"), metric)):
             if unknown := _placeholders(text) - {"data", "seed", "out", "eval"}:
                 names = ", ".join(f"{{{name}}}" for name in sorted(unknown))
                 expected = "{data}, {seed}, {out}, {eval}"
@@ -151,9 +154,11 @@ def _split_command(command: str) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise CurateError("the command cannot be read", where="--train", found=str(error)) from None
+        raise CurateError(
+            "the command cannot be read", where=option_name("train"), found=str(error)
+        ) from None
     if not words:
-        raise CurateError("the command is empty", where="--train")
+        raise CurateError("the command is empty", where=option_name("train"))
     return words
 
 

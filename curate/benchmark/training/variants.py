@@ -14,6 +14,7 @@ from curate.benchmark.bench import bench
 from curate.benchmark.run import KEEP_ALL
 from curate.data.json_types import JsonObject
 from curate.errors import CurateError, suggestion
+from curate.option_names import is_command_line
 from curate.pipeline.config import load_config
 from curate.pipeline.run import Pipeline
 from curate.read.pairs import Pairs
@@ -70,10 +71,16 @@ def find_variants(names: Sequence[str]) -> list[Variant]:
     folders = [folder_name(KEEP_ALL), *(folder_name(variant.name) for variant in variants)]
     twice = sorted({name for name in folders if folders.count(name) > 1})
     if twice:
-        raise CurateError("two variants have one name", where="--variant", found=", ".join(twice))
+        raise CurateError(
+            "two variants have one name", where=_variant_option(), found=", ".join(twice)
+        )
     for variant in variants:
         Pipeline(dict(variant.sections))
     return variants
+
+
+def _variant_option() -> str:
+    return "--variant" if is_command_line() else "variants="
 
 
 def _find_variant(name: str) -> Variant:
@@ -91,7 +98,7 @@ def _find_variant(name: str) -> Variant:
     valid = (ADVICE, *actions, *recipe_names())
     raise CurateError(
         "no such variant",
-        where="--variant",
+        where=_variant_option(),
         found=repr(name),
         expected=f"the path of a pipeline, or one of {', '.join(valid)}",
         fix=suggestion(name, valid),

@@ -11,7 +11,7 @@ import numpy as np
 from curate.data.json_types import JsonObject
 from curate.data.renamed import warn_renamed
 from curate.data.table import batch_slices
-from curate.models.embed.exact_search import nearest_others
+from curate.models.embed import exact_search
 from curate.models.embed.gpu_index import SearchedIndex
 from curate.models.embed.inverted_file import InvertedFile, NeighbourTable
 from curate.models.embed.nearest import drop_self_matches
@@ -109,7 +109,7 @@ def _search_exactly(vectors: NDArray[np.floating], k: int, table: NeighbourTable
         index.index.add(np.ascontiguousarray(vectors, dtype=np.float32))
         _search_into(index, vectors, k, table)
     else:
-        similarity, table.row_numbers[:] = nearest_others(vectors, k)
+        similarity, table.row_numbers[:] = exact_search.nearest_others(vectors, k)
         # Of unit vectors: the squared distance is 2 - 2 cos.
         np.sqrt(np.maximum(2.0 - 2.0 * similarity.astype(np.float64), 0.0), out=table.distances)
     return {"index": "exact"}
