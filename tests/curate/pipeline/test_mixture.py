@@ -186,7 +186,7 @@ def test_what_is_told_by_source(files: dict[str, str], tmp_path: Path) -> None:
     assert set(shard["source"]) <= {"a", "b"}
     assert "share 0.5" in (tmp_path / "out" / "README.md").read_text()
     assert "## By source" in (tmp_path / "out" / "README.md").read_text()
-    assert "what the run did to each source" in (tmp_path / "out" / "report.html").read_text()
+    assert "What the run did to each source" in (tmp_path / "out" / "report.html").read_text()
     # The manifest's configuration is one that runs again.
     again = Run(manifest["config"] | {"output": {}}).run()
     assert again.rows_in == 60

@@ -56,7 +56,7 @@ def test_every_pair_is_kept_or_dropped_with_step_and_reason(tmp_path: Path) -> N
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["drop_codes"] == dict.fromkeys(sorted(codes), 1)
     report = (tmp_path / "out" / "report.html").read_text()
-    assert "<tr><td>topsis_rank</td><td>1</td></tr>" in report
+    assert '<tr><td>topsis_rank</td><td class="n">1</td></tr>' in report
     scores = pl.read_parquet(tmp_path / "out" / "scores.parquet")
     assert scores["pair_id"].to_list() == ids
     assert scores["topsis.score"].to_list() == [0.0, None, None, None, 1.0]
