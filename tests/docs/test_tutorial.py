@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from curate.cli import console
 from curate.cli.app import app
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "first_run.md"
@@ -27,7 +28,7 @@ def run_line(line: str) -> str:
     if words[0] == "python":
         command = [sys.executable, *words[1:]]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    outcome = CliRunner(env={"COLUMNS": "80"}).invoke(app, words[1:])
+    outcome = CliRunner().invoke(app, words[1:])
     assert outcome.exit_code == 0, (line, outcome.output, outcome.exception)
     return outcome.output
 
@@ -36,7 +37,9 @@ def run_line(line: str) -> str:
 def test_the_tutorial_prints_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CURATE_CACHE", str(tmp_path / "store"))
-    monkeypatch.setenv("COLUMNS", "80")
+    # A console takes the width of the environment in which it was made, by whichever test.
+    monkeypatch.setattr(console.out, "width", 80)
+    monkeypatch.setattr(console.err, "width", 80)
     printed, compared = "", 0
     for language, body in re.findall(r"```(sh|text)\n(.*?)\n```", PAGE.read_text(), re.S):
         if language == "sh":
