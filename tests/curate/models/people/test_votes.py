@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from curate.auditing.agreement import _krippendorff_alpha
+from curate.models.people.krippendorff import krippendorff_alpha
 from curate.models.people.votes import dawid_skene_consensus
 
 
@@ -55,5 +55,5 @@ def test_alpha_equals_the_coincidence_matrix() -> None:
     # Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability", part A: two observers.
     first, second = "0100000000", "1110010100"
     labels = np.array([[int(a), int(b)] for a, b in zip(first, second, strict=True)])
-    assert round(_krippendorff_alpha(votes_of(labels)), 3) == 0.095
-    assert _krippendorff_alpha(votes_of(np.zeros((4, 2), dtype=int))) == 1.0
+    assert round(krippendorff_alpha(votes_of(labels)), 3) == 0.095
+    assert krippendorff_alpha(votes_of(np.zeros((4, 2), dtype=int))) == 1.0
