@@ -196,7 +196,7 @@ class RayEngine:
 
     def count_cut(self, settings: EmbedderConfig, texts: list[str]) -> int:
         """Return how many of the texts an embedder sees in part, by a worker."""
-        task = self._ray.remote(count_truncated_on_worker)
+        task = self._ray.remote(count_truncated_on_worker).options(num_gpus=self._gpus)
         truncated: int = self._result(task.remote(settings, texts))
         return truncated
 
