@@ -24,11 +24,12 @@ def is_command_line() -> bool:
     return _callers[-1] == "command line"
 
 
-def option_name(name: str) -> str:
+def option_name(name: str, option: str | None = None) -> str:
     """Return an option as the user would write it.
 
     Args:
         name: the option's name in Python.
+        option: its name on the command line; default the same.
 
     Examples:
         >>> option_name("allow_loss")
@@ -37,4 +38,4 @@ def option_name(name: str) -> str:
         ...     option_name("allow_loss")
         '--allow-loss'
     """
-    return f"--{name.replace('_', '-')}" if is_command_line() else f"{name}="
+    return f"--{(option or name).replace('_', '-')}" if is_command_line() else f"{name}="

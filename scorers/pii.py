@@ -8,8 +8,9 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import Field
 
-from curate import LOWER, Cache, Column, Context, Parameters, Scope, Scorer
-from curate.scoring import map_distinct_texts, need
+from curate import Cache, Column, Context, Parameters, Scope, Scorer
+from curate.scoring import need
+from curate.scoring.texts import kind_columns, kind_flags
 
 Kind = Literal["email", "phone", "credit_card", "iban", "ip", "us_ssn"]
 # The kinds that presidio finds by pattern and checksum, without a language model.
@@ -53,24 +54,11 @@ class PII(Scorer[PIIParams]):
 
     def columns(self) -> tuple[Column, ...]:
         """Return flags and the kinds that matched."""
-        return (
-            Column("chosen", "the chosen answer contains personal data", "bool", LOWER),
-            Column("rejected", "the rejected answer contains personal data", "bool", LOWER),
-            Column("chosen_kinds", "kinds in the chosen answer, comma-separated", "text"),
-            Column("rejected_kinds", "kinds in the rejected answer, comma-separated", "text"),
-        )
+        return kind_columns("personal data")
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Return flags of a batch."""
-        chosen, rejected = map_distinct_texts(pairs, ("chosen", "rejected"), self._kinds_in)
-        return pl.DataFrame(
-            {
-                "chosen": [bool(kinds) for kinds in chosen],
-                "rejected": [bool(kinds) for kinds in rejected],
-                "chosen_kinds": chosen,
-                "rejected_kinds": rejected,
-            }
-        )
+        return kind_flags(pairs, self._kinds_in)
 
     def _kinds_in(self, text: str) -> str:
         return ",".join(kind for kind, one in self._recognisers if self._has_match(kind, one, text))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import polars as pl
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from curate import Cache, Column, Context, Parameters, Scope, Scorer
-from curate.scoring.texts import check_pattern, opening_matches
+from curate.scoring.texts import Patterns, opening_matches
 
 # Typical first sentences of refusals; a list, so that users can replace it.
 PATTERNS = (
@@ -26,17 +26,10 @@ PATTERNS = (
 class RefusalParams(Parameters):
     """Parameters of `refusal`."""
 
-    patterns: tuple[str, ...] = Field(
+    patterns: Patterns = Field(
         PATTERNS, description="Regular expressions; case and the form of apostrophes are ignored."
     )
     within: int = Field(300, ge=1, description="Number of characters from the start to search.")
-
-    @field_validator("patterns")
-    @classmethod
-    def _compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in patterns:
-            check_pattern(pattern)
-        return patterns
 
 
 class Refusal(Scorer[RefusalParams]):

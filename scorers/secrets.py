@@ -10,8 +10,9 @@ from typing import Any, Literal, get_args
 import polars as pl
 from pydantic import Field
 
-from curate import LOWER, Cache, Column, Context, Parameters, Scope, Scorer
-from curate.scoring import map_distinct_texts, need
+from curate import Cache, Column, Context, Parameters, Scope, Scorer
+from curate.scoring import need
+from curate.scoring.texts import kind_columns, kind_flags
 
 Kind = Literal[
     "aws",
@@ -92,24 +93,11 @@ class Secrets(Scorer[SecretsParams]):
 
     def columns(self) -> tuple[Column, ...]:
         """Return flags and the kinds that matched."""
-        return (
-            Column("chosen", "the chosen answer contains a secret", "bool", LOWER),
-            Column("rejected", "the rejected answer contains a secret", "bool", LOWER),
-            Column("chosen_kinds", "kinds in the chosen answer, comma-separated", "text"),
-            Column("rejected_kinds", "kinds in the rejected answer, comma-separated", "text"),
-        )
+        return kind_columns("a secret")
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Return flags of a batch."""
-        chosen, rejected = map_distinct_texts(pairs, ("chosen", "rejected"), self._kinds_in)
-        return pl.DataFrame(
-            {
-                "chosen": [bool(kinds) for kinds in chosen],
-                "rejected": [bool(kinds) for kinds in rejected],
-                "chosen_kinds": chosen,
-                "rejected_kinds": rejected,
-            }
-        )
+        return kind_flags(pairs, self._kinds_in)
 
     def _kinds_in(self, text: str) -> str:
         windows = list(_windows(text))

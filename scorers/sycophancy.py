@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import polars as pl
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from curate import LOWER, Cache, Column, Context, Parameters, Scope, Scorer
-from curate.scoring.texts import check_pattern, opening_matches
+from curate.scoring.texts import Patterns, opening_matches
 
 _PRAISE = r"(?:great|excellent|fantastic|wonderful|brilliant|amazing|insightful|thoughtful|good)"
 # Typical first sentences; a list, so that users can replace it.
@@ -23,17 +23,10 @@ PATTERNS = (
 class SycophancyParams(Parameters):
     """Parameters of `sycophancy`."""
 
-    patterns: tuple[str, ...] = Field(
+    patterns: Patterns = Field(
         PATTERNS, description="Regular expressions; case and the form of apostrophes are ignored."
     )
     within: int = Field(200, ge=1, description="Number of characters from the start to search.")
-
-    @field_validator("patterns")
-    @classmethod
-    def _compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in patterns:
-            check_pattern(pattern)
-        return patterns
 
 
 class Sycophancy(Scorer[SycophancyParams]):

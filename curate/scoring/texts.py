@@ -30,12 +30,13 @@ from curate.models.text.evaluation_texts import (
 )
 from curate.models.text.languages import LanguageDetector
 from curate.models.text.near_duplicates import near_duplicate_of
-from curate.models.text.patterns import check_pattern, ignoring_case, opening_matches
+from curate.models.text.patterns import Patterns, check_pattern, ignoring_case, opening_matches
 from curate.models.text.schema_check import UncheckableSchemaError, schema_problem
 from curate.models.text.sentences import split_sentences, word_coverage
 from curate.models.text.sources import NO_SOURCES, source_status, source_table
 from curate.models.text.style import distinct_ngram_share
 from curate.models.text.supported import NO_SENTENCES, answer_support, best_source
+from curate.models.text.text_kinds import kind_columns, kind_flags
 from curate.models.text.word_counts import count_words
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "EvaluationText",
     "LanguageDetector",
     "NgramIndex",
+    "Patterns",
     "UncheckableSchemaError",
     "answer_support",
     "artefact_direction",
@@ -66,6 +68,8 @@ __all__ = [
     "first_duplicate",
     "hash_128",
     "ignoring_case",
+    "kind_columns",
+    "kind_flags",
     "message_tool_calls",
     "messages_key",
     "near_duplicate_of",

@@ -13,15 +13,11 @@ from curate.benchmark.training.schedule import TrainingTask
 from curate.benchmark.training.variants import Variant, folder_name
 from curate.data.json_types import JsonObject
 from curate.errors import CurateError
-from curate.option_names import is_command_line
+from curate.option_names import option_name
 from curate.write.shards import write_json
 
 PLAN, REPORT = "plan.json", "training.json"
 _RESULT = "result.json"
-
-
-def _folder_option() -> str:
-    return "--output" if is_command_line() else "folder="
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ class TrainingFolder:
                 "the folder holds another bench",
                 where=str(self.path),
                 found=f"different: {', '.join(different)}",
-                fix=f"use another {_folder_option()}, or the same options",
+                fix=f"use another {option_name('folder', 'output')}, or the same options",
             )
         return [Variant(name, sections) for name, sections in variants]
 
@@ -73,7 +69,7 @@ class TrainingFolder:
             raise CurateError(
                 "the output is not empty and holds no bench by training",
                 where=str(self.path),
-                fix=f"use another {_folder_option()}",
+                fix=f"use another {option_name('folder', 'output')}",
             )
 
     def save_plan(self, request: JsonObject, variants: list[Variant]) -> None:

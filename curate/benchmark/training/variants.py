@@ -14,7 +14,7 @@ from curate.benchmark.bench import bench
 from curate.benchmark.run import KEEP_ALL
 from curate.data.json_types import JsonObject
 from curate.errors import CurateError, suggestion
-from curate.option_names import is_command_line
+from curate.option_names import option_name
 from curate.pipeline.config import load_config
 from curate.pipeline.run import Pipeline
 from curate.read.pairs import Pairs
@@ -72,15 +72,13 @@ def find_variants(names: Sequence[str]) -> list[Variant]:
     twice = sorted({name for name in folders if folders.count(name) > 1})
     if twice:
         raise CurateError(
-            "two variants have one name", where=_variant_option(), found=", ".join(twice)
+            "two variants have one name",
+            where=option_name("variants", "variant"),
+            found=", ".join(twice),
         )
     for variant in variants:
         Pipeline(dict(variant.sections))
     return variants
-
-
-def _variant_option() -> str:
-    return "--variant" if is_command_line() else "variants="
 
 
 def _find_variant(name: str) -> Variant:
@@ -98,7 +96,7 @@ def _find_variant(name: str) -> Variant:
     valid = (ADVICE, *actions, *recipe_names())
     raise CurateError(
         "no such variant",
-        where=_variant_option(),
+        where=option_name("variants", "variant"),
         found=repr(name),
         expected=f"the path of a pipeline, or one of {', '.join(valid)}",
         fix=suggestion(name, valid),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import faiss
@@ -112,14 +112,10 @@ class FilledFile:
     """
 
     def __init__(self, index: Any) -> None:
-        self.index = index
+        self.index, self._searched = index, SearchedIndex(index)
 
     def __reduce__(self) -> tuple[Callable[..., FilledFile], tuple[NDArray[np.uint8]]]:
         return _load_file, (faiss.serialize_index(self.index),)
-
-    @cached_property
-    def _searched(self) -> SearchedIndex:
-        return SearchedIndex(self.index)
 
     def search(
         self,

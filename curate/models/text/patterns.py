@@ -7,8 +7,10 @@ to groups; a pattern with them is refused when the pipeline is planned.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import polars as pl
+from pydantic import AfterValidator
 
 from curate.data.table import messages_text
 
@@ -31,6 +33,16 @@ def check_pattern(pattern: str) -> None:
             f"{pattern!r} is no regular expression that runs in linear time, without look-around "
             f"and back-references ({reason.removeprefix('error:').strip()})"
         ) from None
+
+
+def _check_patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in patterns:
+        check_pattern(pattern)
+    return patterns
+
+
+Patterns = Annotated[tuple[str, ...], AfterValidator(_check_patterns)]
+"""Regular expressions as a parameter, each checked by `check_pattern`."""
 
 
 def ignoring_case(pattern: str) -> str:
